@@ -1,0 +1,1 @@
+"""Spatio-temporal concepts: clusters of supervoxels, their CAVs and their scores."""
