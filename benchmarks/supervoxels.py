@@ -1,0 +1,97 @@
+"""Time of supervoxels and of the removal of near-duplicates, beside the plainest way to get them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from skimage.segmentation import slic
+
+from voxplain.patches import supervoxel_inputs
+from voxplain.supervoxels import distinct_supervoxels, segment_supervoxels
+
+GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
+
+
+def run() -> list[dict]:
+    """Rows of part, against, ratio, low, high, goal, met: peer's time over ours, above 1 is faster."""
+    videos = {"synthetic_16": synthetic_video()}
+    for path in sorted(GOLDEN.glob("supervoxels_*.npz")):
+        with np.load(path) as arrays:
+            videos[path.stem.removeprefix("supervoxels_")] = arrays["video"]
+    rows = []
+    for name, video in videos.items():
+        rows += [
+            {**row, "part": f"{row['part']}, {name}"} for row in (whole_step(video), near_duplicates(video))
+        ]
+    return rows
+
+
+def whole_step(video: np.ndarray, repeats: int = 5) -> dict:
+    """Segmentation, filters, near-duplicates and first patch, against the three SLIC calls alone."""
+
+    def ours() -> None:
+        labels = segment_supervoxels(video)
+        kept = distinct_supervoxels(labels, "official")
+        next(supervoxel_inputs(video, labels, kept[:1], preset="official"))
+
+    def peer() -> None:
+        values = video.astype(float)
+        for n_segments in (15, 50, 80):
+            slic(values, n_segments, compactness=20, sigma=1.0)
+
+    row = compare(ours, peer, repeats, goal=1 / 1.5)
+    return {"part": "supervoxels, whole step", "against": "the three SLIC calls alone", **row}
+
+
+def near_duplicates(video: np.ndarray, repeats: int = 5) -> dict:
+    """Filters and near-duplicates, against a boolean mask for each supervoxel."""
+    labels = segment_supervoxels(video)
+
+    def peer() -> None:
+        seen: list[np.ndarray] = []
+        for level in labels:
+            masks = [level == label for label in range(1, level.max() + 1)]
+            seen += [m for m in masks if m.mean() > 0.001 and all(_jaccard(m, s) <= 0.5 for s in seen)]
+
+    row = compare(lambda: distinct_supervoxels(labels), peer, repeats, goal=1.0)
+    return {"part": "distinct supervoxels", "against": "a boolean mask each", **row}
+
+
+def synthetic_video(frames: int = 16, side: int = 112) -> np.ndarray:
+    """A smooth random texture that moves to the right by a pixel per frame."""
+    noise = gaussian_filter(np.random.default_rng(0).normal(size=(side, side + frames, 3)), (4, 4, 0))
+    texture = np.interp(noise, (noise.min(), noise.max()), (0, 255)).astype(np.uint8)
+    return np.stack([texture[:, t : t + side] for t in range(frames)])
+
+
+def compare(ours: Callable, peer: Callable, repeats: int, *, goal: float) -> dict:
+    """Ratio of median times, and the least and greatest ratio of one run to the next."""
+    times = np.array([(_seconds(peer), _seconds(ours)) for _ in range(repeats)])
+    ratios = times[:, 0] / times[:, 1]
+    ratio = float(np.divide(*np.median(times, axis=0)))
+    return {
+        "ratio": ratio,
+        "low": float(ratios.min()),
+        "high": float(ratios.max()),
+        "goal": goal,
+        "met": ratio >= goal,
+    }
+
+
+def _seconds(function: Callable) -> float:
+    start = perf_counter()
+    function()
+    return perf_counter() - start
+
+
+def _jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    return (a & b).sum() / (a | b).sum()
+
+
+if __name__ == "__main__":
+    for line in run():
+        print(line)
