@@ -1,0 +1,387 @@
+"""Artifacts: arrays in HDF5, tables in Parquet and CSV, networks in safetensors, facts in JSON.
+
+Every artifact is whole or absent: it is written beside its place and renamed. It carries its kind,
+the version of its kind's layout, and what made it (`voxplain.provenance.record`), but no time or
+host, so that the same work gives the same bytes. Reading one of another kind or version, or one
+that is cut short, is an `ArtifactError` that says what to run again.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors
+import safetensors.numpy
+
+from .errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Version of each kind's layout: raise it when a reader of the old layout would misread the new one.
+KINDS = {
+    # arrays
+    "activations": 1,
+    "cavs": 1,
+    "clips": 1,
+    "explanations": 1,
+    "flow": 1,
+    "ground_truth": 1,
+    "selective_maps": 1,
+    "supervoxels": 1,
+    # networks
+    "checkpoint": 1,
+    # tables
+    "baseline_agreement": 1,
+    "class_accuracy": 1,
+    "concept_addition": 1,
+    "concept_motion": 1,
+    "concept_removal": 1,
+    "concept_scores": 1,
+    "concepts": 1,
+    "explanation_overhead": 1,
+    "motion_precision": 1,
+    "selectivity": 1,
+    "videos": 1,
+}
+_KEY = "voxplain"
+_ROWS_BYTES = 1 << 18
+
+Attributes = Mapping[str, Any]
+StrPath = str | os.PathLike
+
+
+@contextmanager
+def atomic_path(path: StrPath) -> Iterator[Path]:
+    """Give a path to write to; it becomes `path` when the block ends well, and vanishes if not.
+
+    It lies in the same folder (made if absent) and has the same suffix. What a killed process left
+    behind is never taken for the file, and is removed by the next writer on the same machine.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    temporary = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def create_h5(
+    path: StrPath, *, kind: str, made_by: Attributes | None = None, attrs: Attributes | None = None
+) -> Iterator[h5py.File]:
+    """Create an HDF5 artifact; the open file is `path` once the block ends well.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        One of `KINDS`.
+    made_by : mapping, optional
+        What makes it: see `voxplain.provenance.record`.
+    attrs : mapping, optional
+        More attributes of the file; containers become JSON text.
+    """
+    with atomic_path(path) as temporary:
+        # Only this process knows the temporary name; cluster file systems often cannot lock.
+        with h5py.File(temporary, "w", locking=False) as file:
+            file.attrs[_KEY] = _json(_described(kind, made_by))
+            _annotate(file, attrs)
+            yield file
+
+
+@contextmanager
+def open_h5(path: StrPath, kind: str) -> Iterator[h5py.File]:
+    """Open an HDF5 artifact for reading.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing, damaged (also where a read in the block finds that out), or of another kind
+        or version.
+    """
+    found = check(path, kind)
+    with h5py.File(path, "r", locking=False) as file:
+        try:
+            yield file
+        except OSError as error:
+            if error.errno is None and "read data" in str(error):
+                raise _unreadable(path, found, error) from error
+            raise
+
+
+def store(group: h5py.Group, name: str, array: Any) -> h5py.Dataset:
+    """Add an array to an open HDF5 group: compressed, checksummed, chunked by its first axis.
+
+    A chunk holds one entry of the first axis (a clip), or more where entries are small. Text is
+    kept as UTF-8: read it by ``dataset.asstr()[()]``.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind in "UO":
+        array = array.astype(h5py.string_dtype())
+    if array.ndim == 0 or array.nbytes < 1024:
+        return group.create_dataset(name, data=array)
+    rows = max(1, min(len(array), _ROWS_BYTES * len(array) // array.nbytes))
+    return group.create_dataset(
+        name,
+        data=array,
+        chunks=(rows, *array.shape[1:]),
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
+        fletcher32=True,
+    )
+
+
+class Shard:
+    """Items of a `resumable_h5` artifact, each kept on disk as soon as it is written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: set[str] = set()
+
+    def done(self, item: str) -> bool:
+        """Whether `item` was written, by this run or by one that was cut short."""
+        if self._path(item).exists():
+            self._seen.add(item)
+            return True
+        return False
+
+    def write(
+        self, item: str, arrays: Mapping[str, Any] | None = None, attrs: Attributes | None = None
+    ) -> None:
+        """Keep the arrays and attributes of one item; it becomes the group `item`."""
+        with atomic_path(self._path(item)) as temporary:
+            with h5py.File(temporary, "w", locking=False) as file:
+                _annotate(file, attrs)
+                for name, array in (arrays or {}).items():
+                    store(file, name, array)
+        self._seen.add(item)
+
+    def _path(self, item: str) -> Path:
+        if "/" in item:
+            raise ValueError(f"the name of an item may not contain '/': {item!r}")
+        return self._folder / f"item-{quote(item, safe=' ')}.h5"
+
+    def _merge(self, file: h5py.File) -> None:
+        # By name, so that the order in which runs finished the items leaves no trace.
+        paths = {unquote(path.stem.removeprefix("item-")): path for path in self._folder.glob("item-*.h5")}
+        for item in sorted(self._seen | set(paths)):
+            with h5py.File(self._path(item), "r", locking=False) as source:
+                file.copy(source["/"], item)
+
+
+@contextmanager
+def resumable_h5(
+    path: StrPath,
+    *,
+    kind: str,
+    made_by: Attributes,
+    inputs: Iterable[StrPath],
+    attrs: Attributes | None = None,
+) -> Iterator[Shard]:
+    """Create an HDF5 artifact item by item, going on where a killed run stopped.
+
+    Finished items wait in the folder ``{path}.partial-{key}``, which Snakemake does not know and so
+    does not delete. The key stands for `made_by`, `attrs` and the state of the `inputs`: items made
+    in any other way are thrown away.
+
+    Parameters
+    ----------
+    path, kind, made_by, attrs
+        As for `create_h5`; an item is a group.
+    inputs : iterable of path
+        The files that the items are made from.
+
+    Examples
+    --------
+    >>> with resumable_h5(path, kind="clips", made_by=made_by, inputs=videos) as shard:  # doctest: +SKIP
+    ...     for video in videos:
+    ...         if not shard.done(video.stem):
+    ...             shard.write(video.stem, {"frames": decode(video)}, {"label": 3})
+    """
+    path = Path(path)
+    described = _json(_described(kind, made_by))
+    states = [(str(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in inputs]
+    key = hashlib.sha256(_json([described, attrs, states]).encode()).hexdigest()[:16]
+    folder = path.with_name(f"{path.name}.partial-{key}")
+    for other in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    shard = Shard(folder)
+    yield shard
+    try:
+        with create_h5(path, kind=kind, made_by=made_by, attrs=attrs) as file:
+            shard._merge(file)
+    except FileNotFoundError:
+        # The items vanish when a twin of this run, which outlived its killed parent, ended first.
+        if not path.exists() or _json(attributes_of(path)) != described:
+            raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_table(
+    path: StrPath, frame: pd.DataFrame, *, kind: str, made_by: Attributes | None = None, csv: bool = False
+) -> None:
+    """Write a table as Parquet and, if it is a final one, as CSV beside it. The index is left out."""
+    path = Path(path)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), _KEY: _json(_described(kind, made_by))}
+    if csv:  # first, so that whoever sees the Parquet file finds both
+        with atomic_path(path.with_suffix(".csv")) as temporary:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+    with atomic_path(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, write_page_checksum=True)
+
+
+def read_table(path: StrPath, kind: str) -> pd.DataFrame:
+    """Read a Parquet artifact; errors as for `open_h5`."""
+    found = check(path, kind)
+    try:
+        return pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, found, error) from error
+
+
+def write_tensors(
+    path: StrPath, tensors: Mapping[str, Any], *, kind: str, made_by: Attributes | None = None
+) -> None:
+    """Write named arrays, or tensors on the CPU (a network's ``state_dict()``), as safetensors."""
+    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    # One key: safetensors writes several in an order that differs from run to run.
+    metadata = {_KEY: _json(_described(kind, made_by))}
+    with atomic_path(path) as temporary:
+        safetensors.numpy.save_file(arrays, temporary, metadata=metadata)
+
+
+def read_tensors(path: StrPath, kind: str) -> dict[str, np.ndarray]:
+    """Read a safetensors artifact; errors as for `open_h5`."""
+    check(path, kind)
+    return safetensors.numpy.load_file(path)
+
+
+def write_json(path: StrPath, data: Any, *, kind: str, made_by: Attributes | None = None) -> None:
+    """Write a JSON artifact: `data` under the key ``data``, with its attributes beside it."""
+    text = json.dumps({_KEY: _described(kind, made_by), "data": data}, default=_plain, indent=1)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: StrPath, kind: str) -> Any:
+    """Read the data of a JSON artifact; errors as for `open_h5`."""
+    check(path, kind)
+    return json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+
+
+def attributes_of(path: StrPath) -> dict[str, Any]:
+    """Return what an artifact says of itself: kind, version, and what made it.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing, damaged, or no artifact.
+    """
+    path = Path(path)
+    try:
+        match path.suffix:
+            case ".h5":
+                with h5py.File(path, "r", locking=False) as file:
+                    found = json.loads(file.attrs[_KEY])
+            case ".parquet":
+                found = json.loads(pq.read_schema(path).metadata[_KEY.encode()])
+            case ".safetensors":
+                with safetensors.safe_open(path, "np") as file:
+                    found = json.loads(file.metadata()[_KEY])
+            case _:
+                found = json.loads(path.read_text(encoding="utf-8"))[_KEY]
+        return {"kind": found["kind"], "version": found["version"], **found}
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing. {_mend(path)}") from None
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException, safetensors.SafetensorError) as error:
+        raise _unreadable(path, {}, error) from error
+
+
+def check(path: StrPath, kind: str) -> dict[str, Any]:
+    """Return the attributes of an artifact of the given kind and of this library's version of it.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing, damaged, or of another kind or version.
+    """
+    found = attributes_of(path)
+    wanted = KINDS[kind]
+    if found["kind"] != kind:
+        raise ArtifactError(f"{path} holds {found['kind']!r}, not {kind!r}. Give the file that holds {kind!r}.")
+    if found["version"] != wanted:
+        raise ArtifactError(
+            f"{path} is version {found['version']} of {kind!r}; this voxplain reads version {wanted}. "
+            f"{_mend(path, found)}"
+        )
+    return found
+
+
+def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:
+    return {"kind": kind, "version": KINDS[kind], **(made_by or {})}
+
+
+def _annotate(group: h5py.Group, attrs: Attributes | None) -> None:
+    for name, value in (attrs or {}).items():
+        group.attrs[name] = _json(value) if isinstance(value, (Mapping, list, tuple)) else value
+
+
+def _mend(path: StrPath, found: Attributes | None = None) -> str:
+    # --forcerun takes a file as well, for one that cannot say which rule made it.
+    return f"Make it again with `snakemake --cores all --forcerun {(found or {}).get('rule', path)}`."
+
+
+def _unreadable(path: StrPath, found: Attributes, error: Exception) -> ArtifactError:
+    return ArtifactError(f"{path} is damaged or cut short ({error}). {_mend(path, found)}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove temporary files of `path` that dead processes of this machine left."""
+    start, end = f".{path.stem}.{platform.node()}-", f".tmp{path.suffix}"
+    for name in os.listdir(path.parent):
+        if name.startswith(start) and name.endswith(end):
+            process = name.removeprefix(start).removesuffix(end)
+            if process.isdigit() and not _alive(int(process)):
+                path.with_name(name).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # someone else's
+        pass
+    return True
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=_plain, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

@@ -1,0 +1,334 @@
+"""Artifacts are whole or absent, say what made them, and have the same bytes for the same work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from voxplain import artifacts
+from voxplain.errors import ArtifactError
+from voxplain.provenance import record
+
+MADE_BY = record(rule="sample_clips", params={"fps": 8.0, "seed": 3, "paths": [Path("a")]}, code="c0de")
+
+
+def write_h5(path: Path, kind: str = "clips") -> None:
+    with artifacts.create_h5(path, kind=kind, made_by=MADE_BY, attrs={"fps": 8.0, "mean": [1, 2]}) as file:
+        artifacts.store(file, "frames", np.arange(4000, dtype=np.uint8).reshape(4, 10, 10, 10))
+        artifacts.store(file.create_group("more"), "names", ["punch", "Bögen"])
+
+
+def write_parquet(path: Path, kind: str = "concepts") -> None:
+    frame = pd.DataFrame({"name": ["a", None], "score": [0.1, np.nan], "n": [1, 2]})
+    artifacts.write_table(path, frame, kind=kind, made_by=MADE_BY, csv=True)
+
+
+def write_safetensors(path: Path, kind: str = "checkpoint") -> None:
+    tensors = {"w": np.ones((300, 2), np.float32), "n": np.array(3)}
+    artifacts.write_tensors(path, tensors, kind=kind, made_by=MADE_BY)
+
+
+def write_json(path: Path, kind: str = "videos") -> None:
+    artifacts.write_json(path, {"b": [np.float32(0.5)], "a": np.arange(2)}, kind=kind, made_by=MADE_BY)
+
+
+def read_h5(path: Path, kind: str) -> np.ndarray:
+    with artifacts.open_h5(path, kind) as file:
+        return file["frames"][()]
+
+
+FORMATS = {
+    "x.h5": (write_h5, read_h5, "clips"),
+    "x.parquet": (write_parquet, artifacts.read_table, "concepts"),
+    "x.safetensors": (write_safetensors, artifacts.read_tensors, "checkpoint"),
+    "x.json": (write_json, artifacts.read_json, "videos"),
+}
+every_format = pytest.mark.parametrize("name, write, read, kind", [(n, *f) for n, f in FORMATS.items()])
+
+
+@every_format
+def test_carries_what_made_it(tmp_path, name, write, read, kind):
+    write(tmp_path / name)
+    found = artifacts.attributes_of(tmp_path / name)
+    assert found["kind"] == kind and found["version"] == artifacts.KINDS[kind]
+    assert found["rule"] == "sample_clips" and found["code"] == "c0de" and found["device"] == "cpu"
+    assert found["params"] == {"fps": 8.0, "seed": 3, "paths": ["a"]}
+    assert found["seeds"] == {"seed": 3}
+    assert found["versions"]["numpy"] == np.__version__
+    assert artifacts.check(tmp_path / name, kind) == found
+
+
+def test_same_work_gives_same_bytes(tmp_path):
+    def written() -> dict[str, bytes]:
+        for name, (write, _, _) in FORMATS.items():
+            write(tmp_path / name)
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    first = written()
+    assert set(first) == {*FORMATS, "x.csv"}
+    time.sleep(1.1)  # timestamps, were there any, have a resolution of a second
+    assert written() == first
+
+
+@every_format
+def test_another_version_names_the_rule_to_rerun(tmp_path, monkeypatch, name, write, read, kind):
+    write(tmp_path / name)
+    monkeypatch.setitem(artifacts.KINDS, kind, 7)
+    with pytest.raises(ArtifactError, match="version 1 .* reads version 7.*--forcerun sample_clips`"):
+        read(tmp_path / name, kind)
+
+
+@every_format
+def test_another_kind_is_refused(tmp_path, name, write, read, kind):
+    write(tmp_path / name, kind="flow")
+    with pytest.raises(ArtifactError, match=f"holds 'flow', not '{kind}'"):
+        read(tmp_path / name, kind)
+
+
+@every_format
+def test_missing_file_is_named(tmp_path, name, write, read, kind):
+    with pytest.raises(ArtifactError, match=rf"{name} is missing.*--forcerun .*{name}"):
+        read(tmp_path / name, kind)
+
+
+@every_format
+def test_no_damage_goes_unnoticed_as_a_crash(tmp_path, name, write, read, kind):
+    """Cut anywhere, or a foreign file: an ArtifactError, nothing else and no data."""
+    write(tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    for cut in (0, 1, 100, len(whole) // 2, len(whole) - 2):
+        (tmp_path / name).write_bytes(whole[:cut])
+        with pytest.raises(ArtifactError, match="damaged or cut short.*--forcerun"):
+            read(tmp_path / name, kind)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["frames"] = 1
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "x.parquet")
+    (tmp_path / "x.json").write_text("[]")
+    for name in ("x.h5", "x.parquet", "x.json"):
+        with pytest.raises(ArtifactError, match="damaged"):
+            artifacts.attributes_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.parquet"])
+def test_a_flipped_bit_in_the_data_is_noticed(tmp_path, name):
+    write, read, kind = FORMATS[name]
+    path = tmp_path / name
+    write(path)
+    content = bytearray(path.read_bytes())
+    if name == "x.h5":
+        with h5py.File(path) as file:
+            at = file["frames"].id.get_chunk_info(0).byte_offset
+    else:
+        at = content.index(struct.pack("<d", 0.1))
+    content[at] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged.*--forcerun sample_clips"):
+        read(path, kind)
+
+
+def test_other_errors_in_the_block_stay_what_they_are(tmp_path):
+    write_h5(tmp_path / "x.h5")
+    with pytest.raises(FileNotFoundError), artifacts.open_h5(tmp_path / "x.h5", "clips"):
+        open(tmp_path / "nothing")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    hnp.arrays(
+        st.sampled_from([np.uint8, np.uint16, np.float32, np.int64, np.bool_]),
+        hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9),
+    )
+)
+def test_stored_arrays_come_back(array):
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        back = artifacts.store(file, "x", array)
+        assert back.dtype == array.dtype and back.shape == array.shape
+        np.testing.assert_array_equal(back[()], array)
+
+
+def test_a_chunk_is_one_clip_and_small_rows_share_one():
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        assert artifacts.store(file, "clips", np.zeros((3, 16, 112, 112, 3), np.uint8)).chunks == (
+            1, 16, 112, 112, 3,
+        )  # fmt: skip
+        rows = artifacts.store(file, "features", np.zeros((5000, 64), np.float32)).chunks
+        assert rows == (1024, 64)  # 256 KiB
+
+
+def test_text_attributes_and_tensors_come_back(tmp_path):
+    write_h5(tmp_path / "x.h5")
+    with artifacts.open_h5(tmp_path / "x.h5", "clips") as file:
+        assert file["more/names"].asstr()[()].tolist() == ["punch", "Bögen"]
+        assert file.attrs["fps"] == 8.0 and file.attrs["mean"] == "[1, 2]"
+    write_safetensors(tmp_path / "x.safetensors")
+    tensors = artifacts.read_tensors(tmp_path / "x.safetensors", "checkpoint")
+    assert tensors["n"].shape == () and tensors["n"] == 3 and tensors["w"].sum() == 600
+    write_json(tmp_path / "x.json")
+    assert artifacts.read_json(tmp_path / "x.json", "videos") == {"b": [0.5], "a": [0, 1]}
+
+
+def test_table_and_csv_agree(tmp_path):
+    write_parquet(tmp_path / "x.parquet")
+    table = artifacts.read_table(tmp_path / "x.parquet", "concepts")
+    pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "x.csv"), check_dtype=False)
+    assert (tmp_path / "x.csv").read_text() == "name,score,n\na,0.1,1\n,,2\n"
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    write_h5(tmp_path / "x.h5")
+    before = (tmp_path / "x.h5").read_bytes()
+    with pytest.raises(ZeroDivisionError), artifacts.create_h5(tmp_path / "x.h5", kind="clips") as file:
+        file["half"] = 1
+        raise ZeroDivisionError
+    assert (tmp_path / "x.h5").read_bytes() == before
+    assert os.listdir(tmp_path) == ["x.h5"]
+
+
+def test_temporary_files_of_dead_writers_only_are_swept(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with artifacts.atomic_path(tmp_path / "a[1].png") as temporary:
+        assert temporary.suffix == ".png"
+        temporary.touch()
+        mine = temporary.name
+    other = mine.replace("[1]", "[2]")
+    stale, alive = (mine.replace(str(os.getpid()), str(n)) for n in (dead.pid, os.getppid()))
+    for name in (stale, alive, other):
+        (tmp_path / name).touch()
+    with artifacts.atomic_path(tmp_path / "a[1].png") as temporary:
+        temporary.touch()
+    assert set(os.listdir(tmp_path)) == {"a[1].png", alive, other}
+
+
+# --- items kept across a kill -9 ---
+
+WORKER = """
+    import sys, time
+    import numpy as np
+    from voxplain import artifacts
+
+    path, source, code, hang_at = sys.argv[1:]
+
+    class Slow:
+        def __array__(self, *args, **kwargs):
+            print("hanging", flush=True)
+            time.sleep(60)
+
+    with artifacts.resumable_h5(path, kind="clips", made_by={"code": code}, inputs=[source]) as shard:
+        for item in "dbca":
+            if not shard.done(item):
+                print(item, flush=True)
+                first = np.full((2, 40, 40), ord(item))
+                shard.write(item, {"first": first, "second": Slow() if item == hang_at else first}, {"n": 2})
+"""
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Run the worker; returns the items it made. It is killed in the middle of writing `hang_at`."""
+    script = tmp_path / "worker.py"
+    script.write_text(textwrap.dedent(WORKER))
+    source = tmp_path / "source"
+    source.touch()
+
+    def work(path: Path, hang_at: str = "-", code: str = "1") -> str:
+        command = [sys.executable, str(script), str(path), str(source), code, hang_at]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        made = []
+        for line in process.stdout:
+            if line == "hanging\n":
+                process.send_signal(signal.SIGKILL)
+                break
+            made.append(line.strip())
+        assert process.wait() == (0 if hang_at == "-" else -signal.SIGKILL)
+        return "".join(made)
+
+    work.source = source
+    return work
+
+
+def test_a_killed_shard_goes_on_and_ends_as_if_undisturbed(tmp_path, worker):
+    assert worker(tmp_path / "calm.h5") == "dbca"
+    path = tmp_path / "killed.h5"
+    assert worker(path, hang_at="c") == "dbc"
+    assert not path.exists()
+    assert worker(path, hang_at="a") == "ca"
+    assert worker(path) == "a"
+    assert path.read_bytes() == (tmp_path / "calm.h5").read_bytes()
+    assert not list(tmp_path.glob("*partial*"))
+    with artifacts.open_h5(path, "clips") as file:
+        assert list(file) == ["a", "b", "c", "d"] and file["c"].attrs["n"] == 2
+        assert (file["c/second"][()] == ord("c")).all()
+
+
+def test_items_made_in_another_way_are_thrown_away(tmp_path, worker):
+    path = tmp_path / "x.h5"
+    assert worker(path, hang_at="c", code="1") == "dbc"
+    assert worker(path, hang_at="c", code="2") == "dbc"
+    worker.source.write_text("changed")
+    assert worker(path, code="2") == "dbca"
+    assert not list(tmp_path.glob("*partial*"))
+
+
+def test_a_twin_that_ended_first_is_no_loss(tmp_path):
+    """A stage can outlive its killed Snakemake, and then works beside its own next run."""
+    options = {"kind": "clips", "made_by": {"code": "1"}, "inputs": []}
+    with artifacts.resumable_h5(tmp_path / "x.h5", **options) as orphan:
+        orphan.write("a", {"n": 1})
+        with artifacts.resumable_h5(tmp_path / "x.h5", **options) as rerun:
+            assert rerun.done("a")
+            rerun.write("b", {"n": 2})
+        assert not orphan.done("b")
+        orphan.write("b", {"n": 2})
+    with artifacts.open_h5(tmp_path / "x.h5", "clips") as file:
+        assert list(file) == ["a", "b"]
+    assert os.listdir(tmp_path) == ["x.h5"]
+
+
+def test_vanished_items_are_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        with artifacts.resumable_h5(tmp_path / "x.h5", kind="clips", made_by={}, inputs=[]) as shard:
+            shard.write("a")
+            next(tmp_path.glob("x.h5.partial-*/*")).unlink()
+    assert not (tmp_path / "x.h5").exists()
+
+
+NAME = st.characters(exclude_characters="/\x00", exclude_categories=["Cs"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(NAME, min_size=1, max_size=12), max_size=4, unique=True))
+def test_any_name_is_an_item(names):
+    # HDF5 itself gives "." a meaning of its own.
+    names = [name for name in names if name != "."]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.h5"
+        with artifacts.resumable_h5(path, kind="clips", made_by={}, inputs=[]) as shard:
+            for name in names:
+                shard.write(name, {"n": 1})
+        with artifacts.open_h5(path, "clips") as file:
+            assert set(file) == set(names)
+
+
+def test_a_slash_in_an_item_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a/b"):
+        with artifacts.resumable_h5(tmp_path / "x.h5", kind="clips", made_by={}, inputs=[]) as shard:
+            shard.write("a/b")
