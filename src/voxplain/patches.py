@@ -56,8 +56,9 @@ def supervoxel_inputs(
     """Yield one clip per kept supervoxel, in batches, so that memory stays bounded.
 
     Time is never resampled: a clip has the video's T frames, and those in which the supervoxel does not
-    occur are all fill. Errors are raised with the first batch. (The official code cuts them off and averages over 16-frame windows of what is
-    left; the supervoxels that it keeps of a 16-frame clip last all 16 frames, so there it is the same.)
+    occur are all fill. (The official code cuts them off and averages over 16-frame windows of what is
+    left. The supervoxels that it keeps of a 16-frame clip last all 16 frames, so there it is the same.)
+    Errors are raised with the first batch.
 
     Parameters
     ----------

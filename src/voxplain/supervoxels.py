@@ -164,7 +164,7 @@ class _Level:
 
 
 def _jaccard(coarse: _Level, fine: _Level, pairs: np.ndarray, criteria: Criteria) -> np.ndarray:
-    """Jaccard index of the wanted pairs (coarse label, fine label); 0 for pairs that cannot pass the limit.
+    """Jaccard index of wanted pairs (coarse label, fine label); 0 for those that cannot pass the limit.
 
     Two sets overlap no more than the smaller one's share of the larger, so most pairs need no counting.
     The others come from one cross-tabulation of both label volumes per shift in time.
@@ -175,7 +175,7 @@ def _jaccard(coarse: _Level, fine: _Level, pairs: np.ndarray, criteria: Criteria
     else:
         shift, volumes = _centered(coarse, fine)
     larger, smaller = np.maximum(*volumes), np.minimum(*volumes)
-    pairs = pairs & (smaller >= criteria.max_overlap * larger) & (larger > 0)
+    pairs = pairs & (smaller >= criteria.max_overlap * larger)
     jaccard = np.zeros(pairs.shape)
     for frames in np.unique(shift[pairs]):
         here = pairs & (shift == frames)
