@@ -7,12 +7,17 @@ on a fill, removing hides them under it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 
-STRATEGIES = ("top", "random", "least", "random_volume")
+from .patches import keep_only
+
+UNEDITED = "none"
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def edits(
     *,
     k_max: int = 5,
     draws: int = 5,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
 ) -> Iterator[Edit]:
     """Yield the edits of one clip under every strategy.
 
@@ -130,17 +135,46 @@ def _random_until(labels: np.ndarray, supervoxels: np.ndarray, order: np.ndarray
     return until
 
 
-def show(clip: np.ndarray, mask: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """Keep the voxels of `mask` and put `fill` elsewhere.
+def edit_answers(
+    classify: Callable[[np.ndarray], np.ndarray],
+    clip: np.ndarray,
+    labels: np.ndarray,
+    supervoxels: np.ndarray,
+    concepts: np.ndarray,
+    ranking: np.ndarray,
+    *,
+    fill: ArrayLike,
+    batch: int = 32,
+    **options: Any,
+) -> pd.DataFrame:
+    """Classify one clip with concepts added and removed under every strategy.
 
     Parameters
     ----------
+    classify : callable
+        Maps uint8 (n, T, H, W, 3) to class numbers (n,).
     clip : (T, H, W, 3) uint8
-    mask : (T, H, W) bool
-    fill : (3,) or (T, H, W, 3) uint8
+    labels, supervoxels, concepts, ranking, **options
+        As in `edits`.
+    fill : (3,) or (T, H, W, 3)
+        What hidden voxels show, in 0..255.
+    batch : int
+        Clips classified at once.
 
     Returns
     -------
-    (T, H, W, 3) uint8
+    DataFrame
+        experiment, strategy, draw, k, shown (share of voxels not hidden), answer. The unedited clip
+        has experiment and strategy ``none`` and k = 0.
     """
-    return np.where(mask[..., None], clip, np.asarray(fill, dtype=np.uint8))
+    rows, masks = [("none", UNEDITED, 0, 0)], [np.ones(clip.shape[:3], dtype=bool)]
+    for edit in edits(labels, supervoxels, concepts, ranking, **options):
+        for experiment, mask in (("concept_addition", edit.mask), ("concept_removal", ~edit.mask)):
+            rows.append((experiment, edit.strategy, edit.draw, edit.k))
+            masks.append(mask)
+    answers = [
+        classify(np.stack([keep_only(clip, mask, fill) for mask in masks[first : first + batch]]))
+        for first in range(0, len(masks), batch)
+    ]
+    table = pd.DataFrame(rows, columns=["experiment", "strategy", "draw", "k"])
+    return table.assign(shown=[mask.mean() for mask in masks], answer=np.concatenate(answers))

@@ -1,0 +1,22 @@
+"""Draw random sets as negatives, and random concepts as controls (rule draw_random_sets)."""
+
+from _stage import run
+
+from voxplain.activation_store import read_activations
+from voxplain.artifacts import create_h5, store
+from voxplain.concepts.random_sets import draw_sets
+
+
+def main(stage):
+    options, seed = stage.params.options, int(stage.wildcards.seed)
+    found = read_activations(stage.input, stage.wildcards.layer)
+    pool = found.supervoxels if options["negatives"] == "supervoxels" else found.clips
+    sets = draw_sets(pool, sets=options["random_sets"], size=options["set_size"], seed=seed)
+    concepts = draw_sets(pool, sets=stage.params.concepts, size=options["set_size"], seed=seed + 1_000_000)
+    with create_h5(stage.output[0], kind="random_sets", made_by=stage.made_by) as file:
+        store(file, "sets", sets)
+        store(file, "concepts", concepts)
+
+
+if __name__ == "__main__":
+    run(main, globals())

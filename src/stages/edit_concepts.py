@@ -1,0 +1,50 @@
+"""Answers to test clips with concepts added and removed (rule edit_concepts)."""
+
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.activation_store import open_activations
+from voxplain.artifacts import open_h5, read_table, write_table
+from voxplain.concepts.clustering import nearest_concepts
+from voxplain.editing import edit_answers
+from voxplain.models.trained import load_trained
+
+
+def main(stage):
+    wildcards = stage.wildcards
+    model = load_trained(stage.input.weights)
+    rankings, centres = {}, {}
+    for scores, concepts in zip(stage.input.scores, stage.input.concepts, strict=True):
+        table = read_table(scores, "class_scores").sort_values("rank")
+        rankings[table["class"].iloc[0]] = table["concept"].to_numpy()
+        with open_h5(concepts, "concepts") as file:
+            centres[table["class"].iloc[0]] = file["centres"][()]
+    parts = []
+    with (
+        open_h5(stage.input.clips, "clips") as clips,
+        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_activations(stage.input.activations) as activations,
+    ):
+        for (video, number), group in tqdm(activations.items(), unit="clip", mininterval=10):
+            label = group.attrs["label"]
+            answers = edit_answers(
+                model.predict,
+                clips[video]["clips"][number],
+                labels[video]["labels"][number],
+                group["kept"][()],
+                nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label]),
+                rankings[label],
+                fill=model.fill(stage.params.fill),
+                batch=stage.params.batch,
+                seed=[int(wildcards.seed), len(parts)],
+                **stage.params.options,
+            )
+            parts.append(answers.assign(correct=answers["answer"] == label, video=video, clip=number, label=label))
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
+    write_table(stage.output[0], table, kind="edits", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,16 @@
+"""Write down which videos are used, in which split and shard (rule list_videos)."""
+
+from _stage import run
+
+from voxplain.artifacts import write_table
+from voxplain.config import Data
+from voxplain.videos.plan import plan_videos
+
+
+def main(stage):
+    table = plan_videos(Data(**stage.params.data), stage.params.folder)
+    write_table(stage.output[0], table, kind="videos", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,110 @@
+"""Activations of supervoxels at a network's layers, and the gradients that score concepts.
+
+Eq. (1) of 3D-ACE asks how the logit changes when a layer's activation moves along a vector. The layer
+can be averaged to a coarser grid (by default to a single cell): a vector on that grid then moves all
+positions of a cell alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .models.layers import get_layer
+
+Grid = tuple[int, int, int]
+
+
+@contextmanager
+def _hooked(model: nn.Module, layers: Sequence[str], hook: Callable) -> Iterator[None]:
+    """Call ``hook(name, output)`` at each layer; what it returns replaces the output."""
+    handles = [
+        get_layer(model, name).register_forward_hook(lambda _m, _i, output, name=name: hook(name, output))
+        for name in layers
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
+    """Average (N, C, t, h, w) to at most `grid` cells and flatten to (N, d); (N, d) stays as it is."""
+    if activation.dim() == 5 and grid is not None:
+        activation = F.adaptive_avg_pool3d(activation, _cells(activation, grid))
+    return activation.flatten(1)
+
+
+def _cells(activation: torch.Tensor, grid: Grid) -> Grid:
+    return tuple(min(cells, size) for cells, size in zip(grid, activation.shape[2:], strict=True))
+
+
+@torch.no_grad()
+def layer_activations(
+    model: nn.Module, inputs: torch.Tensor, layers: Sequence[str], *, grid: Grid | None = (1, 1, 1)
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Activations at several layers in one forward pass.
+
+    Parameters
+    ----------
+    model : Module in evaluation mode
+    inputs : (N, 3, T, H, W) float
+    layers : names of modules
+    grid : (t, h, w) that each layer is averaged to, or None to keep all positions
+
+    Returns
+    -------
+    activations : dict of (N, d) float, by layer
+    logits : (N, classes) float
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def record(name: str, output: torch.Tensor) -> None:
+        found[name] = average_to_grid(output, grid)
+
+    with _hooked(model, layers, record):
+        logits = model(inputs)
+    return found, logits
+
+
+def logit_gradients(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    layers: Sequence[str],
+    *,
+    grid: Grid | None = (1, 1, 1),
+) -> dict[str, torch.Tensor]:
+    """Gradient of each clip's target logit along shifts of each layer's activation (equation 1).
+
+    A zero shift on the grid is added to every layer's activation, and one backward pass gives the
+    derivative with respect to all shifts: its product with a CAV is the limit in equation (1).
+
+    Parameters
+    ----------
+    targets : (N,) int
+        Class whose logit is differentiated, per clip.
+    others as in `layer_activations`
+
+    Returns
+    -------
+    dict of (N, d) float, by layer
+    """
+    shifts: dict[str, torch.Tensor] = {}
+
+    def shift(name: str, output: torch.Tensor) -> torch.Tensor:
+        cells = _cells(output, grid) if output.dim() == 5 and grid is not None else output.shape[2:]
+        shifts[name] = torch.zeros(*output.shape[:2], *cells, device=output.device, requires_grad=True)
+        whole = F.interpolate(shifts[name], size=output.shape[2:]) if output.dim() == 5 else shifts[name]
+        return output + whole
+
+    with torch.enable_grad(), _hooked(model, layers, shift):
+        logits = model(inputs)
+        chosen = logits.gather(1, targets[:, None]).sum()
+        gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])
+    return {name: gradient.flatten(1) for name, gradient in zip(layers, gradients, strict=True)}

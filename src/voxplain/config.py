@@ -1,0 +1,250 @@
+"""The config: every key with its meaning, unit and default. The JSON schema is generated from here.
+
+Keys that name a plug-in (a network, a segmenter, a concept classifier, an explainer, a flow estimator)
+take that plug-in's options beside it; those are checked against the plug-in's own schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from .errors import ConfigError, nearest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class Section(BaseModel):
+    """Part of the config; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class Data(Section):
+    """Where the videos come from."""
+
+    adapter: str = Field("embedded", description="Data set adapter: embedded, csv, folder, or one of your own.")
+    path: str | None = Field(None, description="The adapter's file or folder; none for the embedded data.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the adapter.")
+    classes: list[str] | None = Field(None, description="Classes to use; all by default.")
+    videos_per_class: PositiveInt | None = Field(
+        None, description="Use at most this many videos per class and split, drawn with the seed; all by default."
+    )
+    seed: int = Field(0, description="Seed of whatever the adapter draws (embedded videos, splits, samples).")
+    shard_size: PositiveInt = Field(250, description="Videos per shard: one job works through a shard.")
+
+
+class Clips(Section):
+    """How videos become clips of fixed length and size."""
+
+    frames: PositiveInt = Field(16, description="Frames per clip.")
+    step: PositiveInt = Field(1, description="Distance between sampled frames, in frames.")
+    size: Annotated[int, Field(ge=8)] = Field(112, description="Height and width, in pixels.")
+    sampling: Literal["center", "uniform", "consecutive"] = Field(
+        "center", description="center: from the middle; uniform: spread; consecutive: one after the other, all."
+    )
+    per_video: PositiveInt = Field(1, description="Clips per video for center and uniform sampling.")
+    crop: Literal["center", "squash"] = Field(
+        "center", description="center: scale the short side and crop; squash: scale both sides (3D-ACE's code)."
+    )
+
+
+class Training(Section):
+    """How a network is trained; see voxplain.models.training.train."""
+
+    epochs: PositiveInt = Field(40, description="Epochs at most.")
+    batch: PositiveInt = Field(16, description="Clips per step.")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Optimizer.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(2e-3, description="Largest learning rate.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="Weight decay.")
+    schedule: Literal["one_cycle", "plateau"] = Field(
+        "one_cycle", description="one_cycle: warm up and anneal; plateau: divide by 10 without progress."
+    )
+    plateau_epochs: PositiveInt = Field(10, description="Epochs without progress before plateau divides.")
+    patience: PositiveInt = Field(40, description="Epochs without progress before training stops.")
+    label_smoothing: Share = Field(0.0, description="Label smoothing.")
+    validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Share of the training videos held out for early stopping."
+    )
+    flip: bool = Field(False, description="Mirror half the clips (not where direction tells classes apart).")
+    shift: Annotated[int, Field(ge=0)] = Field(4, description="Largest random translation, in pixels.")
+    brightness: Share = Field(0.2, description="Largest relative change of brightness.")
+    masked: Share = Field(
+        0.5, description="Share of clips with random boxes filled, so that edited clips are familiar."
+    )
+
+
+class Model(Section):
+    """A network to explain."""
+
+    network: str = Field(description="Registered network, or package.module:function.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the network.")
+    weights: str | None = Field(
+        None, description="kinetics400, default, or a file; none trains from scratch."
+    )
+    head: Literal["keep", "new"] = Field(
+        "keep", description="new: fit a linear head for the data's classes on the given weights."
+    )
+    head_views: PositiveInt = Field(4, description="Augmented views of each clip that a new head is fitted to.")
+    layers: list[Layer] = Field(min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK.")
+    training: Training = Field(default_factory=Training, description="Recipe, where it is trained.")
+
+    @model_validator(mode="after")
+    def _head_needs_weights(self) -> Model:
+        if self.head == "new" and self.weights is None:
+            raise ValueError("head: new needs weights, such as kinetics400 or a file")
+        return self
+
+
+class Supervoxels(Section):
+    """Segmentation at several resolutions (3D-ACE, section 2.1)."""
+
+    n_segments: list[PositiveInt] = Field([15, 50, 80], min_length=1, description="Supervoxels per level, about.")
+    compactness: Annotated[float, Field(gt=0)] = Field(20.0, description="SLIC's weight of space against color.")
+    sigma: Annotated[float, Field(ge=0)] = Field(1.0, description="Gaussian smoothing before SLIC, in voxels.")
+    preset: Literal["official", "corrected"] = Field(
+        "corrected", description="Filters and duplicates as in the authors' code, quirks included, or as meant."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of distinct_supervoxels that override the preset."
+    )
+
+
+class Activations(Section):
+    """What the network is shown of a supervoxel, and what is kept of its answer."""
+
+    form: Literal["crop", "in_place"] = Field(
+        "crop", description="crop: the supervoxel's box, resized to the clip; in_place: where it was."
+    )
+    fill: Literal["mean"] | tuple[int, int, int] = Field(
+        "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."
+    )
+    pooling: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+        (1, 1, 1), description="Grid (time, height, width) that a layer is averaged to; null keeps all positions."
+    )
+    batch: PositiveInt = Field(32, description="Clips per forward pass; halved when memory runs out.")
+
+
+class Concepts(Section):
+    """Clustering per class (3D-ACE, section 2.2)."""
+
+    videos_per_class: PositiveInt | None = Field(
+        None, description="Discovery videos per class, from the train split; all by default."
+    )
+    clusters: Annotated[int, Field(ge=2)] = Field(12, description="Clusters per class, C in the paper.")
+    min_supervoxels: Annotated[int, Field(ge=0)] = Field(
+        20, description="A concept must have more supervoxels than this."
+    )
+    max_members: Annotated[int, Field(ge=3)] = Field(40, description="Supervoxels that represent a concept.")
+
+
+class Cavs(Section):
+    """Concept activation vectors."""
+
+    classifier: str = Field("ridge", description="Concept classifier.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+    random_sets: Annotated[int, Field(ge=2)] = Field(20, description="Random sets R, one CAV against each.")
+    set_size: Annotated[int, Field(ge=3)] = Field(40, description="Samples per random set.")
+    negatives: Literal["supervoxels", "clips"] = Field(
+        "supervoxels", description="supervoxels: of random videos, shown like the concept's; clips: whole clips."
+    )
+
+
+class Scores(Section):
+    """Importance of concepts and its significance."""
+
+    random_concepts: Annotated[int, Field(ge=2)] = Field(
+        200, description="Random concepts per class that the test compares with."
+    )
+    test: Literal["random_concepts", "paired_t"] = Field(
+        "random_concepts", description="Rank among random concepts, or the paired t-test of the authors' code."
+    )
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Level of the false discovery rate.")
+
+
+class Editing(Section):
+    """Adding and removing concepts on test clips (3D-ACE, tables 1 and 2)."""
+
+    videos_per_class: PositiveInt | None = Field(None, description="Test videos per class; all by default.")
+    k_max: PositiveInt = Field(5, description="Largest number of concepts.")
+    draws: PositiveInt = Field(5, description="Draws of the random strategies.")
+
+
+class Figures(Section):
+    """Pictures."""
+
+    concepts: PositiveInt = Field(3, description="Most and least important concepts in figure 1.")
+    examples: PositiveInt = Field(4, description="Clips shown per concept.")
+
+
+class Config(Section):
+    """The whole config."""
+
+    run: Name = Field("demo", description="Name of the run: results/<run>/.")
+    data: Data = Field(default_factory=Data)
+    clips: Clips = Field(default_factory=Clips)
+    seeds: list[int] = Field([0], min_length=1, description="Seeds of training, clustering and draws, each a replicate.")
+    models: dict[Name, Model] = Field(description="Networks by the name they get in tables.")
+    supervoxels: Supervoxels = Field(default_factory=Supervoxels)
+    activations: Activations = Field(default_factory=Activations)
+    concepts: Concepts = Field(default_factory=Concepts)
+    cavs: Cavs = Field(default_factory=Cavs)
+    scores: Scores = Field(default_factory=Scores)
+    editing: Editing = Field(default_factory=Editing)
+    figures: Figures = Field(default_factory=Figures)
+
+
+def load_config(given: dict[str, Any]) -> Config:
+    """Check a config and fill in defaults.
+
+    Raises
+    ------
+    ConfigError
+        Names every wrong key or value with its place and the mend.
+    """
+    try:
+        return Config.model_validate(given)
+    except ValidationError as error:
+        lines = [_mend(problem) for problem in error.errors()]
+        raise ConfigError("The config has errors.\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def _mend(problem: dict[str, Any]) -> str:
+    """One line that says what is wrong, where, and what to write instead."""
+    place = [str(part) for part in problem["loc"]]
+    where = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(place[:-1])
+        return f"{where}: unknown key{nearest(place[-1], known)} Known keys here: {', '.join(known)}."
+    if problem["type"] == "missing":
+        return f"{where}: missing; add it."
+    return f"{where}: {problem['msg']}; it is {problem['input']!r}."
+
+
+def _keys_at(place: list[str]) -> list[str]:
+    section: Any = Config
+    for part in place:
+        if part in getattr(section, "model_fields", {}):
+            section = section.model_fields[part].annotation
+            if section == dict[Name, Model]:
+                section = {"models": Model}
+        elif isinstance(section, dict):
+            section = section["models"]
+    return list(getattr(section, "model_fields", {}))
+
+
+def json_schema() -> str:
+    """The config's JSON schema, as the text of workflow/schemas/config.schema.json."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def digest(*parts: Any) -> str:
+    """Short hash of parts of the config, for the names of folders that runs share."""
+    text = json.dumps([p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,66 @@
+"""A trained network with all that is needed to show it clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..device import choose_device
+from .base import ModelSpec
+from .build import load_model
+from .inputs import normalize
+from .weights import load_weights
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network, its classes and its device.
+
+    Attributes
+    ----------
+    network : Module in evaluation mode
+    classes : list of str
+        Names of the classes in the order of the logits.
+    device : torch.device
+    """
+
+    network: nn.Module
+    classes: list[str]
+    device: torch.device
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Facts about the network."""
+        return self.network.spec
+
+    def inputs(self, clips: np.ndarray) -> torch.Tensor:
+        """Network input (N, 3, T, H, W) of uint8 clips (N, T, H, W, 3)."""
+        return normalize(torch.from_numpy(clips).to(self.device), self.spec)
+
+    def targets(self, labels: list[str]) -> torch.Tensor:
+        """Class numbers (N,) of class names."""
+        return torch.tensor([self.classes.index(label) for label in labels], device=self.device)
+
+    def fill(self, color: str | tuple[int, int, int]) -> np.ndarray:
+        """Color (3,) uint8 for hidden voxels: the input mean for ``"mean"``, which is 0 to the network."""
+        return np.rint(self.spec.mean if color == "mean" else color).astype(np.uint8)
+
+    @torch.no_grad()
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        """Logits (N, classes) float32 of uint8 clips (N, T, H, W, 3)."""
+        return self.network(self.inputs(clips)).float().cpu().numpy()
+
+    def predict(self, clips: np.ndarray) -> np.ndarray:
+        """Names (N,) of the classes with the largest logits."""
+        return np.array(self.classes)[self.logits(clips).argmax(axis=1)]
+
+
+def load_trained(path: str | Path) -> TrainedModel:
+    """Load a network that a training stage saved, onto the machine's device."""
+    device = choose_device()
+    classes = load_weights(path)[2]["classes"]
+    return TrainedModel(load_model(path).to(device), classes, device)

@@ -1,0 +1,341 @@
+"""Train a network from scratch, or a new linear head on a network with given weights.
+
+Augmentation includes masked boxes: concepts are later judged by clips of which most is filled
+(section 3 of 3D-ACE), and a network that never saw a filled box answers such clips by accident.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ..errors import VoxplainError
+from .inputs import normalize
+from .layers import head_features, replace_head
+
+Fetch = Callable[[np.ndarray], np.ndarray]
+
+
+def train(
+    model: nn.Module,
+    fetch: Fetch,
+    labels: np.ndarray,
+    validation: np.ndarray,
+    *,
+    epochs: int = 40,
+    batch: int = 16,
+    optimizer: Literal["adamw", "sgd"] = "adamw",
+    learning_rate: float = 2e-3,
+    weight_decay: float = 0.02,
+    schedule: Literal["one_cycle", "plateau"] = "one_cycle",
+    plateau_epochs: int = 10,
+    patience: int = 40,
+    label_smoothing: float = 0.0,
+    flip: bool = False,
+    shift: int = 4,
+    brightness: float = 0.2,
+    masked: float = 0.5,
+    seed: int = 0,
+    state: dict[str, Any] | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+) -> pd.DataFrame:
+    """Train `model` in place and leave it with its best validation weights.
+
+    Parameters
+    ----------
+    model : Module
+        As built by `voxplain.build_model`, on its device.
+    fetch : callable
+        Maps an array of clip numbers to uint8 (n, T, H, W, 3).
+    labels : (clips,) int
+    validation : (clips,) bool
+        Clips that early stopping and the schedule watch; the others are trained on.
+    epochs, batch, optimizer, learning_rate, weight_decay, schedule, label_smoothing
+        The recipe. ``plateau`` divides the rate by 10 after `plateau_epochs` epochs without
+        progress (selective relevance, section 4.2); ``one_cycle`` warms up and anneals.
+    patience : int
+        Epochs without progress after which training stops.
+    flip : bool
+        Mirror half the clips left to right. Not for classes that differ in direction.
+    shift : int
+        Largest random translation, in pixels.
+    brightness : float
+        Largest relative change of gain, and of offset in units of 255.
+    masked : float
+        Share of clips of which random boxes are hidden under the input mean, or all but random boxes.
+    seed : int
+        Seeds batches, augmentation and dropout, for each epoch anew, so that a resumed run equals
+        an undisturbed one.
+    state : dict, optional
+        What `on_epoch` was given last; training goes on from there.
+    on_epoch : callable, optional
+        Called with the whole state after each epoch.
+
+    Returns
+    -------
+    DataFrame, one row per epoch
+        epoch, learning_rate, train_loss, validation_loss, validation_accuracy
+
+    Raises
+    ------
+    VoxplainError
+        There is nothing to train on, or the loss is no longer finite.
+    """
+    device, fill = next(model.parameters()).device, np.rint(model.spec.mean)
+    training = np.flatnonzero(~validation)
+    if len(training) < 2:
+        raise VoxplainError(f"Only {len(training)} clips to train on: check the split column of the video table.")
+    batch = min(batch, len(training))
+    steps = max(1, len(training) // batch)
+    optimize = _optimizer(model, optimizer, learning_rate, weight_decay)
+    if schedule == "one_cycle":
+        anneal = torch.optim.lr_scheduler.OneCycleLR(optimize, learning_rate, epochs * steps, pct_start=0.2)
+    else:
+        anneal = torch.optim.lr_scheduler.ReduceLROnPlateau(optimize, factor=0.1, patience=plateau_epochs)
+    history: list[dict[str, float]] = []
+    best = {"loss": np.inf, "epoch": -1, "weights": copy.deepcopy(model.state_dict())}
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimize.load_state_dict(state["optimizer"])
+        anneal.load_state_dict(state["schedule"])
+        history, best = state["history"], state["best"]
+
+    progress = tqdm(range(len(history), epochs), initial=len(history), total=epochs, desc="epochs", mininterval=10)
+    for epoch in progress:
+        if epoch - best["epoch"] > patience:
+            break
+        rng = np.random.default_rng([seed, epoch])
+        torch.manual_seed(int(rng.integers(2**31)))
+        model.train()
+        losses = []
+        for rows in np.array_split(rng.permutation(training)[: steps * batch], steps):
+            clips = augment(
+                fetch(np.sort(rows)), rng, flip=flip, shift=shift, brightness=brightness, masked=masked, fill=fill
+            )
+            targets = torch.as_tensor(labels[np.sort(rows)], device=device)
+            inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
+            loss = F.cross_entropy(model(inputs), targets, label_smoothing=label_smoothing)
+            if not torch.isfinite(loss):
+                raise VoxplainError(f"The loss is not finite in epoch {epoch}: lower training.learning_rate.")
+            optimize.zero_grad()
+            loss.backward()
+            optimize.step()
+            losses.append(loss.item())
+            if schedule == "one_cycle":
+                anneal.step()
+        watched = np.flatnonzero(validation) if validation.any() else training
+        logits = predict(model, fetch, watched, batch=batch)
+        validation_loss = float(F.cross_entropy(torch.from_numpy(logits), torch.as_tensor(labels[watched])))
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": optimize.param_groups[0]["lr"],
+                "train_loss": float(np.mean(losses)),
+                "validation_loss": validation_loss,
+                "validation_accuracy": float((logits.argmax(axis=1) == labels[watched]).mean()),
+            }
+        )
+        if schedule == "plateau":
+            anneal.step(validation_loss)
+        if validation_loss < best["loss"]:
+            best = {"loss": validation_loss, "epoch": epoch, "weights": copy.deepcopy(model.state_dict())}
+        progress.set_postfix(loss=f"{validation_loss:.2f}", accuracy=f"{history[-1]['validation_accuracy']:.2f}")
+        if on_epoch is not None:
+            on_epoch(
+                {
+                    "model": model.state_dict(),
+                    "optimizer": optimize.state_dict(),
+                    "schedule": anneal.state_dict(),
+                    "history": history,
+                    "best": best,
+                }
+            )
+    model.load_state_dict(best["weights"])
+    model.eval()
+    return pd.DataFrame(history)
+
+
+def _optimizer(model: nn.Module, name: str, rate: float, decay: float) -> torch.optim.Optimizer:
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, fetch: Fetch, rows: np.ndarray, *, batch: int = 16) -> np.ndarray:
+    """Logits of the clips with the given numbers, as (n, classes) float32."""
+    model.eval()
+    device = next(model.parameters()).device
+    logits = [
+        model(normalize(torch.from_numpy(fetch(part)).to(device), model.spec)).float().cpu()
+        for part in np.array_split(rows, int(np.ceil(len(rows) / batch)))
+    ]
+    return torch.cat(logits).numpy()
+
+
+def hold_out(videos: pd.Series, labels: pd.Series, *, share: float, seed: int) -> np.ndarray:
+    """Hold out a share of each class's videos for early stopping.
+
+    Parameters
+    ----------
+    videos, labels : (clips,) Series
+        Video and class of each clip; clips of one video stay together.
+    share : float
+    seed : int
+
+    Returns
+    -------
+    (clips,) bool
+    """
+    rng = np.random.default_rng(seed)
+    held: set[str] = set()
+    for _, names in videos.groupby(labels.to_numpy()):
+        names = np.unique(names)
+        held.update(rng.permutation(names)[: int(share * len(names))])
+    return videos.isin(held).to_numpy()
+
+
+def augment(
+    clips: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    flip: bool,
+    shift: int,
+    brightness: float,
+    masked: float,
+    fill: Sequence[float],
+) -> np.ndarray:
+    """Augment a batch of clips; options as in `train`.
+
+    Parameters
+    ----------
+    clips : (N, T, H, W, 3) uint8
+
+    Returns
+    -------
+    (N, T, H, W, 3) uint8
+    """
+    out = np.empty_like(clips)
+    for clip, new in zip(clips, out, strict=True):
+        if flip and rng.random() < 0.5:
+            clip = clip[:, :, ::-1]
+        if shift:
+            padded = np.pad(clip, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
+            y, x = rng.integers(0, 2 * shift + 1, size=2)
+            clip = padded[:, y : y + clip.shape[1], x : x + clip.shape[2]]
+        if brightness:
+            gain, offset = 1 + rng.uniform(-brightness, brightness), 255 * rng.uniform(-brightness, brightness) / 2
+            table = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
+            clip = table[clip]
+        new[...] = clip
+        if masked and rng.random() < masked:
+            boxes = random_boxes(clip.shape[:3], rng)
+            new[boxes if rng.random() < 0.5 else ~boxes] = np.asarray(fill, dtype=np.uint8)
+    return out
+
+
+def random_boxes(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+    """Union of 1 to 6 random boxes in time and space, each a quarter to three quarters as wide.
+
+    Returns
+    -------
+    (T, H, W) bool
+    """
+    mask = np.zeros(shape, dtype=bool)
+    for _ in range(rng.integers(1, 7)):
+        box = []
+        for axis, length in enumerate(shape):
+            # Supervoxels mostly last for the whole clip, and so do most boxes.
+            size = length if axis == 0 and rng.random() < 0.7 else round(length * rng.uniform(0.25, 0.75))
+            start = rng.integers(0, length - size + 1)
+            box.append(slice(start, start + max(1, size)))
+        mask[tuple(box)] = True
+    return mask
+
+
+@torch.no_grad()
+def fit_new_head(
+    model: nn.Module, fetch: Fetch, labels: np.ndarray, videos: np.ndarray, *, views: int = 4, seed: int = 0
+) -> pd.DataFrame:
+    """Give a network with trained weights a new linear head, fitted to its pooled features.
+
+    The features of every clip and of some augmented views of it (mirrored, shifted, other brightness) are
+    had once, and a logistic regression is fitted to them.
+
+    Parameters
+    ----------
+    model : Module
+        As built by `voxplain.build_model`; its head is replaced in place.
+    fetch : callable
+        As in `train`.
+    labels : (clips,) int
+    videos : (clips,) array
+        The video of each clip.
+    views : int
+        Augmented views of each clip.
+    seed : int
+
+    Returns
+    -------
+    DataFrame, one row
+        epoch (0), train_accuracy
+    """
+    rows, features = np.arange(len(labels)), []
+    device, size = next(model.parameters()).device, fetch(np.array([0])).shape[2]
+    progress = tqdm(total=len(rows) * (1 + views), desc="features", unit="clip", mininterval=10)
+    for view in range(1 + views):
+        rng = np.random.default_rng([seed, view])
+        for part in np.array_split(rows, int(np.ceil(len(rows) / 8))):
+            clips = fetch(part)
+            if view:
+                clips = augment(clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0))
+            inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
+            features.append(head_features(model, inputs).float().cpu().numpy())
+            progress.update(len(part))
+    features, targets = np.concatenate(features), np.tile(labels, 1 + views)
+    weight, bias = fit_head(features, targets, np.tile(videos, 1 + views), seed=seed)
+    replace_head(model, len(weight), weight=weight, bias=bias)
+    accuracy = ((features @ weight.T + bias).argmax(axis=1) == targets).mean()
+    return pd.DataFrame({"epoch": [0], "train_accuracy": [accuracy]})
+
+
+def fit_head(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a linear head to cached features by logistic regression.
+
+    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos.
+
+    Parameters
+    ----------
+    features : (n, d) float
+        Pooled features of the training clips.
+    labels : (n,) int
+    groups : (n,) array
+        The video of each clip; clips of one video stay in one fold.
+
+    Returns
+    -------
+    weight : (classes, d) float32
+    bias : (classes,) float32
+    """
+    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, labels, groups))
+    logistic = LogisticRegressionCV(Cs=np.logspace(-4, 1, 6), cv=folds, max_iter=2000, scoring="accuracy")
+    pipeline = make_pipeline(StandardScaler(), logistic).fit(features, labels)
+    scale = pipeline[0]
+    weight = logistic.coef_ / scale.scale_
+    bias = logistic.intercept_ - weight @ scale.mean_
+    if len(weight) == 1:  # two classes: scikit-learn keeps one row
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight.astype(np.float32), bias.astype(np.float32)

@@ -1,0 +1,96 @@
+"""Read cached clips: one HDF5 file per shard, one group per video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..artifacts import open_h5
+
+
+class ClipStore:
+    """Clips of several shards by number.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``clips``.
+    videos : collection of str, optional
+        Only the clips of these videos.
+    memory : int
+        Bytes up to which all clips are held in memory; above, they are read when asked for.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per clip: video, label, clip (number within the video), path. Its index is the clip's
+        number.
+    """
+
+    def __init__(
+        self, paths: Sequence[str | Path], videos: Sequence[str] | None = None, *, memory: int = 2 * 1024**3
+    ) -> None:
+        self._stack = ExitStack()
+        wanted = None if videos is None else set(videos)
+        rows, self._sources, size = [], [], 0
+        for path in paths:
+            file = self._stack.enter_context(open_h5(path, "clips"))
+            for video, group in file.items():
+                if "clips" not in group or (wanted is not None and video not in wanted):
+                    continue
+                data = group["clips"]
+                size += data.nbytes
+                for number in range(len(data)):
+                    rows.append((video, group.attrs["label"], number, str(path)))
+                    self._sources.append((data, number))
+        self.table = pd.DataFrame(rows, columns=["video", "label", "clip", "path"])
+        self._held = None
+        if size <= memory and rows:
+            self._held = np.stack([data[number] for data, number in self._sources])
+
+    def fetch(self, rows: np.ndarray) -> np.ndarray:
+        """Clips with the given numbers as (n, T, H, W, 3) uint8."""
+        if self._held is not None:
+            return self._held[rows]
+        return np.stack([data[number] for data, number in (self._sources[row] for row in rows)])
+
+    def clip(self, video: str, number: int) -> np.ndarray:
+        """One clip as (T, H, W, 3) uint8."""
+        found = self.table.index[(self.table["video"] == video) & (self.table["clip"] == number)]
+        return self.fetch(found.to_numpy())[0]
+
+    def __enter__(self) -> ClipStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class LabelStore:
+    """Supervoxel labels of several shards by video and clip.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``supervoxels``.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._stack = ExitStack()
+        self._groups = {}
+        for path in paths:
+            self._groups.update(self._stack.enter_context(open_h5(path, "supervoxels")))
+
+    def labels(self, video: str, clip: int) -> np.ndarray:
+        """Labels of one clip as (levels, T, H, W) uint16."""
+        return self._groups[video]["labels"][clip]
+
+    def __enter__(self) -> LabelStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

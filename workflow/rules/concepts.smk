@@ -1,0 +1,193 @@
+rule segment_supervoxels:
+    input:
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+    output:
+        f"{SEGMENTS}/labels/{{shard}}.h5",
+    log:
+        f"{SEGMENTS}/logs/segment_supervoxels.{{shard}}.log",
+    benchmark:
+        f"{SEGMENTS}/benchmarks/segment_supervoxels.{{shard}}.tsv"
+    params:
+        options=SEGMENTATION,
+        videos=lambda wildcards: EXPLAINED[wildcards.shard],
+        code=code("segment_supervoxels"),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/segment_supervoxels.py"
+
+
+rule distinct_supervoxels:
+    input:
+        labels=f"{SEGMENTS}/labels/{{shard}}.h5",
+    output:
+        f"{RUN}/supervoxels/{{shard}}.parquet",
+    log:
+        f"{RUN}/logs/distinct_supervoxels.{{shard}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/distinct_supervoxels.{{shard}}.tsv"
+    params:
+        preset=CONFIG.supervoxels.preset,
+        options=CONFIG.supervoxels.options,
+        code=code("distinct_supervoxels"),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/distinct_supervoxels.py"
+
+
+rule extract_activations:
+    input:
+        weights=f"{NETWORK}/weights.safetensors",
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        labels=f"{SEGMENTS}/labels/{{shard}}.h5",
+        supervoxels=f"{RUN}/supervoxels/{{shard}}.parquet",
+    output:
+        f"{NETWORK}/activations/{{shard}}.h5",
+    log:
+        f"{NETWORK}/logs/extract_activations.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/extract_activations.{{shard}}.tsv"
+    params:
+        layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
+        options=part("activations"),
+        preset=CONFIG.supervoxels.preset,
+        code=code("extract_activations"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/extract_activations.py"
+
+
+rule draw_random_sets:
+    input:
+        activations=expand(
+            f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True
+        ),
+    output:
+        f"{LAYER}/random_sets.h5",
+    log:
+        f"{LAYER}/logs/draw_random_sets.log",
+    params:
+        options=part("cavs", "random_sets", "set_size", "negatives"),
+        concepts=CONFIG.scores.random_concepts,
+        code=code("draw_random_sets"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/draw_random_sets.py"
+
+
+rule cluster_concepts:
+    input:
+        activations=shards_of_class(f"{NETWORK}/activations/{{shard}}.h5"),
+    output:
+        concepts=f"{LAYER}/concepts/{{label}}.h5",
+        members=f"{LAYER}/members/{{label}}.parquet",
+    log:
+        f"{LAYER}/logs/cluster_concepts.{{label}}.log",
+    params:
+        label=lambda wildcards: LABELS[wildcards.label],
+        options=part("concepts", "clusters", "min_supervoxels", "max_members"),
+        code=code("cluster_concepts"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/cluster_concepts.py"
+
+
+rule train_cavs:
+    input:
+        concepts=f"{LAYER}/concepts/{{label}}.h5",
+        random_sets=f"{LAYER}/random_sets.h5",
+    output:
+        f"{LAYER}/cavs/{{label}}.h5",
+    log:
+        f"{LAYER}/logs/train_cavs.{{label}}.log",
+    params:
+        options=part("cavs", "classifier", "options"),
+        code=code("train_cavs", "voxplain.concepts.classifiers"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/train_cavs.py"
+
+
+use rule train_cavs as train_random_cavs with:
+    input:
+        random_sets=f"{LAYER}/random_sets.h5",
+    output:
+        f"{LAYER}/random_cavs.h5",
+    log:
+        f"{LAYER}/logs/train_random_cavs.log",
+
+
+rule score_concepts:
+    input:
+        cavs=f"{LAYER}/cavs/{{label}}.h5",
+        random_cavs=f"{LAYER}/random_cavs.h5",
+        concepts=f"{LAYER}/concepts/{{label}}.h5",
+        activations=shards_of_class(f"{NETWORK}/activations/{{shard}}.h5"),
+    output:
+        f"{LAYER}/scores/{{label}}.parquet",
+    log:
+        f"{LAYER}/logs/score_concepts.{{label}}.log",
+    params:
+        label=lambda wildcards: LABELS[wildcards.label],
+        test=CONFIG.scores.test,
+        code=code("score_concepts"),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/score_concepts.py"
+
+
+rule tabulate_concept_scores:
+    input:
+        expand_layers(f"{LAYER}/scores/{{label}}.parquet", label=list(LABELS)),
+    output:
+        f"{TABLES}/concept_scores.parquet",
+    log:
+        f"{RUN}/logs/tabulate_concept_scores.log",
+    params:
+        alpha=CONFIG.scores.alpha,
+        code=code("tabulate_concept_scores"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_concept_scores.py"
+
+
+rule plot_concepts:
+    input:
+        videos=f"{DATA}/videos.parquet",
+        scores=f"{LAYER}/scores/{{label}}.parquet",
+        members=f"{LAYER}/members/{{label}}.parquet",
+        clips=shards_of_class(f"{CLIPS}/clips/{{shard}}.h5"),
+        labels=shards_of_class(f"{SEGMENTS}/labels/{{shard}}.h5"),
+    output:
+        f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png",
+    log:
+        f"{LAYER}/logs/plot_concepts.{{label}}.log",
+    params:
+        label=lambda wildcards: LABELS[wildcards.label],
+        options=part("figures"),
+        code=code("plot_concepts"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/plot_concepts.py"

@@ -1,0 +1,75 @@
+rule edit_concepts:
+    input:
+        weights=f"{NETWORK}/weights.safetensors",
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        labels=f"{SEGMENTS}/labels/{{shard}}.h5",
+        activations=f"{NETWORK}/activations/{{shard}}.h5",
+        concepts=expand(f"{LAYER}/concepts/{{label}}.h5", label=list(LABELS), allow_missing=True),
+        scores=expand(f"{LAYER}/scores/{{label}}.parquet", label=list(LABELS), allow_missing=True),
+    output:
+        f"{LAYER}/edits/{{shard}}.parquet",
+    log:
+        f"{LAYER}/logs/edit_concepts.{{shard}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/edit_concepts.{{shard}}.tsv"
+    params:
+        options=part("editing", "k_max", "draws"),
+        fill=CONFIG.activations.fill,
+        batch=CONFIG.activations.batch,
+        code=code("edit_concepts"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/edit_concepts.py"
+
+
+rule tabulate_editing:
+    input:
+        edits=expand_layers(f"{LAYER}/edits/{{shard}}.parquet", shard=EVALUATION_SHARDS),
+        published=str(ROOT / "config/published/{experiment}.csv"),
+    output:
+        f"{TABLES}/{{experiment}}.parquet",
+    wildcard_constraints:
+        experiment="concept_addition|concept_removal",
+    log:
+        f"{RUN}/logs/tabulate_editing.{{experiment}}.log",
+    params:
+        code=code("tabulate_editing"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_editing.py"
+
+
+rule tabulate_concept_gaps:
+    input:
+        expand_layers(f"{LAYER}/edits/{{shard}}.parquet", shard=EVALUATION_SHARDS),
+    output:
+        f"{TABLES}/concept_gaps.parquet",
+    log:
+        f"{RUN}/logs/tabulate_concept_gaps.log",
+    params:
+        code=code("tabulate_concept_gaps"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_concept_gaps.py"
+
+
+rule plot_editing:
+    input:
+        f"{TABLES}/{{experiment}}.parquet",
+    output:
+        f"{FIGURES}/{{experiment}}.png",
+    wildcard_constraints:
+        experiment="concept_addition|concept_removal",
+    log:
+        f"{RUN}/logs/plot_editing.{{experiment}}.log",
+    params:
+        code=code("plot_editing"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/plot_editing.py"

@@ -1,0 +1,62 @@
+rule train_model:
+    input:
+        videos=f"{DATA}/videos.parquet",
+        clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=TRAIN_SHARDS),
+    output:
+        weights=f"{NETWORK}/weights.safetensors",
+        history=f"{NETWORK}/training.parquet",
+    log:
+        f"{NETWORK}/logs/train_model.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/train_model.tsv"
+    params:
+        model=lambda wildcards: CONFIG.models[wildcards.model].model_dump(
+            mode="json", exclude={"layers"}
+        ),
+        classes=CLASSES,
+        frames=CONFIG.clips.frames,
+        size=CONFIG.clips.size,
+        code=code("train_model"),
+    threads: max(1, workflow.cores // len(CONFIG.models))
+    resources:
+        mem_mb=6000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/train_model.py"
+
+
+rule test_model:
+    input:
+        videos=f"{DATA}/videos.parquet",
+        clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=TEST_SHARDS),
+        weights=f"{NETWORK}/weights.safetensors",
+    output:
+        f"{NETWORK}/predictions.parquet",
+    log:
+        f"{NETWORK}/logs/test_model.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/test_model.tsv"
+    params:
+        code=code("test_model"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/test_model.py"
+
+
+rule tabulate_model_accuracy:
+    input:
+        expand(f"{NETWORK}/predictions.parquet", model=list(CONFIG.models), seed=CONFIG.seeds),
+    output:
+        f"{TABLES}/model_accuracy.parquet",
+    log:
+        f"{RUN}/logs/tabulate_model_accuracy.log",
+    params:
+        code=code("tabulate_model_accuracy"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_model_accuracy.py"

@@ -1,0 +1,67 @@
+rule make_embedded_videos:
+    output:
+        f"{DATA}/embedded/videos.csv",
+    log:
+        f"{DATA}/logs/make_embedded_videos.log",
+    params:
+        options=CONFIG.data.options,
+        seed=CONFIG.data.seed,
+        code=code("make_embedded_videos"),
+    threads: 2
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/make_embedded_videos.py"
+
+
+rule list_videos:
+    input:
+        source_file(CONFIG, f"{DATA}/embedded/videos.csv"),
+    output:
+        f"{DATA}/videos.parquet",
+    log:
+        f"{DATA}/logs/list_videos.log",
+    params:
+        data=part("data"),
+        folder=f"{DATA}/embedded",
+        code=code("list_videos"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/list_videos.py"
+
+
+rule cache_clips:
+    input:
+        videos=f"{DATA}/videos.parquet",
+    output:
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        set_aside=f"{CLIPS}/set_aside/{{shard}}.parquet",
+    log:
+        f"{CLIPS}/logs/cache_clips.{{shard}}.log",
+    benchmark:
+        f"{CLIPS}/benchmarks/cache_clips.{{shard}}.tsv"
+    params:
+        options=part("clips"),
+        code=code("cache_clips"),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/cache_clips.py"
+
+
+rule tabulate_set_aside:
+    input:
+        expand(f"{CLIPS}/set_aside/{{shard}}.parquet", shard=SHARDS),
+    output:
+        f"{TABLES}/set_aside.parquet",
+    log:
+        f"{RUN}/logs/tabulate_set_aside.log",
+    params:
+        code=code("tabulate_set_aside"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_set_aside.py"
