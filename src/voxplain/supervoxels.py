@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from dataclasses import fields, replace
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, PositiveInt, ValidationError
+from pydantic.dataclasses import dataclass
 
 from .errors import ConfigError, VoxplainError, nearest
 from .segmenters.slic import slic
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,12 @@ class Criteria:
         that of the other, with the longer one cut to the frames of the shorter.
     """
 
-    min_volume: float = 0.001
+    min_volume: Fraction = 0.001
     volume_of: Literal["clip", "span"] = "clip"
-    min_duration: float = 0.25
-    min_frames: int = 1
+    min_duration: Fraction = 0.25
+    min_frames: PositiveInt = 1
     duration_first: bool = True
-    max_overlap: float = 0.5
+    max_overlap: Fraction = 0.5
     alignment: Literal["clock", "center"] = "clock"
 
 
@@ -95,11 +100,11 @@ def distinct_supervoxels(labels: np.ndarray, preset: str = "corrected", **change
     Raises
     ------
     ConfigError
-        The preset or a field is unknown.
+        The preset or a field is unknown, or a value impossible.
     VoxplainError
         The labels have another shape or type.
     """
-    criteria = _criteria(preset, changes)
+    criteria = choose_criteria(preset, **changes)
     if labels.ndim != 4 or not np.can_cast(labels.dtype, np.uint32):
         raise VoxplainError(
             f"Labels must be uint16 of shape (levels, T, H, W), not {labels.dtype} of shape {labels.shape}. "
@@ -119,10 +124,12 @@ def distinct_supervoxels(labels: np.ndarray, preset: str = "corrected", **change
     return np.array([(i, label) for i, found in enumerate(kept) for label in found], dtype=int).reshape(-1, 2)
 
 
-def _criteria(preset: str, changes: dict) -> Criteria:
+def choose_criteria(preset: str, **changes) -> Criteria:
+    """Criteria of a preset with some fields changed; ConfigError where that is impossible."""
     if preset not in PRESETS:
         raise ConfigError(
-            f"No supervoxel preset is called {preset!r}{nearest(preset, PRESETS)} Known: {', '.join(PRESETS)}."
+            f"No supervoxel preset is called {preset!r}{nearest(preset, PRESETS)} "
+            f"Known: {', '.join(PRESETS)}."
         )
     known = [field.name for field in fields(Criteria)]
     for key in changes:
@@ -130,7 +137,13 @@ def _criteria(preset: str, changes: dict) -> Criteria:
             raise ConfigError(
                 f"Supervoxels have no criterion {key!r}{nearest(key, known)} Known: {', '.join(known)}."
             )
-    return replace(PRESETS[preset], **changes)
+    try:
+        return replace(PRESETS[preset], **changes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"Supervoxel criterion {first['loc'][0]!r} cannot be {first['input']!r}: {first['msg']}."
+        ) from None
 
 
 class _Level:

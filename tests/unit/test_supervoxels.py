@@ -160,6 +160,10 @@ def test_errors_name_the_nearest_choice():
         distinct_supervoxels(labels, "oficial")
     with pytest.raises(ConfigError, match="did you mean 'max_overlap'"):
         distinct_supervoxels(labels, max_overlaps=0.5)
+    with pytest.raises(ConfigError, match="'alignment' cannot be 'start'.*'clock' or 'center'"):
+        distinct_supervoxels(labels, alignment="start")
+    with pytest.raises(ConfigError, match="'max_overlap' cannot be 50"):
+        distinct_supervoxels(labels, max_overlap=50)
     with pytest.raises(VoxplainError, match="segment_supervoxels"):
         distinct_supervoxels(labels.astype(np.int64))
     with pytest.raises(VoxplainError, match=r"\(levels, T, H, W\)"):
