@@ -41,8 +41,9 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         stage = namespace.get("snakemake") or _job_of(_arguments(), Path(namespace["__file__"]))
     except VoxplainError as error:
         sys.exit(f"voxplain: {error}")
-    params = {name: value for name, value in stage.params.items() if name != "code"}
-    stage.made_by = record(rule=stage.rule, params=params, code=stage.params.get("code", ""))
+    params = dict(stage.wildcards.items()) | dict(stage.params.items())
+    code = params.pop("code", "")
+    stage.made_by = record(rule=stage.rule, params=params, code=code)
     for output in stage.output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
     _limit_threads(stage.threads)

@@ -1,4 +1,4 @@
-"""Artifacts: arrays in HDF5, tables in Parquet and CSV, networks in safetensors, facts in JSON.
+"""Artifacts: arrays in HDF5, tables in Parquet and CSV, facts in JSON.
 
 Every artifact is whole or absent: it is written beside its place and renamed. It carries its kind,
 the version of its kind's layout, and what made it (`voxplain.provenance.record`), but no time or
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +25,6 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import safetensors
-import safetensors.numpy
 
 from .errors import ArtifactError
 
@@ -34,32 +33,36 @@ if TYPE_CHECKING:
 
 # Version of each kind's layout: raise it when a reader of the old layout would misread the new one.
 KINDS = {
-    # arrays
     "activations": 1,
-    "cavs": 1,
-    "clips": 1,
-    "explanations": 1,
-    "flow": 1,
-    "ground_truth": 1,
-    "selective_maps": 1,
-    "supervoxels": 1,
-    # networks
-    "checkpoint": 1,
-    # tables
     "baseline_agreement": 1,
-    "class_accuracy": 1,
+    "cavs": 1,
+    "class_scores": 1,
+    "clips": 1,
     "concept_addition": 1,
+    "concept_gaps": 1,
+    "concept_members": 1,
     "concept_motion": 1,
     "concept_removal": 1,
     "concept_scores": 1,
     "concepts": 1,
+    "distinct_supervoxels": 1,
+    "edits": 1,
     "explanation_overhead": 1,
+    "explanations": 1,
+    "flow": 1,
+    "model_accuracy": 1,
     "motion_precision": 1,
+    "predictions": 1,
+    "random_sets": 1,
+    "selective_maps": 1,
     "selectivity": 1,
+    "set_aside": 1,
+    "supervoxels": 1,
+    "training": 1,
     "videos": 1,
 }
 _KEY = "voxplain"
-_ROWS_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 18
 
 Attributes = Mapping[str, Any]
 StrPath = str | os.PathLike
@@ -102,8 +105,7 @@ def create_h5(
         More attributes of the file; containers become JSON text.
     """
     with atomic_path(path) as temporary:
-        # Only this process knows the temporary name; cluster file systems often cannot lock.
-        with h5py.File(temporary, "w", locking=False) as file:
+        with _new_h5(temporary) as file:
             file.attrs[_KEY] = _json(_described(kind, made_by))
             _annotate(file, attrs)
             yield file
@@ -123,8 +125,8 @@ def open_h5(path: StrPath, kind: str) -> Iterator[h5py.File]:
     with h5py.File(path, "r", locking=False) as file:
         try:
             yield file
-        except OSError as error:
-            if error.errno is None and "read data" in str(error):
+        except (OSError, KeyError, RuntimeError) as error:
+            if re.search("synchronously read data|incorrect metadata checksum", str(error)):
                 raise _unreadable(path, found, error) from error
             raise
 
@@ -137,19 +139,34 @@ def store(group: h5py.Group, name: str, array: Any) -> h5py.Dataset:
     """
     array = np.asarray(array)
     if array.dtype.kind in "UO":
-        array = array.astype(h5py.string_dtype())
-    if array.ndim == 0 or array.nbytes < 1024:
+        # Of fixed length: text of variable length has no checksum.
+        text = np.char.encode(array.astype(str), "utf-8")
+        array = text.astype(h5py.string_dtype("utf-8", text.itemsize))
+    if array.size == 0 or array.ndim == 0:
         return group.create_dataset(name, data=array)
-    rows = max(1, min(len(array), _ROWS_BYTES * len(array) // array.nbytes))
+    rows = max(1, min(len(array), _CHUNK_BYTES * len(array) // array.nbytes))
+    packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if array.nbytes > 1024 else {}
     return group.create_dataset(
-        name,
-        data=array,
-        chunks=(rows, *array.shape[1:]),
-        compression="gzip",
-        compression_opts=1,
-        shuffle=True,
-        fletcher32=True,
+        name, data=array, chunks=(rows, *array.shape[1:]), fletcher32=True, **packing
     )
+
+
+def partial_path(path: StrPath, *, made_by: Attributes, inputs: Iterable[StrPath]) -> Path:
+    """Return the place beside `path` for work that a killed run may leave to the next.
+
+    Snakemake does not know it and so does not delete it. Its name stands for `made_by` and for the
+    state of the files `inputs`: what was left by work that differs in either is removed here.
+    """
+    path = Path(path)
+    states = [(str(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in inputs]
+    key = hashlib.sha256(_json([made_by, states]).encode()).hexdigest()[:16]
+    place = path.with_name(f"{path.name}.partial-{key}")
+    for other in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        if other.is_dir() and other != place:
+            shutil.rmtree(other, ignore_errors=True)
+        elif other != place:
+            other.unlink(missing_ok=True)
+    return place
 
 
 class Shard:
@@ -171,7 +188,7 @@ class Shard:
     ) -> None:
         """Keep the arrays and attributes of one item; it becomes the group `item`."""
         with atomic_path(self._path(item)) as temporary:
-            with h5py.File(temporary, "w", locking=False) as file:
+            with _new_h5(temporary) as file:
                 _annotate(file, attrs)
                 for name, array in (arrays or {}).items():
                     store(file, name, array)
@@ -201,9 +218,8 @@ def resumable_h5(
 ) -> Iterator[Shard]:
     """Create an HDF5 artifact item by item, going on where a killed run stopped.
 
-    Finished items wait in the folder ``{path}.partial-{key}``, which Snakemake does not know and so
-    does not delete. The key stands for `made_by`, `attrs` and the state of the `inputs`: items made
-    in any other way are thrown away.
+    Finished items wait in the folder `partial_path`, and are thrown away if they were made by
+    anything else or from other inputs.
 
     Parameters
     ----------
@@ -219,14 +235,7 @@ def resumable_h5(
     ...         if not shard.done(video.stem):
     ...             shard.write(video.stem, {"frames": decode(video)}, {"label": 3})
     """
-    path = Path(path)
-    described = _json(_described(kind, made_by))
-    states = [(str(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in inputs]
-    key = hashlib.sha256(_json([described, attrs, states]).encode()).hexdigest()[:16]
-    folder = path.with_name(f"{path.name}.partial-{key}")
-    for other in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
+    folder = partial_path(path, made_by=made_by, inputs=inputs)
     folder.mkdir(parents=True, exist_ok=True)
     shard = Shard(folder)
     yield shard
@@ -235,7 +244,7 @@ def resumable_h5(
             shard._merge(file)
     except FileNotFoundError:
         # The items vanish when a twin of this run, which outlived its killed parent, ended first.
-        if not path.exists() or _json(attributes_of(path)) != described:
+        if not Path(path).exists() or _json(attributes_of(path)) != _json(_described(kind, made_by)):
             raise
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -261,23 +270,6 @@ def read_table(path: StrPath, kind: str) -> pd.DataFrame:
         return pq.read_table(path, page_checksum_verification=True).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, found, error) from error
-
-
-def write_tensors(
-    path: StrPath, tensors: Mapping[str, Any], *, kind: str, made_by: Attributes | None = None
-) -> None:
-    """Write named arrays, or tensors on the CPU (a network's ``state_dict()``), as safetensors."""
-    arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    # One key: safetensors writes several in an order that differs from run to run.
-    metadata = {_KEY: _json(_described(kind, made_by))}
-    with atomic_path(path) as temporary:
-        safetensors.numpy.save_file(arrays, temporary, metadata=metadata)
-
-
-def read_tensors(path: StrPath, kind: str) -> dict[str, np.ndarray]:
-    """Read a safetensors artifact; errors as for `open_h5`."""
-    check(path, kind)
-    return safetensors.numpy.load_file(path)
 
 
 def write_json(path: StrPath, data: Any, *, kind: str, made_by: Attributes | None = None) -> None:
@@ -309,15 +301,12 @@ def attributes_of(path: StrPath) -> dict[str, Any]:
                     found = json.loads(file.attrs[_KEY])
             case ".parquet":
                 found = json.loads(pq.read_schema(path).metadata[_KEY.encode()])
-            case ".safetensors":
-                with safetensors.safe_open(path, "np") as file:
-                    found = json.loads(file.metadata()[_KEY])
             case _:
                 found = json.loads(path.read_text(encoding="utf-8"))[_KEY]
         return {"kind": found["kind"], "version": found["version"], **found}
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing. {_mend(path)}") from None
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException, safetensors.SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
         raise _unreadable(path, {}, error) from error
 
 
@@ -339,6 +328,12 @@ def check(path: StrPath, kind: str) -> dict[str, Any]:
             f"{_mend(path, found)}"
         )
     return found
+
+
+def _new_h5(path: Path) -> h5py.File:
+    # Version 1.10 of the format has checksums on its own structures too. Locks are not needed, as
+    # nobody else knows the temporary name, and cluster file systems often have none.
+    return h5py.File(path, "w", locking=False, libver=("v110", "v110"))
 
 
 def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:

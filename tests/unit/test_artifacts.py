@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -38,11 +39,6 @@ def write_parquet(path: Path, kind: str = "concepts") -> None:
     artifacts.write_table(path, frame, kind=kind, made_by=MADE_BY, csv=True)
 
 
-def write_safetensors(path: Path, kind: str = "checkpoint") -> None:
-    tensors = {"w": np.ones((300, 2), np.float32), "n": np.array(3)}
-    artifacts.write_tensors(path, tensors, kind=kind, made_by=MADE_BY)
-
-
 def write_json(path: Path, kind: str = "videos") -> None:
     artifacts.write_json(path, {"b": [np.float32(0.5)], "a": np.arange(2)}, kind=kind, made_by=MADE_BY)
 
@@ -55,7 +51,6 @@ def read_h5(path: Path, kind: str) -> np.ndarray:
 FORMATS = {
     "x.h5": (write_h5, read_h5, "clips"),
     "x.parquet": (write_parquet, artifacts.read_table, "concepts"),
-    "x.safetensors": (write_safetensors, artifacts.read_tensors, "checkpoint"),
     "x.json": (write_json, artifacts.read_json, "videos"),
 }
 every_format = pytest.mark.parametrize("name, write, read, kind", [(n, *f) for n, f in FORMATS.items()])
@@ -144,6 +139,27 @@ def test_a_flipped_bit_in_the_data_is_noticed(tmp_path, name):
         read(path, kind)
 
 
+@settings(max_examples=60, deadline=None)
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_anywhere_in_arrays_or_structure_never_changes_a_number(where, bit):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.h5"
+        with artifacts.create_h5(path, kind="clips") as file:
+            for name in "abc":
+                artifacts.store(file, f"{name}/small", np.arange(9))
+                artifacts.store(file, f"{name}/large", np.arange(3000))
+        content = bytearray(path.read_bytes())
+        content[int(where * len(content))] ^= 1 << bit
+        path.write_bytes(content)
+        try:
+            with artifacts.open_h5(path, "clips") as file:
+                for name in "abc":
+                    np.testing.assert_array_equal(file[name]["small"], np.arange(9))
+                    np.testing.assert_array_equal(file[name]["large"], np.arange(3000))
+        except ArtifactError:
+            pass
+
+
 def test_other_errors_in_the_block_stay_what_they_are(tmp_path):
     write_h5(tmp_path / "x.h5")
     with pytest.raises(FileNotFoundError), artifacts.open_h5(tmp_path / "x.h5", "clips"):
@@ -173,14 +189,11 @@ def test_a_chunk_is_one_clip_and_small_rows_share_one():
         assert rows == (1024, 64)  # 256 KiB
 
 
-def test_text_attributes_and_tensors_come_back(tmp_path):
+def test_text_attributes_and_facts_come_back(tmp_path):
     write_h5(tmp_path / "x.h5")
     with artifacts.open_h5(tmp_path / "x.h5", "clips") as file:
         assert file["more/names"].asstr()[()].tolist() == ["punch", "Bögen"]
         assert file.attrs["fps"] == 8.0 and file.attrs["mean"] == "[1, 2]"
-    write_safetensors(tmp_path / "x.safetensors")
-    tensors = artifacts.read_tensors(tmp_path / "x.safetensors", "checkpoint")
-    assert tensors["n"].shape == () and tensors["n"] == 3 and tensors["w"].sum() == 600
     write_json(tmp_path / "x.json")
     assert artifacts.read_json(tmp_path / "x.json", "videos") == {"b": [0.5], "a": [0, 1]}
 
@@ -326,6 +339,30 @@ def test_any_name_is_an_item(names):
                 shard.write(name, {"n": 1})
         with artifacts.open_h5(path, "clips") as file:
             assert set(file) == set(names)
+
+
+def test_unfinished_work_is_kept_only_for_the_same_work(tmp_path):
+    def place(**changes) -> Path:
+        return artifacts.partial_path(tmp_path / "w[1].pt", **{"made_by": {"code": "1"}, "inputs": [], **changes})
+
+    first, neighbour = place(), tmp_path / "w1.pt.partial-0"
+    first.write_text("epoch 3")
+    neighbour.touch()
+    assert place() == first and first.exists()
+    assert place(made_by={"code": "2"}) != first
+    assert not first.exists() and neighbour.exists()
+    assert place(inputs=[neighbour]) not in (first, place(made_by={"code": "2"}))
+
+
+def test_every_kind_that_a_stage_names_is_known():
+    stages = Path(__file__).resolve().parents[2] / "src" / "stages"
+    named = {
+        kind
+        for stage in stages.glob("*.py")
+        for pair in re.findall(r'kind="(\w+)"|(?:open_h5|read_table|read_json)\([^()]*, "(\w+)"\)', stage.read_text())
+        for kind in filter(None, pair)
+    }
+    assert named <= set(artifacts.KINDS)
 
 
 def test_a_slash_in_an_item_is_refused(tmp_path):

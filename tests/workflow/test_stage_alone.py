@@ -111,7 +111,7 @@ def test_alone_equals_the_workflow(project):
     assert log == "read fine\nprogress 2\n"
     assert "read fine" in done.stdout and "progress 1" in done.stderr
     assert expected["threads"] == 2 and expected["rule"] == "cluster_concepts"
-    assert expected["made_by"]["params"] == {"clusters": 12, "label": "punch", "seed": 5}
+    assert expected["made_by"]["params"] == {"run": "demo", "clusters": 12, "label": "punch", "seed": 5}
     assert expected["made_by"]["code"] == "c0de" and expected["made_by"]["seeds"] == {"seed": 5}
 
     shutil.rmtree(project.root / "results")
