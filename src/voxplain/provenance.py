@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).resolve().parent
 # The distributions whose versions can change a result.
 PACKAGES = (
     "av", "h5py", "matplotlib", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic",
-    "pytorchvideo", "pyyaml", "safetensors", "scikit-image", "scikit-learn", "scipy", "snakemake",
+    "pillow", "pytorchvideo", "pyyaml", "safetensors", "scikit-image", "scikit-learn", "scipy", "snakemake",
     "statsmodels", "threadpoolctl", "torch", "torchvision", "tqdm", "zennit",
 )  # fmt: skip
 

@@ -1,0 +1,33 @@
+# Everything below runs from a bare checkout: the environment is made in .venv, nothing outside it.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/snakemake --cores all
+
+# One thread: many small operations are slower, and not the same to the last bit, on several.
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+.PHONY: .venv
+.venv: $(INSTALLED)
+
+# The stamp comes last: an install that was cut short goes on where it stopped.
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "voxplain needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=/path/to/python3.11"; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	touch $@
+
+# Removes what the targets above made, but no results of other runs.
+clean:
+	rm -rf .venv .snakemake .pytest_cache .hypothesis build src/*.egg-info results/demo results/bench
+	find src tests benchmarks workflow -name __pycache__ -prune -exec rm -rf {} +
