@@ -1,0 +1,205 @@
+"""Clips of a fixed number of frames and a fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from voxplain.errors import ConfigError, VideoError
+
+from .decode import read_chosen_frames
+
+Sampling = Literal["center", "uniform", "consecutive"]
+Crop = Literal["center", "squash"]
+
+
+def clip_indices(
+    n_frames: int,
+    *,
+    frames: int = 16,
+    step: int = 1,
+    sampling: Sampling = "center",
+    per_video: int = 1,
+) -> np.ndarray:
+    """Choose the frames of a video's clips.
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the video.
+    frames : int
+        Length of a clip.
+    step : int
+        Distance of a clip's frames in the video.
+    sampling : {"center", "uniform", "consecutive"}
+        One clip from the middle; up to `per_video` clips, evenly spread from the first frame to the
+        last; or all clips one after the other, ceil(n_frames / (frames · step)) of them.
+    per_video : int
+        Number of clips with sampling "uniform". A video too short for as many different clips gives
+        fewer.
+
+    Returns
+    -------
+    (n_clips, frames) int64 array
+        A clip that reaches beyond the video's end is filled by repeating its own frames from its
+        beginning (loop padding; Selective Relevance, section 4.2).
+
+    Raises
+    ------
+    ConfigError
+        A number is below 1, or the sampling is unknown.
+    """
+    for name, value in {"n_frames": n_frames, "frames": frames, "step": step, "per_video": per_video}.items():
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    slack = max(n_frames - ((frames - 1) * step + 1), 0)
+    if sampling == "center":
+        starts = np.array([slack // 2])
+    elif sampling == "uniform":
+        # The middles of equal parts of the possible starts, so that one clip is the centre one.
+        starts = np.unique((slack * (2 * np.arange(per_video) + 1)) // (2 * per_video))
+    elif sampling == "consecutive":
+        starts = np.arange(0, n_frames, frames * step)
+    else:
+        raise ConfigError(f"Sampling {sampling!r} is unknown. Use center, uniform or consecutive.")
+    available = np.minimum(frames, (n_frames - 1 - starts) // step + 1)
+    return starts[:, None] + step * (np.arange(frames) % available[:, None])
+
+
+def fit_frame(frame: np.ndarray, *, size: int | tuple[int, int] = 112, crop: Crop = "center") -> np.ndarray:
+    """Resize a frame to a clip's size.
+
+    Parameters
+    ----------
+    frame : (H, W, 3) uint8 array
+    size : int or (int, int)
+        Height and width of the result.
+    crop : {"center", "squash"}
+        Resize without distortion until the frame just covers the size, then cut out the center; or
+        resize both sides independently, as the code of 3D-ACE does.
+
+    Returns
+    -------
+    (*size, 3) uint8 array
+
+    Raises
+    ------
+    ConfigError
+        The kind of crop is unknown.
+    """
+    height, width = (size, size) if isinstance(size, int) else size
+    if crop == "squash":
+        return _resize(frame, height, width)
+    if crop != "center":
+        raise ConfigError(f"Crop {crop!r} is unknown. Use center or squash.")
+    factor = max(height / frame.shape[0], width / frame.shape[1])
+    frame = _resize(
+        frame, max(round(frame.shape[0] * factor), height), max(round(frame.shape[1] * factor), width)
+    )
+    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+    return frame[top : top + height, left : left + width]
+
+
+def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    if frame.shape[:2] == (height, width):
+        return frame
+    # Area averaging does not alias when shrinking, but is nearest neighbor when enlarging.
+    shrinks = height < frame.shape[0] or width < frame.shape[1]
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def read_clips(
+    path: str | Path,
+    *,
+    frames: int = 16,
+    step: int = 1,
+    size: int | tuple[int, int] = 112,
+    sampling: Sampling = "center",
+    per_video: int = 1,
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
+    crop: Crop = "center",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a video's clips.
+
+    Parameters
+    ----------
+    path : path
+    frames, step, sampling, per_video
+        See `clip_indices`.
+    size, crop
+        See `fit_frame`.
+    start, end, fps
+        See `voxplain.videos.decode.read_frames`.
+
+    Returns
+    -------
+    clips : (n, T, H, W, 3) uint8 array
+        RGB.
+    indices : (n, T) int64 array
+        Numbers of the frames in the file.
+
+    Raises
+    ------
+    VideoError
+        The video cannot be used.
+    ConfigError
+        An option has an impossible value.
+    """
+    choose = partial(clip_indices, frames=frames, step=step, sampling=sampling, per_video=per_video)
+    transform = partial(fit_frame, size=size, crop=crop)
+    return read_chosen_frames(path, start=start, end=end, fps=fps, transform=transform, choose=choose)
+
+
+@dataclass(frozen=True)
+class DecodedVideo:
+    """A video's clips, or the reason why there are none.
+
+    Attributes
+    ----------
+    video : str
+        Its name in the video table.
+    clips : (n, T, H, W, 3) uint8 array or None
+    indices : (n, T) int64 array or None
+        Numbers of the frames in the file.
+    reason : str or None
+        Why the video is set aside.
+    """
+
+    video: str
+    clips: np.ndarray | None = None
+    indices: np.ndarray | None = None
+    reason: str | None = None
+
+
+def decode_shard(rows: pd.DataFrame, **options: Any) -> Iterator[DecodedVideo]:
+    """Decode the clips of some rows of a video table, one video at a time.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As from `voxplain.videos.table.read_video_table`.
+    **options
+        Those of `read_clips`, without `start` and `end`, which are in the table.
+
+    Yields
+    ------
+    DecodedVideo
+        In the rows' order. A video that cannot be used does not stop the rest.
+    """
+    for row in rows.itertuples():
+        start, end = (None if pd.isna(time) else time for time in (row.start, row.end))
+        try:
+            clips, indices = read_clips(row.path, start=start, end=end, **options)
+        except VideoError as error:
+            yield DecodedVideo(row.video, reason=str(error))
+        else:
+            yield DecodedVideo(row.video, clips, indices)

@@ -1,0 +1,169 @@
+"""Video tables: which files, of which class, in which split."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from voxplain.errors import ConfigError, nearest
+
+from .adapters import DATASETS
+
+COLUMNS = ["video", "path", "label", "split", "start", "end"]
+SPLITS = ("train", "test")
+
+
+def read_video_table(source: str | Path, *, dataset: str | None = None, **options: Any) -> pd.DataFrame:
+    """Read the videos of a data set as a checked table.
+
+    Parameters
+    ----------
+    source : path
+        The data set's file or folder.
+    dataset : str, optional
+        Name of an adapter in `DATASETS`; by default ``"csv"`` for a file and ``"folder"`` for a folder.
+    **options
+        Options of the adapter.
+
+    Returns
+    -------
+    DataFrame
+        One row per video in the data set's order: `video`, a unique name that can be a file name;
+        `path`, absolute; `label`; `split`, "train" or "test"; `start` and `end` in seconds, NaN for
+        the whole video.
+
+    Raises
+    ------
+    ConfigError
+        The source is missing, an option is unknown, or a row is not a usable one.
+    """
+    source = Path(source)
+    dataset = dataset or ("folder" if source.is_dir() else "csv")
+    adapter = DATASETS[dataset]
+    return check_video_table(adapter.function(source, **adapter.options(options)), source)
+
+
+def check_video_table(table: pd.DataFrame, source: str | Path = "the video table") -> pd.DataFrame:
+    """Check a table of path, label, split and optionally start and end, and name its videos.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its index, where it has a name such as "line", is what messages call a row by.
+    source : path
+        Where it comes from, for messages; relative paths are relative to its folder.
+
+    Returns
+    -------
+    DataFrame
+        As in `read_video_table`.
+
+    Raises
+    ------
+    ConfigError
+        The text names the row and the mend.
+    """
+    _check_columns(table, source)
+    if table.empty:
+        raise ConfigError(f"{source} lists no videos. Add at least one row.")
+    home, unit = Path(source).absolute().parent, table.index.name or "row"
+    rows, seen = [], {}
+    for number, row in zip(table.index, table.to_dict("records")):
+        where = f"{source}, {unit} {number}"
+        checked = _check_row(row, where, home)
+        key = (checked["path"], checked["start"], checked["end"])
+        if key in seen:
+            raise ConfigError(
+                f"{where} names the same video and time range as {unit} {seen[key]}. Remove one of them."
+            )
+        seen[key] = number
+        rows.append(checked)
+    checked = pd.DataFrame(rows)
+    for column in ("start", "end"):
+        checked[column] = checked[column].astype(float)
+    checked["video"] = _unique_names(checked)
+    return checked[COLUMNS]
+
+
+def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
+    for column in ("path", "label", "split"):
+        if column not in table:
+            raise ConfigError(
+                f"{source} has no column {column!r}. Its columns are {', '.join(map(str, table)) or 'none'}; "
+                "it needs path, label and split, and may have start and end."
+            )
+    for column in table:
+        if column not in COLUMNS[1:]:
+            raise ConfigError(
+                f"{source} has an unknown column {column!r}{nearest(column, COLUMNS[1:])}. "
+                f"Rename or remove it; known columns are {', '.join(COLUMNS[1:])}."
+            )
+
+
+def _check_row(row: dict[str, Any], where: str, home: Path) -> dict[str, Any]:
+    for column in ("path", "label", "split"):
+        if not isinstance(row[column], str) or not row[column].strip():
+            raise ConfigError(f"{where}: {column} is empty. Fill it in or remove the row.")
+    label, split = row["label"].strip(), row["split"].strip()
+    if not label.isprintable() or "/" in label or "\\" in label:
+        raise ConfigError(f"{where}: label {label!r} has a slash or a control character. Rename the class.")
+    if split not in SPLITS:
+        raise ConfigError(
+            f"{where}: split is {split!r}{nearest(split, SPLITS)}. Write {' or '.join(SPLITS)}."
+        )
+    start, end = (_seconds(row.get(column), column, where) for column in ("start", "end"))
+    # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
+    if (end if end is not None else math.inf) <= (start or 0.0):
+        raise ConfigError(f"{where}: end {end:g} s is not after start {start or 0:g} s. Correct either.")
+    path = os.path.abspath(home / row["path"].strip())
+    return {"path": path, "label": label, "split": split, "start": start, "end": end}
+
+
+def _seconds(value: Any, column: str, where: str) -> float | None:
+    if pd.isna(value) or value == "":
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not (0 <= seconds < math.inf):
+        raise ConfigError(
+            f"{where}: {column} is {value!r}. Write seconds from the video's beginning, such as 2.5, or nothing."
+        )
+    return seconds
+
+
+def safe_name(text: str) -> str:
+    """Replace all but letters, digits, ``.``, ``-`` and ``_``, so that `text` can name a file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-") or "_"
+
+
+def _unique_names(table: pd.DataFrame) -> list[str]:
+    """Name videos by their files, so that a row's name does not depend on rows beside it.
+
+    A folder's name goes before a stem that does not tell it; names that still clash get a digest.
+    """
+    names = [_name(row.path, row.start, row.end) for row in table.itertuples()]
+    # Some file systems do not tell cases apart.
+    counts = pd.Series(names).str.lower().value_counts()
+    return [
+        name if counts[name.lower()] == 1 else f"{name}-{_digest(row.path, row.start, row.end)}"
+        for name, row in zip(names, table.itertuples())
+    ]
+
+
+def _name(path: str, start: float, end: float) -> str:
+    stem, folder = Path(path).stem, Path(path).parent.name
+    name = safe_name(stem if folder.lower() in stem.lower() else f"{folder}-{stem}")
+    times = [format(time, "g") for time in (start, end) if not math.isnan(time)]
+    return "-".join([name, *times])
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
