@@ -1,0 +1,174 @@
+"""Concepts, CAVs and scores: analytic cases, oracles and properties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from voxplain.concepts.cavs import train_cavs
+from voxplain.concepts.classifiers import CLASSIFIERS
+from voxplain.concepts.clustering import cluster_concepts, is_popular, nearest_concepts
+from voxplain.concepts.random_sets import draw_sets
+from voxplain.concepts.scores import directional_derivatives, importance, mark_significant, score_concepts
+from voxplain.errors import ConfigError, VoxplainError
+
+
+def blobs(seed=0, per_blob=60):
+    rng = np.random.default_rng(seed)
+    centres = np.array([[0, 0, 0, 9], [9, 0, 0, 0], [0, 9, 0, 0]], dtype=float)
+    points = np.concatenate([centre + rng.normal(size=(per_blob, 4)) for centre in centres])
+    return centres, points, np.tile(np.arange(20), 3 * per_blob // 20)
+
+
+def test_clusters_are_the_blobs_and_members_the_nearest():
+    centres, points, videos = blobs()
+    concepts = cluster_concepts(points, videos, clusters=3, min_supervoxels=20, max_members=10)
+    found = np.array([concept.centre for concept in concepts])
+    assert np.abs(found[:, None] - centres).max(axis=2).min(axis=1).max() < 0.5
+    for concept in concepts:
+        distance = np.linalg.norm(points - concept.centre, axis=1)
+        assert set(concept.members) == set(np.argsort(distance)[:10])
+        assert np.all(np.diff(distance[concept.members]) >= 0)
+        assert (concept.n_supervoxels, concept.n_videos) == (60, 20)
+
+
+def test_clustering_repeats_with_its_seed():
+    _, points, videos = blobs()
+    first, second = (cluster_concepts(points, videos, clusters=5, min_supervoxels=3, seed=7) for _ in range(2))
+    assert all(np.array_equal(a.members, b.members) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("supervoxels", "videos", "popular"),
+    [(100, 41, True), (100, 40, True), (1000, 101, True), (1000, 99, False), (1000, 100, False), (1000, 85, False)],
+)
+def test_popularity_filters(supervoxels, videos, popular):
+    assert is_popular(supervoxels, videos, discovery_videos=300) == popular
+
+
+def test_clusters_from_few_videos_are_dropped():
+    _, points, videos = blobs()
+    videos = videos.copy()
+    videos[:60] = 0  # the first blob comes from one video of 20: a spread of 1/60, a coverage of 1/20
+    assert len(cluster_concepts(points, videos, clusters=3)) == 2
+
+
+def test_too_few_supervoxels_say_the_mend():
+    with pytest.raises(VoxplainError, match="concepts.clusters"):
+        cluster_concepts(np.zeros((3, 2)), np.arange(3), clusters=5)
+    with pytest.raises(VoxplainError, match="min_supervoxels"):
+        cluster_concepts(np.random.default_rng(0).random((30, 2)), np.arange(30), clusters=5, min_supervoxels=50)
+
+
+def test_nearest_concepts_by_brute_force():
+    rng = np.random.default_rng(0)
+    points, centres = rng.normal(size=(50, 6)), rng.normal(size=(7, 6))
+    expected = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
+    assert np.array_equal(nearest_concepts(points, centres), expected)
+
+
+def pairs(n=3, size=30, d=5, shift=2.0, seed=0):
+    rng = np.random.default_rng(seed)
+    positives = rng.normal(size=(n, size, d))
+    positives[..., 0] += shift
+    return positives, rng.normal(size=(n, size, d))
+
+
+def test_ridge_without_shrinkage_is_fishers_discriminant():
+    positives, negatives = pairs()
+    directions, _ = CLASSIFIERS["ridge"].function(positives, negatives, shrinkage=1e-9)
+    for direction, positive, negative in zip(directions, positives, negatives, strict=True):
+        fisher = LinearDiscriminantAnalysis().fit(np.r_[positive, negative], np.r_[np.ones(30), np.zeros(30)])
+        expected = fisher.coef_[0] / np.linalg.norm(fisher.coef_[0])
+        assert direction / np.linalg.norm(direction) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ridge_is_the_same_with_more_dimensions_than_samples():
+    positives, negatives = pairs(size=4, d=6)
+    small, offset = CLASSIFIERS["ridge"].function(positives, negatives)
+    zeros = np.zeros((3, 4, 14))  # dimensions without variance: the other branch, the same problem
+    padded = [np.concatenate([side, zeros], axis=2) for side in (positives, negatives)]
+    scale = 6 / 20  # the mean variance is over more dimensions
+    large, large_offset = CLASSIFIERS["ridge"].function(*padded, shrinkage=0.1 / scale)
+    assert large[:, :6] == pytest.approx(small, rel=1e-6)
+    assert large_offset == pytest.approx(offset, rel=1e-6)
+
+
+@pytest.mark.parametrize("classifier", ["ridge", "sgd", "mean_difference"])
+def test_cavs_find_the_direction_and_have_unit_length(classifier):
+    positives, negatives = pairs(n=4, size=60, shift=6.0)
+    vectors, accuracies = train_cavs(positives[0], negatives, classifier=classifier)
+    assert vectors.shape == (4, 5) and accuracies.shape == (4,)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
+    assert np.all(vectors[:, 0] > 0.9) and np.all(accuracies > 0.95)
+
+
+def test_cavs_of_random_positives_have_chance_accuracy():
+    rng = np.random.default_rng(0)
+    sets = rng.normal(size=(200, 40, 20))
+    accuracies = [train_cavs(rng.normal(size=(40, 20)), sets[i : i + 20], seed=i)[1].mean() for i in range(0, 200, 20)]
+    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.04)
+
+
+def test_cavs_without_direction_or_samples_say_the_mend():
+    with pytest.raises(VoxplainError, match="no direction"):
+        train_cavs(np.ones((9, 3)), np.ones((2, 9, 3)))
+    with pytest.raises(VoxplainError, match="at least 3"):
+        train_cavs(np.ones((2, 3)), np.ones((2, 9, 3)))
+    with pytest.raises(ConfigError, match="shrinkage"):
+        train_cavs(np.ones((9, 3)), np.ones((2, 9, 3)), options={"shrinkag": 1})
+
+
+def test_random_sets_are_seeded_subsets():
+    pool = np.arange(50.0)[:, None]
+    sets = draw_sets(pool, sets=6, size=10, seed=3)
+    assert sets.shape == (6, 10, 1)
+    assert all(len(np.unique(s)) == 10 for s in sets)
+    assert np.array_equal(sets, draw_sets(pool, sets=6, size=10, seed=3))
+    assert not np.array_equal(sets, draw_sets(pool, sets=6, size=10, seed=4))
+
+
+def test_scores_by_hand():
+    gradients = np.array([[1.0, 0.0], [1.0, -2.0], [-1.0, 1.0]])
+    along_x, along_y = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    assert directional_derivatives(gradients, along_y) == pytest.approx([0, -2, 1])
+    assert importance(gradients, np.stack([along_x, along_y, -along_x])) == pytest.approx([2 / 3, 1 / 3, 1 / 3])
+    vectors = np.stack([[along_y, along_y], [along_x, along_y], [along_x, along_x]])
+    table = score_concepts(gradients, vectors, vectors[:1])
+    assert table["score"].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 3])
+    assert table["rank"].tolist() == [3, 2, 1]
+
+
+def test_ties_are_ranked_by_the_derivative():
+    gradients = np.tile([[1.0, 1.0]], (4, 1))
+    weak, strong = np.array([0.6, -0.5]), np.array([1.0, 0.0])
+    table = score_concepts(gradients, np.stack([[weak], [strong]]), np.stack([[weak], [strong]]))
+    assert table["score"].tolist() == [1.0, 1.0]
+    assert table["rank"].tolist() == [2, 1]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.floats(0.1, 10))
+def test_scores_do_not_depend_on_the_length_of_gradients(seed, factor):
+    rng = np.random.default_rng(seed)
+    gradients, vectors = rng.normal(size=(8, 4)), rng.normal(size=(3, 5, 4))
+    assert np.array_equal(importance(gradients, vectors), importance(factor * gradients, vectors))
+
+
+def test_random_concepts_are_rarely_significant():
+    rng, found = np.random.default_rng(0), 0
+    for trial in range(60):
+        gradients = rng.normal(size=(30, 10)) + rng.normal(size=10)
+        vectors = rng.normal(size=(210, 1, 10)) + 0.3 * rng.normal(size=(210, 8, 10))
+        table = mark_significant(score_concepts(gradients, vectors[:10], vectors[10:]))
+        found += table["significant"].any()
+    assert found / 60 <= 0.12
+
+
+def test_official_test_calls_equal_scores_no_difference():
+    gradients = np.ones((5, 2))
+    vectors = np.tile(np.array([1.0, 0.0]), (2, 4, 1))
+    assert score_concepts(gradients, vectors, vectors, test="paired_t")["p_value"].tolist() == [1.0, 1.0]
