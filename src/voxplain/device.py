@@ -1,0 +1,127 @@
+"""Where and how to compute: device, precision and batch size, chosen in one place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import torch
+
+from .errors import ConfigError, VoxplainError
+
+log = logging.getLogger(__name__)
+Items = TypeVar("Items", torch.Tensor, np.ndarray, Sequence)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Choose the device to compute on.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` takes the first GPU that ``CUDA_VISIBLE_DEVICES`` leaves visible, else Apple's GPU, else the
+        CPU. Or a device as torch writes it, such as ``cuda:1`` or ``cpu``.
+
+    Raises
+    ------
+    ConfigError
+        The named device is not on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"There is no device {name!r}: use auto, cpu, cuda, cuda:1, ... or mps.") from None
+    present = {
+        "cpu": True,
+        "cuda": (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        raise ConfigError(
+            f"The device {name!r} is not on this machine ({torch.cuda.device_count()} CUDA GPUs are visible; "
+            f"CUDA_VISIBLE_DEVICES hides some): use auto or cpu."
+        )
+    return device
+
+
+def choose_precision(
+    device: torch.device, precision: Literal["float32", "bfloat16"] = "float32"
+) -> AbstractContextManager:
+    """Context in which to run a network: automatic bfloat16 where asked for and where the GPU has it.
+
+    Elsewhere float32 is used, and the log says so.
+    """
+    if precision == "bfloat16":
+        if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        log.warning("%s has no bfloat16 of its own: float32 is used.", device)
+    return nullcontext()
+
+
+def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> Any:
+    """Apply a function to batches of items, and join what it returns.
+
+    When memory runs out, the batch size is halved from there on, and the log says so.
+
+    Parameters
+    ----------
+    function : callable
+        Maps items ``[i:j]`` to a tensor, an array, or a dict or tuple of such, of length ``j - i`` along the
+        first axis.
+    items : tensor, array or sequence
+        At least one.
+    batch_size : int
+
+    Returns
+    -------
+    Same as of `function`, for all items
+
+    Raises
+    ------
+    VoxplainError
+        Memory runs out with a single item.
+    """
+    results: list[Any] = []
+    start = 0
+    while start < len(items):
+        result = _unless_out_of_memory(function, items[start : start + batch_size])
+        if result is not None:
+            results.append(result)
+            start += batch_size
+            continue
+        # The failed attempt's frames are gone by now, and its memory can be given back.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if batch_size == 1:
+            raise VoxplainError("Memory runs out with one item at a time: use smaller clips, or another device.")
+        batch_size //= 2
+        log.warning("Out of memory: going on with batches of %d.", batch_size)
+    return _join(results)
+
+
+def _unless_out_of_memory(function: Callable[[Items], Any], items: Items) -> Any | None:
+    """Return the function's result, or None where memory ran out."""
+    try:
+        return function(items)
+    except (RuntimeError, MemoryError) as error:
+        # Only CUDA has a class of its own for this; the CPU's and MPS's allocators say it in words.
+        text = str(error).lower()
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text or "allocate memory" in text:
+            return None
+        raise
+
+
+def _join(parts: list[Any]) -> Any:
+    first = parts[0]
+    if isinstance(first, dict):
+        return {key: _join([part[key] for part in parts]) for key in first}
+    if isinstance(first, tuple):
+        return tuple(_join(list(column)) for column in zip(*parts, strict=True))
+    return torch.cat(parts) if isinstance(first, torch.Tensor) else np.concatenate(parts)

@@ -1,0 +1,169 @@
+"""Build networks by name, with given weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError, nearest
+from ..registry import Plugin
+from .base import MODELS, ModelSpec
+from .external import External, drop_softmax, find_external, find_layers
+from .layers import head_classes, replace_head
+from .weights import load_state, load_weights
+
+log = logging.getLogger(__name__)
+
+
+def find_network(name: str) -> Plugin | External:
+    """Find a registered network, or ``torchvision:NAME``, ``pytorchvideo:NAME``, ``package.module:function``."""
+    return find_external(name) if ":" in name else MODELS[name]
+
+
+def model_options(name: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Check a network's options without building it, and fill in defaults.
+
+    Raises
+    ------
+    ConfigError
+        The network or an option is unknown, or a value is impossible.
+    """
+    given = dict(options or {})
+    common = {key: given.pop(key) for key in ("mean", "std", "seed") if key in given}
+    return find_network(name).options(given) | common
+
+
+def build_model(
+    name: str,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> nn.Module:
+    """Build a network that hooks can be put on, in evaluation mode.
+
+    Parameters
+    ----------
+    name : str
+        A registered network (``c3d``, ``i3d``, ``r3d_18``), ``torchvision:NAME``,
+        ``pytorchvideo:NAME``, or ``package.module:function``, which is called with the options and, if it
+        has a parameter of that name, ``num_classes``.
+    weights : str or path, optional
+        A name that the network knows (``kinetics400``, ``default``), or a file (safetensors, or a state
+        dict saved by torch). Random from `seed` where not given.
+    num_classes : int, optional
+        By default as in the weights, or 400. Where the weights have another number, their head is
+        replaced by a random one, and the log says so.
+    mean, std : (3,) numbers, optional
+        Of the input's channels, RGB in 0..255. By default as in the weights' file, or the network's own.
+    seed : int
+        Of random weights. Leaves torch's global generator as it is.
+    **options
+        The network's own.
+
+    Returns
+    -------
+    Module
+        Maps (N, 3, T, H, W) float32, made by `voxplain.models.normalize`, to logits (N, classes). Its
+        attribute ``spec`` is a `voxplain.models.ModelSpec`.
+
+    Raises
+    ------
+    ConfigError
+        Name, option or weights are unknown or do not fit, or the weights cannot be downloaded.
+    """
+    network = find_network(name)
+    options = network.options(options)
+    facts = network.traits
+    state, saved = None, {}
+    if weights in facts["weights"]:
+        state = facts["weights"][weights]()
+    elif weights is not None:
+        if not Path(weights).is_file() and not Path(weights).suffix:
+            known = ", ".join(facts["weights"]) or "none by name"
+            raise ConfigError(
+                f"{name} has no weights {str(weights)!r}{nearest(str(weights), facts['weights'])} "
+                f"Known: {known}; or give a file's path."
+            )
+        state, saved, _ = load_weights(weights)
+        if saved and _canonical(saved["name"]) != _canonical(name):
+            raise ConfigError(f"{weights} holds weights of {saved['name']}, not of {name}.")
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        model = network.function(num_classes or saved.get("num_classes") or 400, **options)
+        if "head" not in facts:
+            facts = facts | find_layers(model, name)
+            drop_softmax(model, facts["head"])
+        model.spec = ModelSpec(
+            name=name,
+            num_classes=head_classes(model, facts["head"]),
+            options=options,
+            mean=_color("mean", mean, saved, facts),
+            std=_color("std", std, saved, facts),
+            frames=options.get("frames") if not isinstance(network, External) else None,
+            size=options.get("size") if not isinstance(network, External) else None,
+            concept_layers=facts["concept_layers"],
+            last_conv=facts["last_conv"],
+            head=facts["head"],
+        )
+        if state is not None:
+            _load(model, state, str(weights))
+        if num_classes is not None and num_classes != model.spec.num_classes:
+            if state is not None:
+                log.warning(
+                    "%s: the weights have %d classes; the head for %d classes is new and untrained.",
+                    name,
+                    model.spec.num_classes,
+                    num_classes,
+                )
+            replace_head(model, num_classes)
+    return model.eval()
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """Rebuild a network from a file of `voxplain.models.save_weights` alone.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or was not written by `save_weights`.
+    """
+    _, spec, _ = load_weights(path)
+    if not spec:
+        raise ConfigError(
+            f"{path} does not say which network its weights are of: use build_model with the name and this file."
+        )
+    return build_model(spec["name"], path, **spec["options"])
+
+
+def _load(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Load weights, whatever number of classes they have."""
+    head = state.get(f"{model.spec.head}.weight")
+    if head is not None and len(head) != model.spec.num_classes:
+        replace_head(model, len(head))
+    load_state(model, state, source)
+
+
+def _canonical(name: str) -> str:
+    """One name for a network that has several."""
+    return name if ":" in name else MODELS[name].function.__name__
+
+
+def _color(
+    key: str, given: Sequence[float] | None, saved: dict[str, Any], facts: dict[str, Any]
+) -> tuple[float, float, float]:
+    """The mean or std of the channels: as given, else as saved with the weights, else the network's."""
+    values = given if given is not None else saved.get(key, facts[key])
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
+        raise ConfigError(f"{key} must be three numbers for red, green and blue in 0..255, not {values}.")
+    return numbers

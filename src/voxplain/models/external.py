@@ -1,0 +1,158 @@
+"""Networks from elsewhere: torchvision's, pytorchvideo's, and the user's own functions."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ..errors import ConfigError, nearest
+from .layers import make_hookable
+from .weights import State, cannot_download, torchvision_weights
+
+PYTORCHVIDEO = tuple(f"pytorchvideo.models{part}" for part in ("", ".x3d", ".r2plus1d", ".hub"))
+
+
+@dataclass(frozen=True)
+class External:
+    """A function that builds a network, to be used like a registered one."""
+
+    name: str
+    builder: Callable[..., nn.Module]
+    traits: dict[str, Any]
+
+    def options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Check the names of options against the function's parameters."""
+        parameters = inspect.signature(self.builder).parameters
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            return dict(given)
+        for key in given:
+            if key not in parameters:
+                raise ConfigError(
+                    f"{self.name} has no option {key!r}{nearest(key, parameters)} "
+                    f"Known options: {', '.join(parameters) or 'none'}."
+                )
+        return dict(given)
+
+    def function(self, num_classes: int, **options: Any) -> nn.Module:
+        """Build the network; one whose function takes no ``num_classes`` gets its head replaced later."""
+        if "num_classes" in inspect.signature(self.builder).parameters:
+            options = {"num_classes": num_classes, **options}
+        try:
+            model = self.builder(**options)
+        except TypeError as error:
+            raise ConfigError(f"{self.name} cannot be built with the options {options}: {error}") from error
+        if not isinstance(model, nn.Module):
+            raise ConfigError(f"{self.name} returned a {type(model).__name__}, not a torch.nn.Module.")
+        return make_hookable(model)
+
+
+def find_external(name: str) -> External:
+    """Find ``torchvision:NAME``, ``pytorchvideo:NAME`` or ``package.module:function``.
+
+    Raises
+    ------
+    ConfigError
+        There is no such module or function.
+    """
+    place, _, function = name.partition(":")
+    if place == "torchvision":
+        return _torchvision(name, function)
+    if place == "pytorchvideo":
+        builder = _find(name, PYTORCHVIDEO, function)
+        hub = "pretrained" in inspect.signature(builder).parameters
+        weights = {"default": functools.partial(_pytorchvideo_weights, builder)} if hub else {}
+        # The library's own preparation of its Kinetics networks.
+        return External(name, builder, {"mean": (114.75,) * 3, "std": (57.375,) * 3, "weights": weights})
+    return External(name, _find(name, [place], function), {"mean": (127.5,) * 3, "std": (127.5,) * 3, "weights": {}})
+
+
+def _torchvision(name: str, function: str) -> External:
+    from torchvision import models
+
+    known = models.list_models(module=models.video)
+    if function not in known:
+        raise ConfigError(
+            f"torchvision has no video model {function!r}{nearest(function, known)} Known: {', '.join(known)}."
+        )
+    weights = models.get_model_weights(function).DEFAULT
+    prepare = weights.transforms()
+    traits = {
+        "mean": tuple(255 * value for value in prepare.mean),
+        "std": tuple(255 * value for value in prepare.std),
+        "weights": dict.fromkeys(("default", "kinetics400"), functools.partial(torchvision_weights, weights)),
+    }
+    return External(name, models.get_model_builder(function), traits)
+
+
+def _pytorchvideo_weights(builder: Callable[..., nn.Module]) -> State:
+    try:
+        return builder(pretrained=True, progress=False).state_dict()
+    except (OSError, RuntimeError) as error:
+        raise cannot_download(f"of pytorchvideo's {builder.__name__}", error) from None
+
+
+def _find(name: str, modules: list[str] | tuple[str, ...], function: str) -> Callable[..., nn.Module]:
+    known: list[str] = []
+    for module in modules:
+        try:
+            found = importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigError(
+                f"The network {name!r} cannot be imported: {error}. A name is a registered network, or "
+                f"package.module:function with the package on the Python path."
+            ) from error
+        if callable(getattr(found, function, None)):
+            return getattr(found, function)
+        known += [key for key, value in vars(found).items() if inspect.isfunction(value) and not key.startswith("_")]
+    raise ConfigError(f"The network {name!r} has no such function{nearest(function, known)} Known: {', '.join(known)}.")
+
+
+def find_layers(model: nn.Module, name: str) -> dict[str, Any]:
+    """Guess a network's head, last block and concept layers from the order of its modules.
+
+    The head is the last linear layer, or without one the last convolution of a single position. Blocks
+    are the parts that hold weights; the last before the head is Grad-CAM's, the one before that the
+    default for concepts.
+    """
+    modules = dict(model.named_modules())
+    linear = [key for key, module in modules.items() if isinstance(module, nn.Linear)]
+    pointwise = [k for k, m in modules.items() if isinstance(m, nn.Conv3d) and set(m.kernel_size) == {1}]
+    if not linear and not pointwise:
+        raise ConfigError(f"{name} has no linear layer at its end to explain: wrap it so that it has.")
+    head = (linear or pointwise)[-1]
+    blocks = [key for key in _blocks(model) if key != head and not head.startswith(f"{key}.")]
+    if not blocks:
+        raise ConfigError(f"{name} has no layers before its head {head!r} to explain.")
+    return {"head": head, "last_conv": blocks[-1], "concept_layers": (*blocks[-3:-1][::-1], blocks[-1])}
+
+
+def _blocks(model: nn.Module, prefix: str = "") -> list[str]:
+    """Names of the parts with weights; lists, and a sequence with nearly all of them, are opened."""
+    total = _weights(model)
+    names: list[str] = []
+    for key, child in model.named_children():
+        size = _weights(child)
+        if isinstance(child, nn.ModuleList) or (isinstance(child, nn.Sequential) and size > 0.9 * total):
+            names += _blocks(child, f"{prefix}{key}.")
+        elif size:
+            names.append(prefix + key)
+    return names
+
+
+def _weights(module: nn.Module) -> int:
+    """Number of weights, without the vectors of normalization layers and biases."""
+    return sum(p.numel() for p in module.parameters() if p.dim() > 1)
+
+
+def drop_softmax(model: nn.Module, head: str) -> None:
+    """Remove a softmax beside the head: training, scores and explanations need the logits."""
+    parent = model.get_submodule(head.rpartition(".")[0])
+    for key, child in parent.named_children():
+        if isinstance(child, nn.Softmax):
+            setattr(parent, key, nn.Identity())

@@ -1,0 +1,208 @@
+"""Layers of a network: their names and outputs, its head, and making it fit for hooks."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torchvision.models.video.resnet import BasicBlock
+
+from ..errors import ConfigError, nearest
+
+
+class Layer(NamedTuple):
+    """A layer's name, its type, and the shape of its output without the batch."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+
+
+class Add(nn.Module):
+    """Sum of two inputs, as a module, so that hooks and propagation rules can find it."""
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return first + second
+
+
+class AddingBlock(BasicBlock):
+    """torchvision's basic block, with its sum in a module, and not in place."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        return self.relu(self.add(self.conv2(self.conv1(inputs)), shortcut))
+
+
+def make_hookable(model: nn.Module) -> nn.Module:
+    """Make every activation a module of its own that leaves its input as it is; changes `model`.
+
+    Explainers replace the gradient of each ReLU and each sum, and keep their inputs: operations in place
+    and modules used at several positions would mix these up. Keys of the state dict stay the same.
+    """
+    seen = set()
+    for module in list(model.modules()):
+        if hasattr(module, "inplace"):
+            module.inplace = False
+        if type(module) is BasicBlock:
+            module.__class__, module.add = AddingBlock, Add()
+        for name, child in list(module._modules.items()):
+            if child in seen and child is not None and not list(child.parameters()):
+                setattr(module, name, copy.deepcopy(child))
+            seen.add(child)
+    return model
+
+
+def layer_names(model: nn.Module, *, frames: int = 16, size: int = 112) -> list[Layer]:
+    """List a network's layers in the order in which they are computed.
+
+    Parameters
+    ----------
+    model : Module
+        As built by `voxplain.build_model`.
+    frames, size : int
+        Length, and height and width, of the clip that output shapes are given for. A network that takes
+        only one size is shown that.
+    """
+    found: list[Layer] = []
+    shape = (model.spec.frames or frames, model.spec.size or size, model.spec.size or size)
+
+    def note(name: str, module: nn.Module, output: torch.Tensor) -> None:
+        if isinstance(output, torch.Tensor):
+            found.append(Layer(name, type(module).__name__, tuple(output.shape[1:])))
+
+    handles = [
+        module.register_forward_hook(lambda m, _, output, name=name: note(name, m, output))
+        for name, module in model.named_modules()
+        if name
+    ]
+    try:
+        with torch.no_grad(), _evaluation(model):
+            model(next(model.parameters()).new_zeros(1, 3, *shape))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def get_layer(model: nn.Module, name: str) -> nn.Module:
+    """Return the layer called `name`.
+
+    Raises
+    ------
+    ConfigError
+        There is none; the text names the nearest.
+    """
+    known = dict(model.named_modules())
+    if name not in known or not name:
+        raise ConfigError(
+            f"The network has no layer {name!r}{nearest(name, known)} "
+            f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
+            f"all: python -m voxplain list layers {model.spec.name}."
+        )
+    return known[name]
+
+
+@contextmanager
+def record_layers(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Keep the outputs of several layers in one forward pass.
+
+    The outputs are part of the graph, so ``torch.autograd.grad(logit, recorded[name])`` works.
+
+    Examples
+    --------
+    >>> with record_layers(model, ["layer3", "layer4"]) as recorded:  # doctest: +SKIP
+    ...     logits = model(inputs)
+    >>> recorded["layer3"].shape  # doctest: +SKIP
+    """
+    recorded: dict[str, torch.Tensor] = {}
+    handles = [
+        get_layer(model, name).register_forward_hook(
+            lambda _module, _inputs, output, name=name: recorded.__setitem__(name, output)
+        )
+        for name in names
+    ]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def head_features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Pooled features: what the head is given.
+
+    A head applied at several positions, whose logits the network then averages, gets the average of its
+    inputs, which comes to the same.
+
+    Parameters
+    ----------
+    inputs : (N, 3, T, H, W) float
+
+    Returns
+    -------
+    (N, d) float
+    """
+    head, given = get_layer(model, model.spec.head), []
+    handle = head.register_forward_pre_hook(lambda _module, arguments: given.append(arguments[0]))
+    try:
+        model(inputs)
+    finally:
+        handle.remove()
+    channels_last = given[0] if isinstance(head, nn.Linear) else given[0].movedim(1, -1)
+    return channels_last.flatten(1, -2).mean(dim=1) if channels_last.dim() > 2 else channels_last
+
+
+def head_classes(model: nn.Module, head: str) -> int:
+    """Number of outputs of the layer called `head`."""
+    module = model.get_submodule(head)
+    return module.out_features if isinstance(module, nn.Linear) else module.out_channels
+
+
+def replace_head(
+    model: nn.Module,
+    num_classes: int,
+    *,
+    weight: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
+) -> nn.Module:
+    """Put a new linear head on `model`, which is changed and returned.
+
+    Parameters
+    ----------
+    weight : (num_classes, d) array, optional
+        Drawn at random from torch's generator where not given.
+    bias : (num_classes,) array, optional
+        Zeros where not given.
+    """
+    old = get_layer(model, model.spec.head)
+    like = {"device": old.weight.device, "dtype": old.weight.dtype}
+    if isinstance(old, nn.Linear):
+        new: nn.Module = nn.Linear(old.in_features, num_classes, **like)
+    else:
+        new = nn.Conv3d(old.in_channels, num_classes, 1, **like)
+    with torch.no_grad():
+        if weight is None:
+            new.weight.normal_(std=0.01)
+        else:
+            new.weight.copy_(torch.as_tensor(weight).view_as(new.weight))
+        new.bias.copy_(torch.as_tensor(0.0 if bias is None else bias))
+    parent, _, name = model.spec.head.rpartition(".")
+    setattr(model.get_submodule(parent), name, new)
+    model.spec = dataclasses.replace(model.spec, num_classes=num_classes)
+    return model
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """Switch to evaluation mode, and back."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
