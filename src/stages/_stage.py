@@ -100,14 +100,12 @@ def _logged(logs: list[str]) -> Iterator[TextIO]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Run this stage alone, in this process, for one target file.")
+    parser = argparse.ArgumentParser(description="Run this stage alone, in this process, for one file.")
     parser.add_argument("target", help="file that the stage makes")
     parser.add_argument("--configfile", nargs="+", type=Path, default=[], metavar="FILE")
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N")
-    parser.add_argument(
-        "--directory", type=Path, default=ROOT, metavar="DIR", help="where results/ lies (default: %(default)s)"
-    )
+    parser.add_argument("--directory", type=Path, default=ROOT, metavar="DIR", help="where results/ lies")
     return parser.parse_args()
 
 

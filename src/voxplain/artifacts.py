@@ -63,6 +63,9 @@ KINDS = {
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18
+# What h5py says, as OSError, KeyError or RuntimeError, of a file that it cannot make sense of; of a
+# name that is not there it says "doesn't exist".
+_DAMAGE = re.compile(r"(synchronously (open|read)|iteration failed|group info)(?!.*doesn't exist)")
 
 Attributes = Mapping[str, Any]
 StrPath = str | os.PathLike
@@ -126,7 +129,7 @@ def open_h5(path: StrPath, kind: str) -> Iterator[h5py.File]:
         try:
             yield file
         except (OSError, KeyError, RuntimeError) as error:
-            if re.search("synchronously read data|incorrect metadata checksum", str(error)):
+            if _DAMAGE.search(str(error)):
                 raise _unreadable(path, found, error) from error
             raise
 
@@ -321,7 +324,7 @@ def check(path: StrPath, kind: str) -> dict[str, Any]:
     found = attributes_of(path)
     wanted = KINDS[kind]
     if found["kind"] != kind:
-        raise ArtifactError(f"{path} holds {found['kind']!r}, not {kind!r}. Give the file that holds {kind!r}.")
+        raise ArtifactError(f"{path} holds {found['kind']!r}. Give the file that holds {kind!r}.")
     if found["version"] != wanted:
         raise ArtifactError(
             f"{path} is version {found['version']} of {kind!r}; this voxplain reads version {wanted}. "

@@ -65,7 +65,8 @@ def code_hash(*starts: str | os.PathLike, package: Path = PACKAGE) -> str:
         See `modules_of`.
     """
     scripts = [_read(Path(start)).digest for start in starts if _is_script(start)]
-    modules = [f"{name} {_read(_find(name, package)).digest}" for name in modules_of(*starts, package=package)]
+    reached = modules_of(*starts, package=package)
+    modules = [f"{name} {_read(_find(name, package)).digest}" for name in reached]
     return hashlib.sha256("\n".join(scripts + modules).encode()).hexdigest()[:16]
 
 
@@ -222,7 +223,9 @@ def _top_names(tree: ast.Module) -> Iterator[str]:
     """Yield the names that a module binds at its top level."""
     for node in tree.body:
         match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
             case ast.Assign(targets=targets):
                 yield from (target.id for target in targets if isinstance(target, ast.Name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -16,7 +15,7 @@ from voxplain.errors import VoxplainError
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "lib/__init__.py": "def __getattr__(name): ...\nVERSION = 1\n",
-    "lib/a.py": '"""Doc."""\nfrom .sub import b\nimport numpy\n\ndef f(x):\n    """Doc."""\n    return b.g(x)\n',
+    "lib/a.py": '"""Doc."""\nfrom .sub import b\nimport numpy\n\ndef f(x):\n    "Doc."\n    return b.g(x)\n',
     "lib/sub/__init__.py": "from ..errors import Wrong\n",
     "lib/sub/b.py": "def g(x):\n    from .c import K, L\n    return x + K\n",
     "lib/sub/c.py": "K = L = 1\n",
@@ -159,9 +158,8 @@ def test_git_revision(tmp_path):
     assert provenance.git_revision(tmp_path) is None
 
     def git(*arguments: str) -> str:
-        identity = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        command = ["git", "-C", str(tmp_path), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | identity).stdout
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     git("init")
     (tmp_path / "a").write_text("1")
