@@ -1,0 +1,358 @@
+"""How much of an explanation is motion, and how well explanations agree.
+
+Hiley et al., "Explaining motion relevance for activity recognition in video deep learning models", Sections
+4.3 and 5 (tables 1 to 3). The paper's figures rest on an 8-bit rendering of maps and flow that it does not
+state: here what counts as relevant and as moving is explicit. All functions take one clip; shares are
+fractions in [0, 1].
+
+A flow of T - 1 fields belongs to a map of T frames: R(t) is compared with the flow from t to t + 1, and the
+map's last frame is left out. Where nothing is selected a share is NaN, so that `summarize` can count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from voxplain.errors import ConfigError, VoxplainError
+
+NAN = float("nan")
+
+
+def motion_precision(
+    explanation: np.ndarray,
+    flow: np.ndarray,
+    explanation_threshold: float = 0,
+    flow_threshold: float = 0,
+    *,
+    empty: Literal["nan", "zero"] = "nan",
+) -> float:
+    """Share of relevant voxels that move (Section 4.3.1, P).
+
+    The official precision is ``motion_precision(render_relevance(R), render_flow(flow), t, t,
+    empty="zero")``.
+
+    Parameters
+    ----------
+    explanation : (T, H, W) array
+        Relevance, raw or rendered to 8 bits; relevant is what exceeds `explanation_threshold`.
+    flow : (T or T-1, H, W, 2), or (T or T-1, H, W) array
+        Displacements in pixels per frame, whose length counts; or anything that grows with motion: a
+        rendering to 8 bits, or a mask. Moving is what exceeds `flow_threshold`.
+    explanation_threshold, flow_threshold : float
+        In the units of `explanation` and `flow`.
+    empty : {"nan", "zero"}
+        Precision of a clip without a relevant voxel. The official code says 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    VoxplainError
+        The grids differ, or a value is NaN.
+    """
+    relevant, moving = _masks(explanation, flow, explanation_threshold, flow_threshold)
+    return _share(relevant & moving, relevant, empty=empty)
+
+
+def base_rate(flow: np.ndarray, flow_threshold: float = 0) -> float:
+    """Share of all voxels that move: the precision of a map that is relevant everywhere.
+
+    Parameters are those of `motion_precision`.
+    """
+    return float((_strength(flow) > flow_threshold).mean())
+
+
+def lift(
+    explanation: np.ndarray, flow: np.ndarray, explanation_threshold: float = 0, flow_threshold: float = 0
+) -> float:
+    """Precision over base rate: above 1 where relevance prefers what moves.
+
+    Parameters are those of `motion_precision`; NaN where nothing is relevant or nothing moves.
+    """
+    relevant, moving = _masks(explanation, flow, explanation_threshold, flow_threshold)
+    base = moving.mean()
+    return _share(relevant & moving, relevant) / float(base) if base else NAN
+
+
+def precision_curve(
+    explanation: np.ndarray,
+    flow: np.ndarray,
+    *,
+    explanation_thresholds: Iterable[float] = (0,),
+    flow_thresholds: Iterable[float] = (0,),
+) -> list[dict[str, float]]:
+    """Precision, base rate and lift at every pair of thresholds.
+
+    Parameters are those of `motion_precision`.
+
+    Returns
+    -------
+    list of dict
+        One row a pair: explanation_threshold, flow_threshold, precision, base_rate, lift, and selected, the
+        share of all voxels that is relevant.
+    """
+    explanation, flow = _paired(_strength(explanation), _strength(flow))
+    flow_thresholds = list(flow_thresholds)
+    return [
+        {
+            "explanation_threshold": relevant_above,
+            "flow_threshold": moving_above,
+            "precision": motion_precision(explanation, flow, relevant_above, moving_above),
+            "base_rate": base_rate(flow, moving_above),
+            "lift": lift(explanation, flow, relevant_above, moving_above),
+            "selected": float((explanation > relevant_above).mean()),
+        }
+        for relevant_above in explanation_thresholds
+        for moving_above in flow_thresholds
+    ]
+
+
+def moving_mask(
+    flow: np.ndarray, threshold: float, *, unit: Literal["rendered", "pixels"] = "pixels"
+) -> np.ndarray:
+    """Which voxels move.
+
+    Parameters
+    ----------
+    flow : (T-1, H, W, 2) array
+        Displacements in pixels per frame.
+    threshold : float
+        Gray levels (0 to 255) of the official rendering, or pixels per frame.
+    unit : {"rendered", "pixels"}
+        ``rendered``: `render_flow`, as the paper's code does; in a frame without motion, noise counts as
+        motion.
+
+    Returns
+    -------
+    (T-1, H, W) bool array
+    """
+    if unit not in ("rendered", "pixels"):
+        raise ConfigError(f"Motion cannot be measured in {unit!r}. Known: rendered, pixels.")
+    return (render_flow(flow) if unit == "rendered" else _strength(flow)) > threshold
+
+
+def render_flow(flow: np.ndarray) -> np.ndarray:
+    """Render flow to 8 bits as the official code does: its length, stretched frame by frame to 0..255.
+
+    Parameters
+    ----------
+    flow : (T-1, H, W, 2) array
+
+    Returns
+    -------
+    (T-1, H, W) uint8 array
+        Truncated, not rounded; 0 in frames whose motion is the same everywhere.
+    """
+    return _to_bytes(_strength(flow), axis=(1, 2))
+
+
+def render_relevance(relevance: np.ndarray) -> np.ndarray:
+    """Render relevance to 8 bits as the official code does: stretched over the clip to 0..255.
+
+    Parameters
+    ----------
+    relevance : (T, H, W) array
+        If any value is negative, absolute values are rendered.
+
+    Returns
+    -------
+    (T, H, W) uint8 array
+        Truncated, not rounded.
+    """
+    relevance = _strength(relevance)
+    return _to_bytes(np.abs(relevance) if relevance.min() < 0 else relevance, axis=None)
+
+
+def agreement(
+    a: np.ndarray,
+    b: np.ndarray,
+    threshold: float = 0,
+    *,
+    denominator: Literal["union", "first", "second", "smaller"] = "union",
+) -> float:
+    """Overlap of two explanations' relevant voxels (table 2).
+
+    The paper calls it the "percentage overlap between areas of relevance" and does not say of what. The union
+    is the only one of the four that agrees with the rest: table 2 gives one figure per pair, so the overlap
+    is symmetric (not "first" or "second"), and table 3 is made "through the same process" on a map and its
+    own selected part, where "smaller" would always be 1 and the union gives the share that is selected.
+
+    Parameters
+    ----------
+    a, b : (T, H, W) arrays
+        Relevance; relevant is what exceeds `threshold`.
+    denominator : {"union", "first", "second", "smaller"}
+        The area of which the overlap is taken.
+
+    Returns
+    -------
+    float
+        NaN where the denominator is empty.
+    """
+    a, b = _same_grid(_strength(a) > threshold, _strength(b) > threshold)
+    areas = {"union": a | b, "first": a, "second": b, "smaller": a if a.sum() <= b.sum() else b}
+    if denominator not in areas:
+        raise ConfigError(f"Agreement cannot be taken of {denominator!r}. Known: {', '.join(areas)}.")
+    return _share(a & b, areas[denominator])
+
+
+def selectivity(relevance: np.ndarray, selective: np.ndarray) -> tuple[float, float]:
+    """Share of an explanation that its selective map keeps (Section 4.3.2, table 3).
+
+    Parameters
+    ----------
+    relevance, selective : (T, H, W) arrays
+        Positive values count, in both shares: with negative ones a sum may come near 0.
+
+    Returns
+    -------
+    area_share, relevance_share : float
+        Of the voxels with positive relevance, and of their relevance. NaN where there is none.
+    """
+    relevance, selective = _same_grid(_strength(relevance), _strength(selective))
+    kept, all_of_it = np.maximum(selective, 0), np.maximum(relevance, 0)
+    total = all_of_it.sum(dtype=np.float64)
+    relevance_share = float(kept.sum(dtype=np.float64) / total) if total else NAN
+    return _share(kept > 0, all_of_it > 0), relevance_share
+
+
+def ground_truth_scores(relevance: np.ndarray, mask: np.ndarray, threshold: float = 0) -> dict[str, float]:
+    """Compare a map with the voxels that are known to matter.
+
+    Parameters
+    ----------
+    relevance : (T, H, W) array
+        Relevant is what exceeds `threshold`.
+    mask : (T or T-1, H, W) bool array
+        The truth, such as the actor's voxels or those that move.
+
+    Returns
+    -------
+    dict
+        precision (NaN where nothing is relevant), recall and iou at the threshold, and auroc, the probability
+        that a voxel of the truth has more relevance than another (NaN where the truth is empty or
+        everything).
+    """
+    relevance, truth = _paired(_strength(relevance), np.asarray(mask, bool))
+    relevant = relevance > threshold
+    hit = relevant & truth
+    return {
+        "precision": _share(hit, relevant),
+        "recall": _share(hit, truth),
+        "iou": _share(hit, relevant | truth),
+        "auroc": _auroc(relevance, truth),
+    }
+
+
+def summarize(
+    values: Sequence[float],
+    videos: Sequence[Hashable] | None = None,
+    *,
+    empty: Literal["nan", "zero"] = "nan",
+) -> dict[str, float]:
+    """Mean and standard deviation of per-clip values, with empty selections counted.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One a clip; NaN marks an empty selection.
+    videos : sequence, optional
+        The video of each clip. With it, clips are averaged in their video first, and videos then count alike.
+    empty : {"nan", "zero"}
+        Empty selections are left out, or count as 0 as in the official code.
+
+    Returns
+    -------
+    dict
+        mean, sd (of the sample: NaN for one unit), n_clips and n_videos that entered (n_videos is 0 without
+        `videos`), and n_empty.
+    """
+    values = np.asarray(values, np.float64)
+    videos = None if videos is None else list(videos)
+    missing = np.isnan(values)
+    if _counts_as_zero(empty):
+        values, kept = np.where(missing, 0.0, values), np.ones(len(values), bool)
+    else:
+        kept = ~missing
+    units = values[kept]
+    if videos is not None:
+        _, members = np.unique([str(v) for v, k in zip(videos, kept, strict=True) if k], return_inverse=True)
+        units = np.bincount(members, weights=units) / np.bincount(members) if units.size else units
+    return {
+        "mean": float(units.mean()) if units.size else NAN,
+        "sd": float(units.std(ddof=1)) if units.size > 1 else NAN,
+        "n_clips": int(kept.sum()),
+        "n_videos": 0 if videos is None else int(units.size),
+        "n_empty": int(missing.sum()),
+    }
+
+
+def _strength(values: np.ndarray) -> np.ndarray:
+    """Return (T, H, W) numbers to compare: the length of a flow's displacements, anything else as it is."""
+    values = np.asarray(values)
+    if values.ndim == 4 and values.shape[-1] == 2:
+        values = np.hypot(values[..., 0], values[..., 1])
+    if values.ndim != 3:
+        raise VoxplainError(
+            f"Expected one clip's (T, H, W) map or (T-1, H, W, 2) flow, not an array of {values.shape}."
+        )
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise VoxplainError(
+            "A map or flow holds NaN. Leave out pairs of frames that do not follow each other, and look at "
+            "the explainer or flow estimator that made it."
+        )
+    return values
+
+
+def _masks(
+    explanation: np.ndarray, flow: np.ndarray, explanation_threshold: float, flow_threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which voxels are relevant and which move, frame for frame."""
+    return _paired(_strength(explanation) > explanation_threshold, _strength(flow) > flow_threshold)
+
+
+def _paired(explanation: np.ndarray, moving: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leave out the map's last frame if the flow has one field less."""
+    if len(explanation) == len(moving) + 1:
+        explanation = explanation[:-1]
+    return _same_grid(explanation, moving)
+
+
+def _same_grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if a.shape != b.shape:
+        raise VoxplainError(f"Grids {a.shape} and {b.shape} cannot be compared: give them one size.")
+    return a, b
+
+
+def _share(part: np.ndarray, whole: np.ndarray, *, empty: str = "nan") -> float:
+    """Voxels of `part` over those of `whole`, with the stated rule for an empty `whole`."""
+    nothing = 0.0 if _counts_as_zero(empty) else NAN
+    total = np.count_nonzero(whole)
+    return np.count_nonzero(part) / total if total else nothing
+
+
+def _auroc(values: np.ndarray, truth: np.ndarray) -> float:
+    if truth.all() or not truth.any():
+        return NAN
+    return float(roc_auc_score(truth.ravel(), values.ravel()))
+
+
+def _counts_as_zero(empty: str) -> bool:
+    if empty not in ("nan", "zero"):
+        raise ConfigError(f"Empty selections cannot be treated as {empty!r}. Known: nan, zero.")
+    return empty == "zero"
+
+
+def _to_bytes(values: np.ndarray, axis: tuple[int, ...] | None) -> np.ndarray:
+    """Stretch to 0..255 over `axis`; constant values become 0."""
+    values = np.asarray(values, np.float64)
+    low = values.min(axis=axis, keepdims=True)
+    extent = values.max(axis=axis, keepdims=True) - low
+    stretched = np.divide(values - low, extent, out=np.zeros_like(values), where=extent > 0)
+    return (255 * stretched).astype(np.uint8)
