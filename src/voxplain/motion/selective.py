@@ -170,7 +170,7 @@ def _selection(preset: str, options: dict[str, Any]) -> Selection:
 def _select(
     clips: torch.Tensor, sigmas: Sequence[float], selection: Selection, out: torch.Tensor
 ) -> torch.Tensor:
-    """Write the selective maps to `out` (len(sigmas), N, T, H, W) and return each clip's standard deviation."""
+    """Write the selective maps to `out` (len(sigmas), N, T, H, W) and return the clips' deviations."""
     change = _sobel_in_time(_normalize(clips, selection.normalize), selection.padding)
     if selection.centre:
         change -= change.mean((1, 2, 3), keepdim=True)
@@ -224,7 +224,7 @@ def _sobel_in_time(clips: torch.Tensor, padding: str) -> torch.Tensor:
 def _deviation(values: torch.Tensor) -> torch.Tensor:
     """Sample standard deviation of each clip, (N, 1, 1, 1); by norms, 10 times faster than ``torch.std``."""
     centred = (values - values.mean((1, 2, 3), keepdim=True)).flatten(1)
-    # In double precision (which MPS lacks), squares of tiny relevance do not vanish and large sums stay exact.
+    # In double precision (which MPS lacks) squares of tiny relevance do not vanish and sums stay exact.
     precision = values.dtype if values.device.type == "mps" else torch.float64
     norm = torch.linalg.vector_norm(centred, dim=1, dtype=precision) / (centred.shape[1] - 1) ** 0.5
     return norm.to(values.dtype).view(-1, 1, 1, 1)

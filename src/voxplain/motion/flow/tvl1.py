@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.registration import optical_flow_tvl1
 
 from .base import FLOWS, flow_by_pairs
 
@@ -32,6 +31,7 @@ def tvl1(
     (T-1, H, W, 2) float32 array
         (dx, dy) in pixels per frame.
     """
+    from skimage.registration import optical_flow_tvl1  # here, so that listing does not wait for it
 
     def flow_of_pair(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         # The data term is weighed for intensities in [0, 1].
