@@ -75,6 +75,16 @@ def test_what_moves_is_selected_and_what_stands_is_not():
     np.testing.assert_array_equal(selective[1:-1, :16], relevance[1:-1, :16])
 
 
+@pytest.mark.parametrize("sigma", [0.5, 1, 2])
+def test_corrected_selection_by_its_definition(sigma):
+    rng = np.random.default_rng(0)
+    drift = np.linspace(0, 3, 8)[:, None, None]  # all of the map grows, so that the mean derivative is not 0
+    relevance = rng.normal(size=(8, 10, 12)) + drift
+    change = -ndimage.sobel(relevance, axis=0, mode="nearest")
+    chosen = np.abs(change - change.mean()) > sigma * change.std(ddof=1)
+    np.testing.assert_array_equal(selective_relevance(relevance, sigma, "corrected"), relevance * chosen)
+
+
 def test_sign_tells_growing_from_fading():
     growing = np.zeros((6, 8, 8), np.float32)
     growing[:, 2:6, 2:6] = np.arange(1, 7, dtype=np.float32)[:, None, None]
