@@ -54,15 +54,21 @@ def choose_device(name: str = "auto") -> torch.device:
 def choose_precision(
     device: torch.device, precision: Literal["float32", "bfloat16"] = "float32"
 ) -> AbstractContextManager:
-    """Context in which to run a network: automatic bfloat16 where asked for and where the GPU has it.
+    """Context in which to run a network: automatic bfloat16 where asked for and where the hardware has it.
 
     Elsewhere float32 is used, and the log says so.
     """
     if precision == "bfloat16":
-        if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-            return torch.autocast("cuda", dtype=torch.bfloat16)
+        if _has_bfloat16(device):
+            return torch.autocast(device.type, dtype=torch.bfloat16)
         log.warning("%s has no bfloat16 of its own: float32 is used.", device)
     return nullcontext()
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> Any:
@@ -100,7 +106,9 @@ def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> 
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if batch_size == 1:
-            raise VoxplainError("Memory runs out with one item at a time: use smaller clips, or another device.")
+            raise VoxplainError(
+                "Memory runs out with one item at a time: use smaller clips, or another device."
+            )
         batch_size //= 2
         log.warning("Out of memory: going on with batches of %d.", batch_size)
     return _join(results)
@@ -112,8 +120,8 @@ def _unless_out_of_memory(function: Callable[[Items], Any], items: Items) -> Any
         return function(items)
     except (RuntimeError, MemoryError) as error:
         # Only CUDA has a class of its own for this; the CPU's and MPS's allocators say it in words.
-        text = str(error).lower()
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text or "allocate memory" in text:
+        in_words = any(words in str(error).lower() for words in ("out of memory", "allocate memory"))
+        if in_words or isinstance(error, torch.OutOfMemoryError | MemoryError):
             return None
         raise
 

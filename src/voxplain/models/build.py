@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def find_network(name: str) -> Plugin | External:
-    """Find a registered network, or ``torchvision:NAME``, ``pytorchvideo:NAME``, ``package.module:function``."""
+    """Find a registered network or one from elsewhere, named as in `build_model`."""
     return find_external(name) if ":" in name else MODELS[name]
 
 
@@ -140,7 +140,7 @@ def load_model(path: str | Path) -> nn.Module:
     _, spec, _ = load_weights(path)
     if not spec:
         raise ConfigError(
-            f"{path} does not say which network its weights are of: use build_model with the name and this file."
+            f"{path} does not say which network its weights are of: give build_model the name and this file."
         )
     return build_model(spec["name"], path, **spec["options"])
 

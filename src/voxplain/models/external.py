@@ -69,7 +69,8 @@ def find_external(name: str) -> External:
         weights = {"default": functools.partial(_pytorchvideo_weights, builder)} if hub else {}
         # The library's own preparation of its Kinetics networks.
         return External(name, builder, {"mean": (114.75,) * 3, "std": (57.375,) * 3, "weights": weights})
-    return External(name, _find(name, [place], function), {"mean": (127.5,) * 3, "std": (127.5,) * 3, "weights": {}})
+    traits = {"mean": (127.5,) * 3, "std": (127.5,) * 3, "weights": {}}
+    return External(name, _find(name, [place], function), traits)
 
 
 def _torchvision(name: str, function: str) -> External:
@@ -78,7 +79,8 @@ def _torchvision(name: str, function: str) -> External:
     known = models.list_models(module=models.video)
     if function not in known:
         raise ConfigError(
-            f"torchvision has no video model {function!r}{nearest(function, known)} Known: {', '.join(known)}."
+            f"torchvision has no video model {function!r}{nearest(function, known)} "
+            f"Known: {', '.join(known)}."
         )
     weights = models.get_model_weights(function).DEFAULT
     prepare = weights.transforms()
@@ -109,8 +111,10 @@ def _find(name: str, modules: list[str] | tuple[str, ...], function: str) -> Cal
             ) from error
         if callable(getattr(found, function, None)):
             return getattr(found, function)
-        known += [key for key, value in vars(found).items() if inspect.isfunction(value) and not key.startswith("_")]
-    raise ConfigError(f"The network {name!r} has no such function{nearest(function, known)} Known: {', '.join(known)}.")
+        known += [key for key, _ in inspect.getmembers(found, inspect.isfunction) if not key.startswith("_")]
+    raise ConfigError(
+        f"The network {name!r} has no such function{nearest(function, known)} Known: {', '.join(known)}."
+    )
 
 
 def find_layers(model: nn.Module, name: str) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def convert(arrays: dict[str, np.ndarray]) -> State:
             name = "head." + leaf.removeprefix("Conv_0|").replace("kernel", "weight")
             value = array.reshape(-1, array.shape[-1]).T if leaf.endswith("kernel") else array
         else:
-            place = re.sub(r"Conv3d_(\d\w)_\dx\d", r"conv_\1", place).replace("|", ".").replace("/", ".").lower()
+            place = re.sub(r"Conv3d_(\d\w)_\dx\d", r"conv_\1", place)
+            place = re.sub(r"[|/]", ".", place).lower()
             name = f"{place}.{leaves[leaf]}"
             # Kernels are (t, h, w, in, out) there, (out, in, t, h, w) here.
             value = array.transpose(4, 3, 0, 1, 2) if leaf.endswith("kernel") else array.reshape(-1)

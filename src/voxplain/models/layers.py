@@ -44,12 +44,13 @@ def make_hookable(model: nn.Module) -> nn.Module:
     Explainers replace the gradient of each ReLU and each sum, and keep their inputs: operations in place
     and modules used at several positions would mix these up. Keys of the state dict stay the same.
     """
-    seen = set()
-    for module in list(model.modules()):
+    modules, seen = list(model.modules()), set()
+    for module in modules:
         if hasattr(module, "inplace"):
             module.inplace = False
         if type(module) is BasicBlock:
             module.__class__, module.add = AddingBlock, Add()
+    for module in modules:
         for name, child in list(module._modules.items()):
             if child in seen and child is not None and not list(child.parameters()):
                 setattr(module, name, copy.deepcopy(child))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import tempfile
 import urllib.error
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 from torchvision.models import WeightsEnum
 
+from ..artifacts import atomic_path
 from ..errors import ConfigError
 
 State = dict[str, torch.Tensor]
@@ -29,14 +28,13 @@ def cache_folder() -> Path:
 
 
 def write_safetensors(state: State, path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors under a temporary name, then rename: no reader ever sees half a file."""
-    path = Path(path)
+    """Write tensors to a file that is whole or absent."""
     # Copies, because the format refuses tensors that share memory.
-    plain = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()}
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder) / path.name
+    plain = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()
+    }
+    with atomic_path(path) as temporary:
         temporary.write_bytes(save(plain, metadata))
-        os.replace(temporary, path)
 
 
 def save_weights(model: nn.Module, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
@@ -75,7 +73,9 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError(f"There is no weights file {path}: correct the path, or use a name that the network knows.")
+        raise ConfigError(
+            f"There is no weights file {path}: correct the path, or use a name that the network knows."
+        )
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
@@ -83,7 +83,7 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         else:
             about, state = {}, _state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # unpicklers raise nearly anything on a damaged file
         reason = str(error).partition("\n")[0]
         raise ConfigError(
             f"{path} cannot be read as weights ({reason}). Save the network's state_dict, tensors only, as "

@@ -63,7 +63,7 @@ class C3D(nn.Sequential):
         if clips.shape[2:] != (self.frames, self.size, self.size):
             raise ConfigError(
                 f"This c3d takes clips of {self.frames} x {self.size} x {self.size}, not "
-                f"{' x '.join(map(str, clips.shape[2:]))}: set its options frames and size to those of the clips."
+                f"{' x '.join(map(str, clips.shape[2:]))}: set its options frames and size to the clips'."
             )
         return super().forward(clips)
 

@@ -50,7 +50,8 @@ def _stage(inputs: int, planes: int, blocks: int, *, stride: int) -> nn.Sequenti
     """Basic blocks, the first of which widens and, with a stride of 2, halves time and space."""
     shortcut = None
     if stride != 1 or inputs != planes:
-        shortcut = nn.Sequential(nn.Conv3d(inputs, planes, 1, stride=stride, bias=False), nn.BatchNorm3d(planes))
+        convolution = nn.Conv3d(inputs, planes, 1, stride=stride, bias=False)
+        shortcut = nn.Sequential(convolution, nn.BatchNorm3d(planes))
     first = BasicBlock(inputs, planes, Conv3DSimple, stride, shortcut)
     return nn.Sequential(first, *(BasicBlock(planes, planes, Conv3DSimple) for _ in range(blocks - 1)))
 

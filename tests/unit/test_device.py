@@ -1,0 +1,102 @@
+"""Device, precision, and batches that shrink when memory runs out."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from voxplain.device import batched, choose_device, choose_precision
+from voxplain.errors import ConfigError, VoxplainError
+
+
+class Memory:
+    """A function that runs out of memory above `limit` items, and notes the batches that it did."""
+
+    def __init__(self, limit: int, error: Exception) -> None:
+        self.limit, self.error, self.done = limit, error, []
+
+    def __call__(self, items):
+        if len(items) > self.limit:
+            raise self.error
+        self.done.append(len(items))
+        return items * 2
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 12 bytes"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["cuda", "cpu", "mps", "python"])
+@pytest.mark.parametrize("items", [torch.arange(21), np.arange(21)], ids=["tensor", "array"])
+def test_batches_are_halved_until_they_fit(error, items, caplog):
+    function = Memory(3, error)
+    with caplog.at_level(logging.WARNING):
+        result = batched(function, items, 16)
+    assert type(result) is type(items)
+    assert result.tolist() == list(range(0, 42, 2))
+    assert function.done == [2] * 10 + [1]
+    assert [record.args for record in caplog.records] == [(8,), (4,), (2,)]
+
+
+def test_memory_may_run_out_later():
+    class Later(Memory):
+        def __call__(self, items):
+            self.limit = 8 if len(self.done) < 2 else 4
+            return super().__call__(items)
+
+    function = Later(8, MemoryError())
+    assert batched(function, torch.arange(30), 8).tolist() == list(range(0, 60, 2))
+    assert function.done == [8, 8, 4, 4, 4, 2]
+
+
+def test_one_item_that_does_not_fit():
+    with pytest.raises(VoxplainError, match="one item at a time"):
+        batched(Memory(0, MemoryError()), torch.arange(3), 4)
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"):
+        batched(Memory(0, RuntimeError("shapes differ")), torch.arange(3), 4)
+
+
+def test_dicts_and_tuples_are_joined():
+    result = batched(lambda x: {"a": x, "b": (x + 1, x.numpy())}, torch.arange(5), 2)
+    assert result["a"].tolist() == [0, 1, 2, 3, 4]
+    assert result["b"][0].tolist() == [1, 2, 3, 4, 5]
+    assert isinstance(result["b"][1], np.ndarray) and result["b"][1].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_device_is_the_best_that_is_visible(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device().type == choose_device("cpu").type == "cpu"
+    for name in ("cuda", "cuda:1", "mps"):
+        with pytest.raises(ConfigError, match=f"'{name}' is not on this machine"):
+            choose_device(name)
+    with pytest.raises(ConfigError, match="no device 'gpu'"):
+        choose_device("gpu")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device().type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device() == choose_device("cuda:0") == torch.device("cuda", 0)
+    with pytest.raises(ConfigError, match="1 CUDA GPUs"):
+        choose_device("cuda:1")
+
+
+def test_precision_falls_back_and_says_so(caplog, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    with caplog.at_level(logging.WARNING), choose_precision(torch.device("cpu"), "bfloat16"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    assert "float32 is used" in caplog.text
+    caplog.clear()
+    with choose_precision(torch.device("cpu")):
+        assert not caplog.text
