@@ -1,0 +1,128 @@
+"""Grad-CAM, guided backpropagation, and their product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import scipy.ndimage
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ConfigError, nearest
+from . import EXPLAINERS
+from .backward import Interception, OwnDerivative, at_targets, frozen, input_gradient
+
+
+@EXPLAINERS("gradcam", conservative=False, signed=False, needs=())
+def gradcam(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    layer: str | None = None,
+    pool: Literal["clip", "frame"] = "clip",
+    upsampling: Literal["trilinear", "spline"] = "trilinear",
+) -> Tensor:
+    """Grad-CAM: feature maps weighted by their pooled gradients, positive part, upsampled to the clip.
+
+    Parameters
+    ----------
+    layer : str, optional
+        Layer whose features are weighted, ``(N, C, t, h, w)``. By default the network's last convolutional
+        block (``model.spec.last_conv``) or, where it names none, its last convolution that still sees space.
+    pool : {"clip", "frame"}
+        Pool gradients over space and time, or over space alone, as mmaction2 does.
+    upsampling : {"trilinear", "spline"}
+        ``spline`` is the order-3 zoom of Hiley et al.'s code; it undershoots zero.
+
+    References
+    ----------
+    Selvaraju et al., Grad-CAM, ICCV (2017), equations (1) and (2).
+    """
+    with frozen(model):
+        features, scores = _features_and_scores(model, inputs, layer)
+        gradients = torch.autograd.grad(at_targets(scores, targets).sum(), features)[0]
+    weights = gradients.mean((2, 3, 4) if pool == "clip" else (3, 4), keepdim=True)
+    heat = (weights * features.detach()).sum(1).relu()
+    if upsampling == "spline":
+        return torch.stack([_spline(clip, inputs.shape[2:]) for clip in heat])
+    return F.interpolate(heat[:, None], inputs.shape[2:], mode="trilinear", align_corners=False)[:, 0]
+
+
+@EXPLAINERS("guided_backprop", conservative=False, signed=True, needs=())
+def guided_backprop(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Guided backpropagation: gradient that passes a ReLU only where it is positive.
+
+    References
+    ----------
+    Springenberg et al., Striving for simplicity: the all convolutional net, ICLR workshop (2015).
+    """
+    with Interception({"relu": _guided}):
+        return input_gradient(model, inputs, targets).sum(1)
+
+
+@EXPLAINERS("guided_gradcam", conservative=False, signed=True, needs=())
+def guided_gradcam(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    layer: str | None = None,
+    pool: Literal["clip", "frame"] = "clip",
+    upsampling: Literal["trilinear", "spline"] = "trilinear",
+) -> Tensor:
+    """Guided Grad-CAM: guided backpropagation times Grad-CAM, whose options it takes.
+
+    References
+    ----------
+    Selvaraju et al., Grad-CAM, ICCV (2017), section 3.2.
+    """
+    heat = gradcam(model, inputs, targets, layer=layer, pool=pool, upsampling=upsampling)
+    return guided_backprop(model, inputs, targets) * heat
+
+
+def _guided(function: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
+        return (upper.clamp(min=0) * (input > 0),)
+
+    return OwnDerivative.apply(lambda x: function(x, *args, **kwargs), rule, input)
+
+
+def _features_and_scores(model: nn.Module, inputs: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
+    """Output of the layer to weight and the scores made from it; their graph begins at that layer."""
+    features: Tensor | None = None
+
+    def keep(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
+        nonlocal features
+        if layer is None and features is not None and output.shape[-2:] == (1, 1):
+            return output
+        features = output.detach().requires_grad_()
+        return features.clone()  # what follows may work in place
+
+    layer = layer or getattr(getattr(model, "spec", None), "last_conv", None)
+    handles = [module.register_forward_hook(keep) for module in _candidates(model, layer)]
+    try:
+        scores = model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if features is None or features.dim() != 5:
+        raise ConfigError(f"Layer {layer!r} gives no features (N, C, t, h, w): choose another as option 'layer'.")
+    return features, scores
+
+
+def _candidates(model: nn.Module, layer: str | None) -> list[nn.Module]:
+    """The named layer, or all convolutions."""
+    modules = dict(model.named_modules())
+    if layer is None:
+        return [module for module in modules.values() if isinstance(module, nn.Conv3d)]
+    if layer not in modules:
+        raise ConfigError(f"The network has no layer {layer!r}{nearest(layer, modules)}. Give another as option 'layer'.")
+    return [modules[layer]]
+
+
+def _spline(heat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    factors = [size / length for size, length in zip(shape, heat.shape, strict=True)]
+    return torch.from_numpy(scipy.ndimage.zoom(heat.cpu().numpy(), factors, order=3)).to(heat)

@@ -1,0 +1,78 @@
+"""Supervoxel occlusion: what the score loses when a supervoxel is painted over."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..supervoxels import segment_supervoxels
+from . import EXPLAINERS
+from .backward import at_targets, frozen
+
+
+@EXPLAINERS("occlusion", conservative=False, signed=True, needs=("clips",))
+def occlusion(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    labels: np.ndarray | torch.Tensor | None = None,
+    clips: np.ndarray | torch.Tensor | None = None,
+    n_segments: tuple[int, ...] = (15, 50, 80),
+    compactness: float = 20.0,
+    sigma: float = 1.0,
+    fill: float = 0.0,
+    batch: Annotated[int, Field(ge=1)] = 8,
+) -> Tensor:
+    """Supervoxel occlusion: the fall of the score when a supervoxel is filled, mean over levels.
+
+    Parameters
+    ----------
+    labels : (N, levels, T, H, W) int, optional
+        Supervoxels of each clip, from 1; what is labeled 0 gets no relevance.
+    clips : (N, T, H, W, 3) uint8, optional
+        Clips to segment where there are no labels; `explain` fills them in.
+    n_segments, compactness, sigma
+        How to segment; see `voxplain.segment_supervoxels`.
+    fill : float
+        Value after normalization to paint with; 0 is the data's mean color.
+    batch : int
+        Occluded clips per forward pass.
+
+    References
+    ----------
+    Zeiler and Fergus, Visualizing and understanding convolutional networks, ECCV (2014), section 4.2.
+    """
+    if labels is None:
+        if clips is None:
+            raise ConfigError("Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'.")
+        clips = np.asarray(torch.as_tensor(clips).cpu())
+        labels = np.stack([segment_supervoxels(clip, n_segments, compactness, sigma) for clip in clips])
+    labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
+    if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
+        raise ConfigError(
+            f"Supervoxels are {tuple(labels.shape)} for clips of {tuple(inputs.shape)}: give (N, levels, T, H, W)."
+        )
+    relevance = torch.zeros_like(inputs[:, 0])
+    with frozen(model), torch.no_grad():
+        scores = at_targets(model(inputs), targets)
+        for clip, target, score, levels, voxels in zip(inputs, targets, scores, labels, relevance, strict=True):
+            for level in levels:
+                present, index = level.unique(return_inverse=True)
+                falls = [
+                    score - at_targets(model(_painted(clip, level, some, fill)), target.expand(len(some)))
+                    for some in present.split(batch)
+                ]
+                voxels += torch.cat(falls)[index] * (level > 0)
+    return relevance / labels.shape[1]
+
+
+def _painted(clip: Tensor, level: Tensor, present: Tensor, fill: float) -> Tensor:
+    """Copies of `clip` ``(3, T, H, W)``, each with one of the supervoxels `present` filled."""
+    inside = level == present.reshape(-1, 1, 1, 1)
+    return torch.where(inside[:, None], fill, clip)

@@ -1,0 +1,284 @@
+"""Layer-wise relevance propagation through a whole network, one rule per kind of operation.
+
+Zennit's rules do the arithmetic. They are applied to operations as they run (see `Interception`), on a
+canonical form that is made on the way: a batch norm is merged into the convolution before it, a bias takes
+no relevance, a residual sum and every average share it between their terms, an activation passes it on.
+Zennit's own canonizers know the residual blocks of 2D networks only, and rewrite a network's parameters
+meanwhile.
+
+A neuron can be active by its bias alone, with nothing in its inputs to credit. Its relevance would be lost;
+here it is shared as if each input were active, and each weight positive, by a hair.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.utils import _triple
+from zennit.core import BasicHook, Hook, stabilize
+from zennit.rules import Norm
+
+from ..errors import VoxplainError
+from .backward import Interception, OwnDerivative, at_targets, carries_gradient, frozen, operation_name
+
+ACTIVATIONS = (
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
+    "selu", "sigmoid", "silu", "softplus", "tanh",
+)  # fmt: skip
+AVERAGES = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d",
+            "avg_pool3d", "mean", "sum")  # fmt: skip
+LINEAR = ("conv1d", "conv2d", "conv3d", "linear")
+REARRANGEMENTS = {
+    "cat", "chunk", "clone", "concat", "concatenate", "constant_pad_nd", "contiguous", "dropout", "dropout1d",
+    "dropout2d", "dropout3d", "flatten", "float", "getitem", "max_pool1d", "max_pool2d", "max_pool3d", "movedim",
+    "narrow", "pad", "permute", "reshape", "select", "split", "squeeze", "stack", "to", "transpose", "unbind",
+    "unflatten", "unsqueeze", "view",
+}  # fmt: skip
+HAIR = 1e-12  # of an activation; too little to be seen beside any real one
+HAIR_OF_WEIGHT = 1e-9
+STABILIZER = 1e-30  # as good as none, so that relevance is shared exactly
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which rule each kind of operation gets.
+
+    Attributes
+    ----------
+    first, convolution, dense : zennit.core.Hook
+        Rules of the first linear operation, of the other convolutions and of the fully connected layers.
+    pooling : {"proportional", "winner"}
+        Whether max pooling shares relevance in proportion to the activations or gives it to the greatest.
+    positive_sums : bool
+        Whether a sum's terms share by their positive parts, so that relevance stays positive.
+    """
+
+    first: Hook
+    convolution: Hook
+    dense: Hook
+    pooling: Literal["proportional", "winner"] = "proportional"
+    positive_sums: bool = False
+
+
+def propagate(model: nn.Module, inputs: Tensor, targets: Tensor, rules: Rules) -> Tensor:
+    """Relevance of every voxel where each clip's target class starts with relevance 1.
+
+    Returns
+    -------
+    Tensor, (N, T, H, W) float32
+        Summed over channels. The sum over a clip is 1 where every rule conserves relevance.
+
+    Warns
+    -----
+    UserWarning
+        Relevance was lost or gained; the text names the operations that have no rule.
+
+    Raises
+    ------
+    VoxplainError
+        Relevance is not finite.
+    """
+    inputs = inputs.detach().requires_grad_()
+    propagation = Propagation(rules)
+    with frozen(model):
+        with propagation:
+            scores = model(inputs)
+        relevance = torch.autograd.grad(at_targets(scores, targets).sum(), inputs)[0].sum(1)
+    _check(relevance.flatten(1).sum(1), propagation.without_rule)
+    return relevance
+
+
+def _check(sums: Tensor, without_rule: set[str]) -> None:
+    cause = (
+        f"Operations without a rule, passed by their gradient: {', '.join(sorted(without_rule))}. Build the "
+        "network from convolutions, batch norms, activations, poolings, sums and linear layers"
+        if without_rule
+        else "Evidence for and against the class nearly cancels in some layer"
+    )
+    if not sums.isfinite().all():
+        raise VoxplainError(f"Relevance is not finite. {cause}, or choose an explainer that is not a propagation.")
+    if (sums - 1).abs().max() > TOLERANCE:
+        warnings.warn(
+            f"Relevance sums to {sums.min():.3g} to {sums.max():.3g} over a clip, not 1. {cause}.", stacklevel=5
+        )
+
+
+class Layer(nn.Module):
+    """A linear operation in the form that zennit's rules take: a module with a weight, here without bias."""
+
+    def __init__(self, operation: Callable[..., Tensor], weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.operation = operation
+        self.weight = weight if weight is None else nn.Parameter(weight, requires_grad=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.operation(input) if self.weight is None else self.operation(input, self.weight)
+
+    def scaled(self, scale: Tensor) -> Layer:
+        """Return this layer with each output channel multiplied by `scale`."""
+        return Layer(self.operation, self.weight * scale.reshape(-1, *[1] * (self.weight.dim() - 1)))
+
+
+class Propagation(Interception):
+    """A forward pass whose backward pass propagates relevance."""
+
+    def __init__(self, rules: Rules) -> None:
+        handlers: dict[str, Callable[..., Tensor]] = {name: _activation for name in ACTIVATIONS}
+        handlers |= {name: _average for name in AVERAGES}
+        handlers |= {name: self.linear for name in LINEAR}
+        handlers |= {"add": self.sum, "radd": self.sum, "mul": self.product, "rmul": self.product}
+        handlers |= {"div": self.quotient, "truediv": self.quotient}
+        handlers["batch_norm"] = self.batch_norm
+        if rules.pooling == "proportional":
+            handlers["max_pool3d"] = _proportional_pooling
+        super().__init__(handlers)
+        self.rules = rules
+        self.without_rule: set[str] = set()
+        self.first_layer: Layer | None = None
+
+    def linear(self, function: Callable, input: Tensor, weight: Tensor, bias: Any = None, *args, **kwargs) -> Tensor:
+        """Propagate through a convolution or fully connected layer by the rule of its kind."""
+        layer = Layer(lambda x, w: function(x, w, None, *args, **kwargs), weight)
+        self.first_layer = self.first_layer or layer
+        if layer is self.first_layer:
+            rule = self.rules.first
+        else:
+            rule = self.rules.dense if weight.dim() == 2 else self.rules.convolution
+        output = OwnDerivative.apply(
+            lambda x: function(x, weight, bias, *args, **kwargs), by_zennit(rule, layer), input
+        )
+        output.made_by = input, layer, rule  # for a batch norm that may follow
+        return output
+
+    def batch_norm(
+        self, function: Callable, input: Tensor, mean: Tensor, variance: Tensor, weight: Any = None, bias: Any = None,
+        training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    ) -> Tensor:  # fmt: skip
+        """Propagate through a batch norm as part of the linear operation before it; alone, pass relevance on."""
+        normalized = function(input.detach(), mean, variance, weight, bias, training, momentum, eps)
+        if not hasattr(input, "made_by") or input._version:
+            return OwnDerivative.apply(lambda _: normalized, lambda upper, _: (upper,), input)
+        source, layer, rule = input.made_by
+        layer = layer.scaled((variance + eps).rsqrt() * (1 if weight is None else weight))
+        return OwnDerivative.apply(lambda _: normalized, by_zennit(rule, layer), source)
+
+    def sum(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
+        """Share the relevance of a sum between its terms; a constant takes none."""
+        if not (carries_gradient(a) and carries_gradient(b) and a.shape == b.shape and not kwargs):
+            return function(a, b, **kwargs)
+        return OwnDerivative.apply(function, share_positive if self.rules.positive_sums else share, a, b)
+
+    def product(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
+        """Pass relevance through a product with a constant; for two activations there is no rule."""
+        if carries_gradient(a) and carries_gradient(b):
+            return self.otherwise(function, (a, b), kwargs)
+        return _activation(function, *((a, b) if carries_gradient(a) else (b, a)), **kwargs)
+
+    def quotient(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
+        """Pass relevance through a quotient by a constant."""
+        if carries_gradient(b):
+            return self.otherwise(function, (a, b), kwargs)
+        return _activation(function, a, b, **kwargs)
+
+    def otherwise(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        output = function(*args, **kwargs)
+        name = operation_name(getattr(function, "__name__", str(function)))
+        if name not in REARRANGEMENTS and carries_gradient(output):
+            self.without_rule.add(name)
+        return output
+
+
+def by_zennit(hook: Hook, layer: Layer) -> Callable[[Tensor, Tensor], tuple[Tensor]]:
+    """Turn a rule of zennit into a rule of `OwnDerivative`."""
+
+    def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
+        mine = hook.copy()
+        mine.stored_tensors["input"] = (_not_zero(input),)
+        return mine.backward(layer, (input,), (upper,))
+
+    return rule
+
+
+def share(upper: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
+    """Share relevance in proportion to the terms of a sum."""
+    terms = tuple(map(_not_zero, terms))
+    ratio = upper / stabilize(sum(terms), STABILIZER)
+    return tuple(term * ratio for term in terms)
+
+
+def share_positive(upper: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
+    """Share relevance in proportion to the terms' positive parts (z+ with weights 1), or else to the terms."""
+    positive = [term.clamp(min=0) for term in terms]
+    none = sum(positive) == 0
+    return share(upper, *(torch.where(none, term, part) for term, part in zip(terms, positive, strict=True)))
+
+
+def _not_zero(values: Tensor) -> Tensor:
+    return torch.where(values == 0, HAIR, values)
+
+
+def _activation(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
+    return OwnDerivative.apply(lambda x: function(x, *args, **kwargs), lambda upper, _: (upper,), input)
+
+
+def _average(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
+    layer = Layer(lambda x: function(x, *args, **kwargs))
+    return OwnDerivative.apply(layer, by_zennit(Norm(STABILIZER), layer), input)
+
+
+def _proportional_pooling(
+    function: Callable, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Share each window's relevance in proportion to its positive activations, as if it were their sum."""
+    if return_indices or _triple(dilation) != (1, 1, 1):
+        raise VoxplainError("Max pooling with dilation or indices: choose the option pooling='winner'.")
+    size, step, before = _triple(kernel_size), _triple(kernel_size if stride is None else stride), _triple(padding)
+
+    def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
+        # What the windows need after the end depends on how the pooling rounded its output size.
+        after = [
+            (windows - 1) * s + k - length - b
+            for windows, s, k, length, b in zip(upper.shape[2:], step, size, input.shape[2:], before, strict=True)
+        ]
+        edges = [edge for pair in zip(before[::-1], after[::-1], strict=True) for edge in pair]
+        sums = Layer(lambda x: F.avg_pool3d(F.pad(x, edges), size, step, divisor_override=1))
+        return by_zennit(positive_shares(lambda x: x.clamp(min=HAIR)), sums)(upper, input)
+
+    return OwnDerivative.apply(lambda x: function(x, size, step, before, ceil_mode=ceil_mode), rule, input)
+
+
+def positive_shares(*parts: Callable[[Tensor], Tensor]) -> BasicHook:
+    """Rule that shares relevance in proportion to contributions none of which is negative.
+
+    Parameters
+    ----------
+    *parts : callable
+        Of the input: the part that contributes by positive weights and, if given, the one by negative weights.
+    """
+    weights = [lambda weight, _: weight.clamp(min=HAIR_OF_WEIGHT), lambda weight, _: -weight.clamp(max=-HAIR_OF_WEIGHT)]
+    return BasicHook(
+        input_modifiers=parts,
+        param_modifiers=weights[: len(parts)],
+        output_modifiers=[lambda output: output] * len(parts),
+        gradient_mapper=lambda upper, contributions: [upper / stabilize(sum(contributions), STABILIZER)] * len(parts),
+    )
+
+
+class ZPlus(Hook):
+    """The z+ rule, ``x+ w+`` and ``x- w-``, without its second half where, as after a ReLU, there is none."""
+
+    after_relu = positive_shares(lambda x: x)
+    both_halves = positive_shares(lambda x: x.clamp(min=0), lambda x: -x.clamp(max=0))
+
+    def backward(self, module: nn.Module, grad_input: tuple, grad_output: tuple) -> tuple:
+        input = self.stored_tensors["input"][0]
+        rule = self.both_halves if (input < 0).any() else self.after_relu
+        return by_zennit(rule, module)(grad_output[0], input)

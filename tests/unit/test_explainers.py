@@ -1,0 +1,500 @@
+"""Explainers: values known by hand, properties, and what they leave as it was."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import zoom
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from voxplain import explain
+from voxplain.errors import ConfigError, VoxplainError
+from voxplain.explainers import EXPLAINERS
+from voxplain.explainers.backward import OwnDerivative, operation_name
+from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
+from voxplain.models import ModelSpec
+
+METHODS = [plugin.name for plugin in EXPLAINERS]
+CONSERVATIVE = [plugin.name for plugin in EXPLAINERS if plugin.traits["conservative"]]
+CHEAP = {"integrated_gradients": {"steps": 3}, "smoothgrad": {"samples": 2}, "occlusion": {"n_segments": (4,)}}
+BOX = {"low": -3.0, "high": 3.0}
+SHAPE = (4, 8, 8)
+
+
+def clips(number: int = 2, seed: int = 0, shape: tuple[int, ...] = SHAPE) -> torch.Tensor:
+    return torch.rand(number, 3, *shape, generator=torch.Generator().manual_seed(seed)) * 4 - 2
+
+
+def byte_clips(number: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (number, *SHAPE, 3), generator=generator, dtype=torch.uint8)
+
+
+def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Give every parameter and statistic a random value, as training would."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            parameter.data.normal_(0, 0.3, generator=generator)
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    return model.eval()
+
+
+class Residual(nn.Module):
+    """One of everything: batch norms, residual sums, concatenation, poolings, in place or not."""
+
+    def __init__(self, inplace: bool = True) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv3d(3, 4, 3, padding=1, bias=False), nn.BatchNorm3d(4), nn.ReLU(inplace))
+        self.conv1 = nn.Sequential(nn.Conv3d(4, 4, 3, padding=1), nn.BatchNorm3d(4), nn.ReLU(inplace))
+        self.conv2 = nn.Sequential(nn.Conv3d(4, 4, 3, padding=1, bias=False), nn.BatchNorm3d(4))
+        self.relu = nn.ReLU(inplace)
+        self.branch = nn.Sequential(nn.MaxPool3d(3, 1, 1), nn.Conv3d(4, 2, 1), nn.BatchNorm3d(2), nn.ReLU(inplace))
+        self.pool = nn.MaxPool3d(2, padding=(0, 1, 1))
+        self.norm = nn.BatchNorm3d(6)
+        self.average = nn.AdaptiveAvgPool3d(1)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        out = self.conv2(self.conv1(x))
+        out += x
+        out = self.relu(out)
+        out = self.pool(torch.cat([out, self.branch(x)], 1))
+        return self.head(self.average(F.relu(self.norm(out))).flatten(1))
+
+
+def with_spec(model: nn.Module, last_conv: str = "branch.1") -> nn.Module:
+    """Give a network the facts that voxplain.build_model would."""
+    model.spec = ModelSpec("toy", 5, {}, (110.0, 120.0, 130.0), (60.0, 55.0, 50.0), None, None, (), last_conv, "head")
+    return model
+
+
+# What explain promises for every explainer
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_relevance_lies_on_the_clips_grid_and_does_not_depend_on_the_batch(method: str) -> None:
+    model, frames = with_spec(seeded(Residual())), byte_clips(3)
+    options = CHEAP.get(method, {})
+    together = explain(model, frames, [0, 1, 2], method, **options)
+    assert together.shape == (3, *SHAPE) and together.dtype == torch.float32 and not together.requires_grad
+    alone = torch.cat([explain(model, frames[i : i + 1], i, method, **options) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5)
+    if not EXPLAINERS[method].traits["signed"]:
+        assert together.min() >= 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bytes_are_normalized_as_the_network_says(method: str) -> None:
+    model, frames = with_spec(seeded(Residual())), byte_clips()
+    mean, std = torch.tensor(model.spec.mean), torch.tensor(model.spec.std)
+    inputs = ((frames - mean) / std).permute(0, 4, 1, 2, 3)
+    options = dict(CHEAP.get(method, {}))
+    if method == "occlusion":
+        options = {"labels": np.arange(1, 257).reshape(1, 1, *SHAPE).repeat(2, 0) // 64 + 1}
+    from_bytes = explain(model, frames.numpy(), np.array([1, 2]), method, **options)
+    from_floats = explain(model, inputs.numpy(), torch.tensor([1, 2]), method, **options)
+    tolerance = {"rtol": 2, "atol": 2} if method == "random" else {"rtol": 1e-3, "atol": 1e-5}
+    torch.testing.assert_close(from_bytes, from_floats, **tolerance)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_network_is_left_as_it_was(method: str, trainable: bool) -> None:
+    model = with_spec(seeded(Residual())).train().requires_grad_(trainable)
+    model.pool.eval()
+    model.head.bias.requires_grad_(not trainable)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    graded = [parameter.requires_grad for parameter in model.parameters()]
+    with torch.no_grad():
+        explain(model, byte_clips(), 1, method, **CHEAP.get(method, {}))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert modes == [module.training for module in model.modules()]
+    assert graded == [parameter.requires_grad for parameter in model.parameters()]
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    torch.testing.assert_close(model.eval()(clips()), seeded(Residual())(clips()))
+
+
+def test_the_network_is_restored_after_an_error() -> None:
+    model = seeded(Residual()).train()
+    for method in ("dtd", "gradcam", "gradient"):
+        with pytest.raises(ConfigError, match="classes 0 to 4"):
+            explain(model, clips(), 9, method)
+        assert model.training and model.head.weight.requires_grad and not model.branch[1]._forward_hooks
+
+
+def test_precision_around_it_does_not_matter() -> None:
+    model = seeded(Residual())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = explain(model, clips(), 1, "dtd")
+    torch.testing.assert_close(inside, explain(model, clips(), 1, "dtd"), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"method": "dtt"}, "did you mean 'dtd'"),
+        ({"poling": "winner"}, "did you mean 'pooling'"),
+        ({"pooling": "mean"}, "'pooling' cannot be 'mean'"),
+        ({"method": "gradcam", "layer": "banch"}, "no layer 'banch'; did you mean 'branch'"),
+        ({"method": "gradcam", "layer": "head"}, "gives no features"),
+        ({"method": "occlusion"}, "uint8 clips"),
+        ({"method": "occlusion", "labels": np.ones((2, 1, 4, 4, 4))}, r"give \(N, levels, T, H, W\)"),
+        ({"targets": [1, 2, 3]}, "one for each of 2 clips"),
+        ({"targets": 0.5}, "class number"),
+        ({"targets": -1}, "classes 0 to 4"),
+        ({"clips": clips()[:, :2]}, "give"),
+        ({"clips": clips().permute(0, 2, 3, 4, 1)}, "give"),
+        ({"clips": byte_clips()}, "does not say how its clips are normalized"),
+        ({"low": -1.0, "high": 1.0}, "leave the bounds"),
+    ],
+)
+def test_mistakes_are_named(change: dict, text: str) -> None:
+    with pytest.raises(VoxplainError, match=text):
+        explain(**{"model": seeded(Residual()), "clips": clips(), "targets": 1} | change)
+
+
+# Propagation
+
+
+@pytest.mark.parametrize("method", CONSERVATIVE)
+@pytest.mark.parametrize("pooling", ["proportional", "winner"])
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_relevance_is_conserved(method: str, pooling: str, seed: int) -> None:
+    model = seeded(Residual(), seed)
+    features = []
+    model.head.register_forward_pre_hook(lambda _, arguments: features.append(arguments[0]))
+    relevance = explain(model, clips(seed=seed), [0, 4], method, pooling=pooling)
+    assume(features[-1].any(1).all())  # else the epsilon rule has nothing to share by
+    torch.testing.assert_close(relevance.sum((1, 2, 3)), torch.ones(2), rtol=0, atol=1e-2)
+
+
+def test_dtd_of_one_layer_is_the_z_box_formula() -> None:
+    model, inputs = seeded(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 5))), clips()
+    weight = model[1].weight.data.view(5, 3, *SHAPE)[[1, 3]]
+    low, high = torch.tensor([-2.0, -2.5, -3.0]), torch.tensor([2.0, 2.5, 3.0])
+    parts = (
+        inputs * weight
+        - low.view(3, 1, 1, 1) * weight.clamp(min=0)
+        - high.view(3, 1, 1, 1) * weight.clamp(max=0)
+    )
+    expected = parts.sum(1) / parts.sum((1, 2, 3, 4), keepdim=True)[:, 0]
+    torch.testing.assert_close(explain(model, inputs, [1, 3], low=low, high=high.tolist()), expected)
+
+
+def test_lrp_of_two_layers_is_the_z_plus_formula() -> None:
+    first, second = torch.tensor([[1.0, -1, 2], [0.5, 1, -1]]), torch.tensor([[3.0, 1]])
+    model = nn.Sequential(nn.Conv3d(3, 2, 1), nn.ReLU(), nn.Conv3d(2, 1, 1), nn.Flatten()).eval()
+    model[0].weight.data, model[2].weight.data = first.view(2, 3, 1, 1, 1), second.view(1, 2, 1, 1, 1)
+    model[0].bias.data.zero_(), model[2].bias.data.fill_(7)
+    x = torch.tensor([2.0, 1, 1])
+    hidden = torch.tensor([3.0, 1])  # (2 - 1 + 2, 1 + 1 - 1)
+    upper = second[0] * hidden / 10
+    parts = x * first.clamp(min=0)
+    expected = (parts * (upper / parts.sum(1))[:, None]).sum()
+    relevance = explain(model, x.view(1, 3, 1, 1, 1), 0, "lrp_epsilon_plus")
+    torch.testing.assert_close(relevance.flatten(), expected.view(1))
+    assert expected == 1
+
+
+def test_gamma_goes_from_epsilon_to_z_plus() -> None:
+    model, box = seeded(Residual()), dict(BOX, pooling="winner")
+    strong = explain(model, clips(), 2, "lrp_gamma", gamma=1e4, **box)
+    assert (strong - explain(model, clips(), 2, "lrp_gamma", gamma=1e3, **box)).abs().max() < 0.02 * strong.abs().max()
+    weak = explain(model, clips(), 2, "lrp_gamma", gamma=0.0, **box)
+    assert (strong - weak).abs().max() > 0.1 * strong.abs().max()
+
+
+def test_a_batch_norm_counts_as_part_of_its_convolution() -> None:
+    conv, norm = nn.Conv3d(3, 4, 3, padding=1), nn.BatchNorm3d(4, eps=1e-2)
+    tail = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 5))
+    model = seeded(nn.Sequential(nn.Conv3d(3, 3, 1), nn.ReLU(), conv, norm, tail))
+    merged = nn.Conv3d(3, 4, 3, padding=1)
+    merged.weight, merged.bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+    folded = nn.Sequential(model[0], model[1], merged, tail)
+    for method in CONSERVATIVE:
+        torch.testing.assert_close(explain(model, clips(), 1, method), explain(folded, clips(), 1, method))
+
+
+def test_a_plain_batch_norm_may_lack_scale_and_stand_alone() -> None:
+    model = nn.Sequential(
+        nn.Conv3d(3, 4, 1), nn.BatchNorm3d(4, affine=False), nn.ReLU(), nn.BatchNorm3d(4), nn.ReLU(),
+        nn.Conv3d(4, 5, 1), nn.AdaptiveAvgPool3d(1), nn.Flatten(),
+    )  # fmt: skip
+    relevance = explain(seeded(model), clips(), 1)
+    torch.testing.assert_close(relevance.sum((1, 2, 3)), torch.ones(2), rtol=0, atol=1e-2)
+
+
+def test_shares_of_a_sum() -> None:
+    upper, a, b = torch.tensor([6.0, 6, 6, 6]), torch.tensor([1.0, 3, -1, 0]), torch.tensor([2.0, -1, -2, 0])
+    torch.testing.assert_close(share(upper, a, b), (torch.tensor([2.0, 9, 2, 3]), torch.tensor([4.0, -3, 4, 3])))
+    torch.testing.assert_close(
+        share_positive(upper, a, b), (torch.tensor([2.0, 6, 2, 3]), torch.tensor([4.0, 0, 4, 3]))
+    )
+
+
+def test_proportional_pooling_by_hand() -> None:
+    x = torch.tensor([1.0, 3, 0, 2]).view(1, 1, 1, 1, 4).requires_grad_()
+    pooled = _proportional_pooling(F.max_pool3d, x, (1, 1, 2))
+    assert pooled.flatten().tolist() == [3, 2]
+    pooled.backward(torch.tensor([8.0, 4]).view_as(pooled))
+    torch.testing.assert_close(x.grad.flatten(), torch.tensor([2.0, 6, 0, 4]))
+    x.grad.zero_(), x.data.zero_()  # nothing to go by: equal shares
+    _proportional_pooling(F.max_pool3d, x, (1, 1, 2)).sum().backward()
+    assert x.grad.flatten().tolist() == [0.5, 0.5, 0.5, 0.5]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    padded=st.booleans(),
+    ceil_mode=st.booleans(),
+    length=st.integers(3, 8),
+)
+def test_proportional_pooling_keeps_relevance_in_its_window(
+    size: int, stride: int, padded: bool, ceil_mode: bool, length: int
+) -> None:
+    x = torch.rand(1, 2, 3, length, length, generator=torch.Generator().manual_seed(0)) + 0.1
+    x.requires_grad_()
+    window = {"stride": (1, stride, stride), "padding": (0, size // 2, size // 2) if padded else 0}
+    pooled = _proportional_pooling(F.max_pool3d, x, (1, size, size), ceil_mode=ceil_mode, **window)
+    winner = F.max_pool3d(x, (1, size, size), ceil_mode=ceil_mode, **window)
+    assert torch.equal(pooled, winner)
+    for row in range(pooled.shape[3]):
+        upper = torch.zeros_like(pooled)
+        upper[..., row, :] = 1
+        (lower,) = torch.autograd.grad(pooled, x, upper, retain_graph=True)
+        torch.testing.assert_close(lower.sum(), upper.sum())
+        first = row * stride - (size // 2 if padded else 0)
+        assert lower[..., : max(first, 0), :].count_nonzero() == lower[..., first + size :, :].count_nonzero() == 0
+
+
+class Functional(nn.Module):
+    """The same arithmetic as its module form, by functions, in place, and with constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv3d(3, 4, 3), nn.Conv3d(4, 4, 3, padding=1), nn.Linear(4, 5)
+        self.scale = nn.Parameter(torch.rand(4, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.a(F.pad(x, (1,) * 6))
+        F.relu(x, inplace=True)
+        y = self.b(x).relu_()
+        y = y * 2
+        y.div_(2)
+        y = (self.scale * y + 0.0) / self.scale
+        y.add_(x)
+        x = F.max_pool3d(F.dropout(y, training=self.training), 2)
+        return self.head(x.mean((2, 3, 4)))
+
+
+class Modular(Functional):
+    """The network that Functional is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        relu, pool = nn.ReLU(), nn.MaxPool3d(2)
+        x = relu(F.conv3d(x, self.a.weight, self.a.bias, padding=1))
+        return self.head(nn.AdaptiveAvgPool3d(1)(pool(relu(self.b(x)) + x)).flatten(1))
+
+
+@pytest.mark.parametrize("method", [*CONSERVATIVE, "guided_backprop", "gradient"])
+def test_functions_and_operations_in_place_are_met_like_modules(method: str) -> None:
+    model = seeded(Functional())
+    model.scale.data.abs_().add_(0.1)
+    modular = Modular().eval()
+    modular.load_state_dict(model.state_dict())
+    torch.testing.assert_close(model(clips()), modular(clips()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = explain(model, clips(), [0, 3], method)
+    torch.testing.assert_close(found, explain(modular, clips(), [0, 3], method), rtol=1e-4, atol=1e-6)
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    class Gated(Modular):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = F.relu(self.a(x))
+            return self.head((x * torch.sigmoid(self.b(x))).mean((2, 3, 4)))
+
+    with pytest.warns(UserWarning, match=r"not 1\. Operations without a rule, passed by their gradient: mul\."):
+        explain(seeded(Gated()), clips(), 1)
+
+
+def test_names_of_operations() -> None:
+    assert [operation_name(name) for name in ("relu_", "__iadd__", "index", "__radd__")] == [
+        "relu", "add", "index", "radd",
+    ]  # fmt: skip
+
+
+def test_own_derivative_may_be_anything() -> None:
+    x = torch.tensor([2.0], requires_grad=True)
+    y = OwnDerivative.apply(torch.square, lambda upper, x: (upper * 10 + x,), x)
+    assert y.item() == 4 and torch.autograd.grad(y, x)[0].item() == 12
+
+
+@pytest.mark.parametrize("method", ["dtd", "guided_backprop", "gradient"])
+def test_relevance_moves_with_the_clip(method: str) -> None:
+    circular = {"padding": 1, "padding_mode": "circular"}
+    model = seeded(
+        nn.Sequential(
+            nn.Conv3d(3, 4, 3, **circular), nn.ReLU(), nn.Conv3d(4, 4, 3, **circular), nn.ReLU(),
+            nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 5),
+        )
+    )  # fmt: skip
+    moved = explain(model, clips().roll((1, 3), (2, 4)), 2, method)
+    torch.testing.assert_close(moved, explain(model, clips(), 2, method).roll((1, 3), (1, 3)))
+
+
+# Gradients
+
+
+def linear_model() -> tuple[nn.Module, torch.Tensor]:
+    model = seeded(nn.Sequential(nn.Flatten(), nn.Linear(3 * 4 * 8 * 8, 5)))
+    return model, model[1].weight.data.view(5, 3, *SHAPE)[[1, 3]]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "factor"),
+    [
+        ("gradient", {}, lambda x: 1),
+        ("guided_backprop", {}, lambda x: 1),
+        ("smoothgrad", {"samples": 3}, lambda x: 1),
+        ("input_x_gradient", {}, lambda x: x),
+        ("integrated_gradients", {"steps": 1, "baseline": 0.5}, lambda x: x - 0.5),
+        ("lrp_epsilon_plus", {}, None),
+    ],
+)
+def test_explanations_of_a_linear_network(method: str, options: dict, factor) -> None:
+    model, weight = linear_model()
+    if factor is None:
+        positive = (clips() * weight).clamp(min=0)
+        expected = positive.sum(1) / positive.sum((1, 2, 3, 4), keepdim=True)[:, 0]
+    else:
+        expected = (weight * factor(clips())).sum(1)
+    torch.testing.assert_close(explain(model, clips(), [1, 3], method, **options), expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**16), baseline=st.floats(-1, 1))
+def test_integrated_gradients_are_complete(seed: int, baseline: float) -> None:
+    smooth = nn.Sequential(nn.Conv3d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 2 * 6 * 6, 5))
+    model, inputs = seeded(smooth, seed), clips(seed=seed)
+    relevance = explain(model, inputs, 2, "integrated_gradients", steps=64, baseline=baseline)
+    difference = (model(inputs) - model(torch.full_like(inputs, baseline)))[:, 2]
+    torch.testing.assert_close(relevance.sum((1, 2, 3)), difference, rtol=1e-2, atol=1e-2)
+
+
+def test_smoothgrad_without_noise_is_the_gradient_and_with_it_depends_on_the_seed() -> None:
+    model = seeded(Residual())
+    torch.testing.assert_close(
+        explain(model, clips(), 1, "smoothgrad", samples=2, noise=0.0), explain(model, clips(), 1, "gradient")
+    )
+    first, again, other = (explain(model, clips(), 1, "smoothgrad", samples=2, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+# Grad-CAM
+
+
+class Maps(nn.Module):
+    """A network whose feature maps and their gradients are known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 2, 1, bias=False)
+        self.conv.weight.data = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).view(2, 3, 1, 1, 1)
+        self.head = nn.Conv3d(2, 5, 1, bias=False)
+        self.register_buffer("gradient", torch.zeros(5, 2, 4, 8, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(x)
+        pooled = torch.einsum("ncthw,kcthw->nk", maps, self.gradient)
+        return pooled + 0 * self.head(maps.mean((2, 3, 4), keepdim=True)).flatten(1)
+
+
+@pytest.mark.parametrize("pool", ["clip", "frame"])
+def test_gradcam_by_hand(pool: str) -> None:
+    model, inputs = Maps(), clips()
+    model.gradient.normal_(generator=torch.Generator().manual_seed(1))
+    weights = model.gradient[2].mean((1, 2, 3) if pool == "clip" else (2, 3), keepdim=True)
+    expected = (weights * inputs[:, :2]).sum(1).clamp(min=0)
+    # The head, though the last convolution, sees one position only and is passed over.
+    torch.testing.assert_close(explain(model, inputs, 2, "gradcam", pool=pool), expected)
+
+
+def test_gradcam_upsamples_between_the_centers_of_its_cells() -> None:
+    model = seeded(nn.Sequential(nn.Conv3d(3, 2, (4, 4, 8), stride=(4, 4, 8)), nn.Flatten(), nn.Linear(4, 5)), 3)
+    weights = model[2].weight[3].view(2, 2).mean(1)
+    low, high = (weights[:, None] * model[0](clips(1))[0, :, 0, :, 0]).sum(0).relu().tolist()
+    ramp = low + (high - low) * torch.tensor([0, 0, 1, 3, 5, 7, 8, 8]) / 8
+    found = explain(model, clips(1), 3, "gradcam")[0]
+    torch.testing.assert_close(found, ramp.view(1, 8, 1).expand(4, 8, 8))
+    assert low != high
+
+
+def test_gradcam_by_spline_is_scipys_zoom() -> None:
+    model = seeded(nn.Sequential(nn.Conv3d(3, 2, 2, stride=2), nn.Flatten(), nn.Linear(64, 5)))
+    cells = explain(model, clips(), 1, "gradcam", upsampling="spline")
+    features = model[0](clips())
+    weights = model[2].weight[1].view(2, 2, 4, 4).mean((1, 2, 3), keepdim=True)
+    heat = (weights * features).sum(1).relu().detach().numpy()
+    np.testing.assert_allclose(cells, [zoom(clip, 2, order=3) for clip in heat], atol=1e-6)
+
+
+def test_guided_gradcam_is_the_product_and_takes_a_layer() -> None:
+    model = with_spec(seeded(Residual()), last_conv="conv2.0")
+    for options in ({}, {"layer": "stem"}):
+        product = explain(model, clips(), 1, "guided_backprop") * explain(model, clips(), 1, "gradcam", **options)
+        assert torch.equal(explain(model, clips(), 1, "guided_gradcam", **options), product)
+    assert torch.equal(explain(model, clips(), 1, "gradcam"), explain(model, clips(), 1, "gradcam", layer="conv2.0"))
+
+
+def test_guided_backprop_lets_through_what_is_positive_both_ways() -> None:
+    model = nn.Sequential(nn.Conv3d(3, 3, 1, groups=3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(3, 2)).eval()
+    model[0].weight.data.fill_(2), model[3].weight.data.copy_(torch.tensor([[5.0, 5, -5], [0, 0, 0]]))
+    inputs = torch.tensor([1.0, -1, 1]).view(1, 3, 1, 1, 1)  # only the first is active and spoken for
+    assert explain(model, inputs, 0, "guided_backprop").item() == 10
+    assert explain(model, inputs, 0, "gradient").item() == 0
+
+
+# Occlusion and control
+
+
+def test_occlusion_of_a_linear_network_is_what_each_supervoxel_adds() -> None:
+    model, weight = linear_model()
+    coarse = torch.ones(SHAPE, dtype=torch.int64)
+    coarse[:, :, 4:] = 2
+    fine = torch.arange(4).view(4, 1, 1).expand(SHAPE)  # the first frame is labeled 0: in no supervoxel
+    labels = torch.stack([coarse, fine]).expand(2, -1, -1, -1, -1)
+    relevance = explain(model, clips(), [1, 3], "occlusion", labels=labels, fill=0.25, batch=2)
+    added = (weight * (clips() - 0.25)).sum(1)
+    expected = torch.zeros_like(added)
+    for level in (coarse, fine):
+        for label in range(1, int(level.max()) + 1):
+            expected += (level == label) * (added * (level == label)).sum((1, 2, 3), keepdim=True) / 2
+    torch.testing.assert_close(relevance, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_random_is_uniform_and_differs_between_clips_and_seeds() -> None:
+    model = seeded(Residual())
+    maps = explain(model, clips(shape=(4, 32, 32)), 1, "random")
+    assert 0 <= maps.min() and maps.max() < 1 and abs(maps.mean() - 0.5) < 0.02
+    assert not torch.equal(maps[0], maps[1])
+    assert not torch.equal(maps, explain(model, clips(shape=(4, 32, 32)), 1, "random", seed=1))
