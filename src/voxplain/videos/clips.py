@@ -63,8 +63,8 @@ def clip_indices(
     if sampling == "center":
         starts = np.array([slack // 2])
     elif sampling == "uniform":
-        # The middles of equal parts of the possible starts, so that one clip is the centre one.
-        starts = np.unique((slack * (2 * np.arange(per_video) + 1)) // (2 * per_video))
+        # The middles of equal parts of the possible starts; a single clip is the center one.
+        starts = np.unique(((slack + 1) * (2 * np.arange(per_video) + 1) - 1) // (2 * per_video))
     elif sampling == "consecutive":
         starts = np.arange(0, n_frames, frames * step)
     else:

@@ -125,21 +125,19 @@ def read_chosen_frames(
     """
     with _open(path) as stream:
         rate = _rate(stream, path)
-        declared = _declared_frames(stream, rate)
-
-    def plan(total: int) -> np.ndarray:
+        total = declared = _declared_frames(stream, rate)
+    if not declared:
+        _, total = _collect(path, np.empty(0, int), transform, to_end=True)
+    while True:
         part = _part(total, rate, start, end, fps, path)
-        return part[np.asarray(choose(len(part)))]
-
-    # A header may promise more frames than there are: then choose again from those that came.
-    wanted = plan(declared) if declared else None
-    kept, total, reached_end = _collect(path, wanted, transform)
-    if reached_end and total < 0.9 * declared - 2:
-        raise VideoError(f"{path}: cut short, {total} of {declared} frames can be decoded")
-    if reached_end and total != declared:
-        wanted = plan(total)
-        if not set(wanted.flat) <= set(kept):
-            kept, *_ = _collect(path, wanted, transform)
+        wanted = part[np.asarray(choose(len(part)))]
+        # Headers are off by a frame or more: a choice that reaches the end is checked against it.
+        kept, found = _collect(path, wanted, transform, to_end=wanted.max() >= total - 1)
+        if found is None or found == total:
+            break
+        if found < 0.9 * declared - 2:
+            raise VideoError(f"{path}: cut short, {found} of {declared} frames can be decoded")
+        total = found
     if len({frame.shape for frame in kept.values()}) > 1:
         raise VideoError(f"{path}: the frames' size changes within the video")
     frames = np.stack([kept[i] for i in wanted.flat])
@@ -162,20 +160,19 @@ def _part(total, rate, start, end, fps, path) -> np.ndarray:
     return np.minimum(first + np.rint(np.arange(n) * rate / fps).astype(int), stop - 1)
 
 
-def _collect(path, wanted, transform):
-    """Decode up to the last wanted frame; return the wanted ones, the count, and whether all came."""
-    needed = None if wanted is None else set(wanted.flat)
-    last = None if wanted is None else int(wanted.max())
+def _collect(path, wanted, transform, *, to_end) -> tuple[dict[int, np.ndarray], int | None]:
+    """Decode the wanted frames; also return how many there are, None if not decoded to the end."""
+    needed, last = set(wanted.flat), max(wanted.flat, default=-1)
     kept, count = {}, 0
     with _open(path) as stream:
         for frame in _decode(stream, path):
-            if needed is None or count in needed:
+            if count in needed:
                 array = frame.array()
                 kept[count] = transform(array) if transform else array
             count += 1
-            if last is not None and count > last:
-                return kept, count, False
-    return kept, count, True
+            if count > last and not to_end:
+                return kept, None
+    return kept, count
 
 
 class _Frame:
@@ -233,7 +230,8 @@ def _decode(stream: av.VideoStream, path: str | Path) -> Iterator[_Frame]:
             any_frame = True
             yield _Frame(frame)
     if not any_frame:
-        raise VideoError(f"{path}: no frame can be decoded ({_reason(damage) if damage else 'none in the file'})")
+        why = _reason(damage) if damage else "none in the file"
+        raise VideoError(f"{path}: no frame can be decoded ({why})")
 
 
 def _reason(error: Exception) -> str:

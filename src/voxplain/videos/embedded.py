@@ -20,7 +20,7 @@ import pandas as pd
 
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded
-from .scenes import CUE, MOTIONS, Scene, draw_scene
+from .scenes import MOTIONS, Scene, draw_scene
 from .table import check_video_table
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
@@ -29,8 +29,8 @@ TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
 def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any) -> pd.DataFrame:
     """Write the benchmark's videos, their table and their ground truth.
 
-    The same options give the same bytes. Each video has a random stream of its own, so that a change
-    of the number of videos or classes leaves the others as they are.
+    The same options give the same bytes. Each video has a random stream of its own, so that another
+    number of videos leaves those in common as they are.
 
     Parameters
     ----------
@@ -62,10 +62,8 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
         truth.attrs.update(options)
         for label, rows in table.groupby("label", sort=False):
             (folder / label).mkdir(exist_ok=True)
-            scenes = _draw_class(list(CLASS_NAMES[options["variant"]]).index(label), options)
-            jobs = [
-                pool.submit(_make_video, row.path, draw, options) for row, draw in zip(rows.itertuples(), scenes)
-            ]
+            draws = _draw_class(CLASS_NAMES[options["variant"]].index(label), options)
+            jobs = [pool.submit(_make_video, path, draw, options) for path, draw in zip(rows["path"], draws)]
             for row, job in zip(rows.itertuples(), jobs):
                 _store(truth.create_group(row.video), job.result(), label=label, split=row.split)
     os.replace(unfinished, truth_file)
@@ -114,14 +112,13 @@ def _draw_class(label: int, options: dict[str, Any]) -> Iterator[tuple[np.random
     for split, name in enumerate(("train", "test")):
         for index in range(options[f"{name}_per_class"]):
             rng = np.random.default_rng([options["seed"], label, split, index])
-            # Drawn in any variant and in one order, so that variants differ in nothing else.
-            look, motion, other = rng.integers(classes), rng.integers(classes), rng.integers(1, classes)
-            own_cue = rng.uniform() < options[f"cue_probability_{name}"]
-            cue = label if own_cue else (label + other) % classes
+            look, motion, cue = rng.integers(classes, size=3)
             if variant == "standard":
                 look = motion = label
+                own = rng.uniform() < options[f"cue_probability_{name}"]
+                cue = label if own else (label + rng.integers(1, classes)) % classes
             elif variant == "motion_only":
-                motion, cue = label, (label + rng.integers(classes)) % classes
+                motion = label
             else:
                 cue = label
             yield rng, {"look": int(look), "motion": list(MOTIONS)[motion], "cue": int(cue)}
@@ -148,10 +145,11 @@ def write_video(path: str | Path, frames: np.ndarray, *, fps: int = 12, crf: int
         Quality of x264; smaller is better.
     """
     height, width = frames.shape[1:3]
+    # With small frames x264's lookahead now and then decides differently in a second run: leave it out.
+    params = "threads=1:bframes=0:mbtree=0:rc-lookahead=0"
+    options = {"crf": str(crf), "preset": "veryfast", "x264-params": params}
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(
-            "libx264", rate=fps, options={"crf": str(crf), "preset": "veryfast", "threads": "1"}
-        )
+        stream = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
@@ -162,5 +160,7 @@ def _store(group: h5py.Group, scene: Scene, *, label: str, split: str) -> None:
     # Half precision: 0.002 pixels at the fastest motion.
     arrays = {"objects": scene.objects, "flow": scene.flow.astype(np.float16)}
     for name, array in arrays.items():
-        group.create_dataset(name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True)
+        group.create_dataset(
+            name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True
+        )
     group.attrs.update(scene.attributes, label=label, split=split)

@@ -72,7 +72,7 @@ CUES: dict[str, Callable] = {
     "planks": lambda u, v: np.sin(14 * u),
     "bands": lambda u, v: np.sin(26 * v),
     "slants": lambda u, v: np.sin(12 * (u + v)),
-    "tiles": lambda u, v: np.sign(np.sin(12 * u) * np.sin(12 * v)),
+    "tiles": lambda u, v: np.tanh(4 * np.sin(12 * u) * np.sin(12 * v)),
     "bubbles": lambda u, v: np.cos(16 * u) + np.cos(16 * v) - 0.6,
     "ripples": lambda u, v: np.sin(20 * v + 2 * np.sin(9 * u)),
     "net": lambda u, v: 2 * np.maximum(np.cos(13 * (u + v)), np.cos(13 * (u - v))) - 1,
@@ -286,8 +286,8 @@ def render(
     x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
     shifts = np.arange(frames)[:, None] * np.asarray(drift)
     canvas = np.stack([
-        cv2.remap(background, x - np.float32(dx), y - np.float32(dy), cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
-        for dx, dy in shifts % len(background)
+        cv2.remap(background, x - dx, y - dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+        for dx, dy in (shifts % len(background)).astype(np.float32)
     ])
     objects = np.zeros((frames, size, size), np.uint8)
     flow = np.broadcast_to(np.asarray(drift, np.float32), (frames - 1, size, size, 2)).copy()

@@ -42,7 +42,7 @@ def csv(source: str | Path) -> pd.DataFrame:
             f"The video table {source} cannot be read ({error.strerror}). Correct its path in the config."
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"The video table {source} is not text in UTF-8. Save it as CSV in UTF-8.") from None
+        raise ConfigError(f"{source} is not text in UTF-8. Save it as CSV in UTF-8.") from None
     for line, fields in lines:
         if len(fields) != len(header):
             raise ConfigError(

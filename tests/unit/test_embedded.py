@@ -1,0 +1,278 @@
+"""The embedded benchmark: same bytes from the same seed, and a ground truth that is one."""
+
+from __future__ import annotations
+
+import cv2
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from voxplain.errors import ConfigError
+from voxplain.videos.adapters import DATASETS
+from voxplain.videos.adapters.embedded import CLASS_NAMES
+from voxplain.videos.decode import probe, read_frames
+from voxplain.videos.embedded import _draw_class, make_embedded_videos, read_ground_truth
+from voxplain.videos.scenes import (
+    ACTOR,
+    BACKGROUND,
+    CUE,
+    CUES,
+    FIRST_DISTRACTOR,
+    MOTIONS,
+    SHAPES,
+    TEXTURES,
+    Layer,
+    Pose,
+    draw_pose,
+    draw_scene,
+    render,
+)
+from voxplain.videos.table import read_video_table
+
+SMALL = {"classes": 3, "train_per_class": 2, "test_per_class": 1, "frames": 9}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded")
+    return folder, make_embedded_videos(folder, **SMALL)
+
+
+def contents(folder):
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+# ---- files ------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bytes(made, tmp_path):
+    folder, _ = made
+    make_embedded_videos(tmp_path / "again", workers=3, **SMALL)
+    again = contents(tmp_path / "again")
+    assert len(again) == 3 * 3 + 2
+    assert again == contents(folder)
+
+
+def test_another_seed_gives_other_videos(made, tmp_path):
+    folder, _ = made
+    make_embedded_videos(tmp_path, seed=1, **SMALL)
+    before, after = contents(folder), contents(tmp_path)
+    assert all(before[name] != after[name] for name in before if name != "videos.csv")
+
+
+def test_more_videos_leave_the_others_as_they_are(made, tmp_path):
+    folder, _ = made
+    make_embedded_videos(tmp_path, **SMALL | {"train_per_class": 3})
+    few, many = contents(folder), contents(tmp_path)
+    for name in CLASS_NAMES["standard"][:3]:
+        # Train 000 and 001, and the test video, which moves from 002 to 003.
+        for old, new in [("000", "000"), ("001", "001"), ("002", "003")]:
+            assert few[f"{name}/{name}_{old}.mp4"] == many[f"{name}/{name}_{new}.mp4"]
+
+
+def test_the_table_is_known_before_and_read_after(made):
+    folder, table = made
+    pd.testing.assert_frame_equal(read_video_table(folder, dataset="embedded", **SMALL), table)
+    pd.testing.assert_frame_equal(read_video_table(folder / "videos.csv"), table)
+    assert table.groupby(["label", "split"]).size().to_dict() == {
+        (label, split): n for label in CLASS_NAMES["standard"][:3] for split, n in (("train", 2), ("test", 1))
+    }
+
+
+def test_files_are_h264_and_show_the_scenes(made):
+    folder, table = made
+    options = DATASETS["embedded"].options(SMALL)
+    rng, parts = next(_draw_class(1, options))
+    scene = draw_scene(rng, frames=9, **parts)
+    path = folder / "square_bounce" / "square_bounce_000.mp4"
+    info = probe(path)
+    assert (info.codec, info.frames, info.fps, info.width, info.height) == ("h264", 9, 12, 64, 64)
+    frames = read_frames(path).astype(int)
+    difference = np.abs(frames[:, None] - scene.frames[None]).mean((2, 3, 4))
+    # The codec and half the color resolution cost a few gray levels; no frame is out of place.
+    assert np.diag(difference).max() < 6
+    assert np.array_equal(difference.argmin(1), np.arange(9))
+    truth = read_ground_truth(folder / "ground_truth.h5", "square_bounce_000")
+    np.testing.assert_array_equal(truth.objects, scene.objects)
+    np.testing.assert_allclose(truth.flow, scene.flow, atol=0.004)
+    assert truth.attributes["label"] == "square_bounce" and truth.attributes["split"] == "train"
+    assert truth.attributes["actor_motion"] == "bounce" and truth.attributes["actor_shape"] == "square"
+
+
+def test_ground_truth_of_a_clip(made):
+    folder, table = made
+    whole = read_ground_truth(folder / "ground_truth.h5", table["video"][0])
+    clip = read_ground_truth(folder / "ground_truth.h5", table["video"][0], np.array([6, 7, 8, 6, 8]))
+    np.testing.assert_array_equal(clip.objects, whole.objects[[6, 7, 8, 6, 8]])
+    np.testing.assert_array_equal(clip.flow[:2], whole.flow[6:8])
+    assert np.isnan(clip.flow[2:]).all()
+
+
+def test_options_are_kept_with_the_ground_truth(made):
+    with h5py.File(made[0] / "ground_truth.h5") as file:
+        assert dict(file.attrs) == DATASETS["embedded"].options(SMALL)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"size": 33}, {"variant": "both"}, {"classes": 9}, {"cue_probability_train": 1.5}, {"noize": 1}]
+)
+def test_impossible_options_are_refused(tmp_path, bad):
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        make_embedded_videos(tmp_path, **bad)
+    assert not any(tmp_path.iterdir())
+
+
+# ---- what tells the classes apart -------------------------------------------------------------------
+
+MANY = {"classes": 6, "train_per_class": 400, "test_per_class": 400}
+
+
+def draws(**options):
+    """One row per video: label, split, look, motion, cue as class numbers."""
+    options = DATASETS["embedded"].options(MANY | options)
+    return pd.DataFrame([
+        {"label": label, "train": i < 400, **parts, "motion": list(MOTIONS).index(parts["motion"])}
+        for label in range(6)
+        for i, (_, parts) in enumerate(_draw_class(label, options))
+    ])
+
+
+def test_cues_go_with_the_class_as_often_as_asked():
+    table = draws(cue_probability_train=0.7, cue_probability_test=0.2)
+    assert (table["look"] == table["label"]).all() and (table["motion"] == table["label"]).all()
+    own = table["cue"] == table["label"]
+    for train, probability in ((True, 0.7), (False, 0.2)):
+        assert stats.binomtest(int(own[table["train"] == train].sum()), 2400, probability).pvalue > 1e-4
+    # Where it is not the class's own, any other is as likely.
+    others = ((table["cue"] - table["label"]) % 6)[~own].value_counts()
+    assert sorted(others.index) == [1, 2, 3, 4, 5] and stats.chisquare(others).pvalue > 1e-4
+
+
+def test_extreme_cue_probabilities():
+    table = draws(cue_probability_train=1.0, cue_probability_test=0.0)
+    assert ((table["cue"] == table["label"]) == table["train"]).all()
+
+
+@pytest.mark.parametrize(
+    ("variant", "own", "chance"),
+    [("motion_only", "motion", ["look", "cue"]), ("context_only", "cue", ["look", "motion"])],
+)
+def test_variants_differ_in_one_thing_only(variant, own, chance):
+    table = draws(variant=variant)
+    assert (table[own] == table["label"]).all()
+    for column in chance:
+        assert stats.chi2_contingency(pd.crosstab(table["label"], table[column])).pvalue > 1e-4
+        assert table[column].nunique() == 6
+
+
+def test_class_names_say_what_the_classes_are():
+    shapes, motions = zip(*(name.split("_") for name in CLASS_NAMES["standard"]))
+    assert shapes == tuple(SHAPES) and motions == tuple(MOTIONS) == CLASS_NAMES["motion_only"]
+    assert tuple(CUES) == CLASS_NAMES["context_only"]
+    assert len(SHAPES) == len(TEXTURES) == len(MOTIONS) == len(CUES)
+
+
+# ---- ground truth -----------------------------------------------------------------------------------
+
+
+def pose(centers, angles, scales):
+    return Pose(np.asarray(centers, float), np.asarray(angles, float), np.asarray(scales, float))
+
+
+def render_one(shape, placed, drift=(0.0, 0.0), size=48):
+    layer = Layer(ACTOR, SHAPES[shape], lambda u, v: u, np.array([[0, 0, 0], [1, 1, 1]], np.float32), placed)
+    grey = np.full((size, size, 3), 0.5, np.float32)
+    return render(grey, np.array(drift), [layer], frames=len(placed.angle), size=size)
+
+
+def test_flow_of_known_motions():
+    y, x = np.mgrid[:48, :48].astype(float)
+    _, objects, flow = render_one("disk", pose([[20, 20], [23, 18.5]], [0, 0], [9, 9]), drift=(0.25, -0.5))
+    distance = np.hypot(x - 20, y - 20)
+    inside = distance <= 8.4
+    assert np.all(objects[0][inside] == ACTOR) and np.all(objects[0][distance >= 9.6] == BACKGROUND)
+    np.testing.assert_allclose(flow[0][inside], np.broadcast_to([3, -1.5], flow[0][inside].shape), atol=1e-5)
+    still = objects[0] == BACKGROUND
+    np.testing.assert_allclose(flow[0][still], np.broadcast_to([0.25, -0.5], flow[0][still].shape), atol=1e-6)
+
+    # A quarter turn takes the offset (a, b) to (-b, a): clockwise on the screen.
+    _, objects, flow = render_one("square", pose([[24, 24]] * 2, [0, np.pi / 2], [15, 15]))
+    inside = objects[0] == ACTOR
+    expected = np.stack([-(y - 24) - (x - 24), (x - 24) - (y - 24)], -1)
+    np.testing.assert_allclose(flow[0][inside], expected[inside], atol=1e-4)
+
+    # Growth by a fifth moves each point outward by a fifth of its offset.
+    _, objects, flow = render_one("star", pose([[24, 24]] * 2, [0.3, 0.3], [15, 18]))
+    inside = objects[0] == ACTOR
+    np.testing.assert_allclose(flow[0][inside], 0.2 * np.stack([x - 24, y - 24], -1)[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_flow_leads_to_the_same_surface_in_the_next_frame(motion):
+    look = list(MOTIONS).index(motion)
+    x, y = np.meshgrid(np.arange(64, dtype=np.float32), np.arange(64, dtype=np.float32))
+    carried, stayed = [], []
+    for seed in range(2):
+        scene = draw_scene(np.random.default_rng(seed), look=look, motion=motion, cue=look, noise=0)
+        for t in range(0, 19, 3):
+            to = x + scene.flow[t, ..., 0], y + scene.flow[t, ..., 1]
+            # Away from edges in either frame, and visible in both.
+            inner = [
+                np.where(cv2.dilate(o, np.ones((3, 3))) == cv2.erode(o, np.ones((3, 3))), o, 254)
+                for o in scene.objects[t : t + 2]
+            ]
+            seen = cv2.remap(inner[1], *to, cv2.INTER_NEAREST, borderValue=253) == inner[0]
+            seen &= (np.minimum(*to) >= 1) & (np.maximum(*to) <= 62)
+            back = cv2.remap(scene.frames[t + 1], *to, cv2.INTER_CUBIC).astype(int)
+            now, then = scene.frames[t].astype(int), scene.frames[t + 1].astype(int)
+            actor = seen & (inner[0] == ACTOR)
+            carried.append(np.abs(back - now)[actor].mean())
+            stayed.append(np.abs(then - now)[actor].mean())
+            rest = seen & np.isin(inner[0], [BACKGROUND, CUE])
+            assert np.abs(back - now)[rest].mean() < 1.5
+    # Interpolation costs about a gray level; without the flow the pattern is several off.
+    assert np.mean(carried) < 1.5 and np.mean(stayed) > 3 * np.mean(carried)
+
+
+def test_flow_agrees_with_an_estimate():
+    scene = draw_scene(np.random.default_rng(0), look=4, motion="orbit", cue=4, noise=0)
+    gray = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in scene.frames]
+    inside = [cv2.erode((o == ACTOR).astype(np.uint8), np.ones((3, 3))) > 0 for o in scene.objects]
+    errors, speeds = [], []
+    for t in range(8):
+        estimate = cv2.calcOpticalFlowFarneback(gray[t], gray[t + 1], None, 0.5, 3, 9, 5, 5, 1.1, 0)
+        errors.append(np.linalg.norm(estimate - scene.flow[t], axis=-1)[inside[t]].mean())
+        speeds.append(np.linalg.norm(scene.flow[t], axis=-1)[inside[t]].mean())
+    assert np.mean(speeds) > 2 and np.mean(errors) < 0.25 * np.mean(speeds)
+
+
+@pytest.mark.parametrize("look", range(8))
+def test_scenes_show_what_they_say(look):
+    for seed in range(4):
+        scene = draw_scene(np.random.default_rng(seed), look=look, motion=list(MOTIONS)[look], cue=look)
+        assert scene.frames.shape == (20, 64, 64, 3) and scene.frames.dtype == np.uint8
+        assert scene.objects.shape == (20, 64, 64) and scene.objects.dtype == np.uint8
+        assert scene.flow.shape == (19, 64, 64, 2) and np.isfinite(scene.flow).all()
+        share = (scene.objects == ACTOR).mean((1, 2))
+        assert share.min() > 0.03 and 0.07 < share.mean() < 0.2
+        assert 0.1 < (scene.objects == CUE).mean() < 0.35
+        count = len(scene.attributes["distractors"].split(","))
+        codes = set(np.unique(scene.objects)) - {BACKGROUND, ACTOR, CUE}
+        assert 1 <= count <= 3 and codes <= set(range(FIRST_DISTRACTOR, FIRST_DISTRACTOR + count))
+        rest = np.isin(scene.objects[:-1], [BACKGROUND, CUE])
+        drift = scene.attributes["background_velocity"]
+        np.testing.assert_allclose(scene.flow[rest], np.broadcast_to(drift, (rest.sum(), 2)), atol=1e-4)
+        assert 0.1 <= np.linalg.norm(drift) <= 0.4
+        assert scene.attributes["actor_speed"] > 2 * np.linalg.norm(drift)
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_actors_keep_to_the_frame(motion):
+    for seed in range(30):
+        path = draw_pose(np.random.default_rng(seed), motion, frames=20, size=64, radius=13)
+        reach = 0.8 * path.scale[:, None]
+        assert (path.center - reach).min() >= -1 and (path.center + reach).max() <= 64
+        assert path.scale.mean() == pytest.approx(13, rel=0.15)

@@ -1,0 +1,474 @@
+"""Video tables, decoding and clips, with a file of every kind of damage."""
+
+from __future__ import annotations
+
+import math
+import wave
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxplain.errors import ConfigError, VideoError
+from voxplain.videos.adapters import DATASETS
+from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
+from voxplain.videos.decode import probe, read_chosen_frames, read_frames
+from voxplain.videos.table import check_video_table, read_video_table, safe_name
+
+# ---- clips ------------------------------------------------------------------------------------------
+
+lengths, clip_lengths, steps = st.integers(1, 200), st.integers(1, 24), st.integers(1, 5)
+
+
+@given(lengths, clip_lengths, steps, st.sampled_from(["center", "uniform", "consecutive"]), st.integers(1, 6))
+@settings(deadline=None, max_examples=150)
+def test_clips_have_their_length_and_stay_in_the_video(n, frames, step, sampling, per_video):
+    clips = clip_indices(n, frames=frames, step=step, sampling=sampling, per_video=per_video)
+    assert clips.shape[1] == frames and len(clips) >= 1
+    assert clips.min() >= 0 and clips.max() < n
+    # Each clip goes on by its step, or, once it would leave the video, starts again.
+    jumps = np.diff(clips, axis=1)
+    assert np.all((jumps == step) | (clips[:, 1:] == clips[:, :1]))
+    assert np.all(clips[:, :-1][jumps != step] + step > n - 1)
+
+
+@given(lengths, clip_lengths, steps)
+@settings(deadline=None, max_examples=100)
+def test_consecutive_clips_cover_the_video_in_order(n, frames, step):
+    clips = clip_indices(n, frames=frames, step=step, sampling="consecutive")
+    assert len(clips) == math.ceil(n / (frames * step))
+    assert set(clips.flat) >= set(range(0, n, step)) if step == 1 else clips[0, 0] == 0
+    assert np.all(np.diff(clips[:, 0]) == frames * step)
+
+
+@given(st.integers(30, 200), st.integers(1, 6))
+@settings(deadline=None, max_examples=50)
+def test_uniform_clips_are_spread_symmetrically(n, per_video):
+    starts = clip_indices(n, sampling="uniform", per_video=per_video)[:, 0]
+    assert len(starts) == per_video
+    # First and last are as far from the ends, but for rounding, and gaps are even.
+    assert abs(starts[0] - (n - 16 - starts[-1])) <= 1
+    assert np.ptp(np.diff(starts)) <= 1 if per_video > 2 else True
+
+
+def test_clip_indices_by_hand():
+    assert clip_indices(20)[0].tolist() == list(range(2, 18))
+    assert clip_indices(5, frames=8).tolist() == [[0, 1, 2, 3, 4, 0, 1, 2]]
+    assert clip_indices(7, frames=4, step=3).tolist() == [[0, 3, 6, 0]]
+    consecutive = clip_indices(10, frames=4, sampling="consecutive")
+    assert consecutive.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 8, 9]]
+    assert clip_indices(8, frames=4, sampling="uniform", per_video=2)[:, 0].tolist() == [1, 3]
+    assert clip_indices(5, frames=4, sampling="uniform", per_video=9)[:, 0].tolist() == [0, 1]
+    assert clip_indices(1, frames=3).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("bad", [{"frames": 0}, {"step": 0}, {"per_video": 0}, {"sampling": "middle"}])
+def test_impossible_clips_are_refused(bad):
+    with pytest.raises(ConfigError, match=str(next(iter(bad.values())))):
+        clip_indices(20, **bad)
+
+
+def test_center_crop_keeps_proportions_and_squash_does_not():
+    frame = np.zeros((40, 80, 3), np.uint8)
+    frame[:, 20:60] = 200  # the central square
+    assert np.all(fit_frame(frame, size=20) == 200)
+    squashed = fit_frame(frame, size=20, crop="squash")
+    assert squashed.shape == (20, 20, 3)
+    assert np.all(squashed[:, 5:15] == 200) and np.all(squashed[:, :5] == 0) and np.all(squashed[:, 15:] == 0)
+    with pytest.raises(ConfigError, match="middle"):
+        fit_frame(frame, crop="middle")
+
+
+sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+
+
+@given(sizes, sizes, st.sampled_from(["center", "squash"]))
+@settings(deadline=None, max_examples=60)
+def test_any_frame_fits_any_size(shape, size, crop):
+    fitted = fit_frame(np.full((*shape, 3), 77, np.uint8), size=size, crop=crop)
+    assert fitted.shape == (*size, 3) and np.all(fitted == 77)
+
+
+# ---- decoding ---------------------------------------------------------------------------------------
+
+
+def numbered(n: int, height: int = 32, width: int = 48) -> np.ndarray:
+    """Frames whose gray level tells their number, brighter at the left edge."""
+    frames = np.repeat(np.arange(n, dtype=np.uint8)[:, None, None, None] * 4, height, 1)
+    frames = np.repeat(np.repeat(frames, width, 2), 3, 3).copy()
+    frames[:, :, : width // 4] = 255
+    return frames
+
+
+def write(path, frames, *, codec="ffv1", pix_fmt="bgr0", fps=10, metadata=None, rotation=None, **options):
+    container_options = {"movflags": "faststart"} if options.pop("faststart", False) else {}
+    with av.open(str(path), "w", options=container_options) as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=Fraction(fps), options=options)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+H264 = {"codec": "libx264", "pix_fmt": "yuv420p"}
+MPEG4 = {"codec": "mpeg4", "pix_fmt": "yuv420p"}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """Lossless, 50 frames, 10 per second."""
+    return write(tmp_path_factory.mktemp("videos") / "numbered.mkv", numbered(50))
+
+
+def test_all_frames_come_back_exactly(video):
+    frames = read_frames(video)
+    assert frames.dtype == np.uint8
+    np.testing.assert_array_equal(frames, numbered(50))
+
+
+def test_probe_reads_the_header(video):
+    info = probe(video)
+    assert (info.frames, info.fps, info.width, info.height, info.codec) == (50, 10, 48, 32, "ffv1")
+    assert info.duration == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (None, None, range(50)),
+        (1.0, 2.0, range(10, 20)),
+        (1.01, 2.01, range(11, 21)),
+        (4.0, None, range(40, 50)),
+        (4.5, 99.0, range(45, 50)),
+        (None, 0.05, range(0, 1)),
+    ],
+)
+def test_time_ranges_take_the_frames_shown_in_them(video, start, end, expected):
+    frames = read_frames(video, start=start, end=end)
+    assert (frames[:, 0, -1, 0] // 4).tolist() == list(expected)
+
+
+def test_another_rate_takes_the_nearest_frames(video):
+    _, indices = read_chosen_frames(video, fps=4, choose=np.arange)
+    assert indices.tolist() == [round(2.5 * i) for i in range(20)]
+    _, indices = read_chosen_frames(video, fps=20, start=1, end=2, choose=np.arange)
+    assert len(indices) == 20 and indices[0] == 10 and indices[-1] == 19
+
+
+def test_only_chosen_frames_are_transformed(video):
+    seen = []
+    frames = read_frames(
+        video,
+        choose=lambda n: np.array([[7, 3], [3, n - 40]]),
+        transform=lambda frame: seen.append(frame[0, -1, 0] // 4) or frame[:2, :2],
+    )
+    assert frames.shape == (2, 2, 2, 2, 3)
+    assert sorted(seen) == [3, 7, 10]
+
+
+def test_clips_say_which_frames_they_are(video):
+    clips, indices = read_clips(video, size=16, sampling="consecutive", start=1.0)
+    assert clips.shape == (3, 16, 16, 16, 3)
+    np.testing.assert_array_equal(clips[:, :, 8, 12, 0] // 4, indices)
+    assert indices[0, 0] == 10 and indices[2].tolist() == [*range(42, 50)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [
+        ("a.mp4", "libx264", "yuv420p"),
+        ("a.avi", "mpeg4", "yuv420p"),
+        ("a.webm", "libvpx", "yuv420p"),
+        ("a.mov", "mjpeg", "yuvj420p"),
+    ],
+)
+def test_containers_and_codecs(tmp_path, name, codec, pix_fmt):
+    frames = read_frames(write(tmp_path / name, numbered(24), codec=codec, pix_fmt=pix_fmt, b="4000000"))
+    # Inside the flat part the gray level stays within the step of 4 between frames.
+    assert np.abs(frames[:, 8:24, 30:44].mean((1, 2, 3)) - 4 * np.arange(24)).max() < 3
+
+
+def test_stream_without_a_header_count_is_counted(tmp_path):
+    path = write(tmp_path / "raw.h264", numbered(24), **H264, fps=25)
+    assert probe(path).frames == 0
+    assert len(read_frames(path)) == 24
+    # The last of the consecutive clips of 16 needs the true number: 24 = 16 + 8.
+    assert read_clips(path, size=16, sampling="consecutive")[1][1].tolist() == [*range(16, 24)] * 2
+
+
+def test_one_frame_and_odd_sizes(tmp_path):
+    path = write(tmp_path / "one.mkv", numbered(1, 17, 31))
+    np.testing.assert_array_equal(read_frames(path), numbered(1, 17, 31))
+    clips, indices = read_clips(path, size=9)
+    assert clips.shape == (1, 16, 9, 9, 3) and not indices.any()
+
+
+def test_turned_videos_are_shown_upright(tmp_path):
+    path = write(tmp_path / "turned.mp4", numbered(5), **H264, rotation=90)
+    info, frames = probe(path), read_frames(path)
+    assert (info.height, info.width) == (48, 32) and frames.shape == (5, 48, 32, 3)
+    # 90 degrees counterclockwise: the bright left edge comes to lie at the bottom.
+    assert frames[0, -4:].mean() > 240 and frames[0, :-16].mean() < 15
+
+
+def test_titles_in_no_known_encoding_do_no_harm(tmp_path):
+    path = write(tmp_path / "title.avi", numbered(8), **MPEG4, metadata={"title": "QWERTZ"})
+    data = path.read_bytes()
+    assert data.count(b"QWERTZ") == 1
+    path.write_bytes(data.replace(b"QWERTZ", b"\xd3\xff\xfeRTZ"))
+    assert len(read_frames(path)) == 8
+
+
+def _no_file(path):
+    return path / "none.mp4"
+
+
+def _folder(path):
+    (path / "folder.mp4").mkdir()
+    return path / "folder.mp4"
+
+
+def _empty(path):
+    (path / "empty.mp4").touch()
+    return path / "empty.mp4"
+
+
+def _text(path):
+    (path / "text.mp4").write_text("this is no video\n" * 100)
+    return path / "text.mp4"
+
+
+def _sound_only(path):
+    with wave.open(str(path / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    return path / "sound.wav"
+
+
+def _cut(path, keep=0.5):
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    return path
+
+
+def noisy(n):
+    """Frames that make every packet big, so that half of a file holds about half of them."""
+    return np.random.default_rng(0).integers(0, 256, (n, 32, 48, 3), np.uint8)
+
+
+DAMAGED = {
+    "missing": (_no_file, "no such file"),
+    "folder": (_folder, "no such file"),
+    "empty": (_empty, "empty"),
+    "text": (_text, "not a readable video"),
+    "sound only": (_sound_only, "no video stream"),
+    "mp4 without its index": (lambda p: _cut(write(p / "a.mp4", noisy(40), **H264)), "not a readable video"),
+    "half an mp4": (lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264)), "cut short"),
+    "half an avi": (lambda p: _cut(write(p / "a.avi", noisy(40), **MPEG4)), "cut short"),
+    "half an mkv": (lambda p: _cut(write(p / "a.mkv", noisy(40))), "cut short"),
+    "mp4 with its index only": (
+        lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264), 0.05), "no frame can be decoded"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_files_say_why(tmp_path, kind):
+    make, reason = DAMAGED[kind]
+    path = make(tmp_path)
+    with pytest.raises(VideoError, match=reason) as error:
+        read_frames(path)
+    assert path.name in str(error.value)
+
+
+@pytest.mark.parametrize("span", [(5.0, None), (7.0, 8.0), (2.0, 2.0), (3.0, 1.0)])
+def test_parts_outside_the_video_say_so(video, span):
+    with pytest.raises(VideoError, match="numbered.mkv.*5.00 s long"):
+        read_frames(video, start=span[0], end=span[1])
+
+
+def test_flipped_bytes_give_frames_or_a_reason(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, options in {"a.mp4": H264, "a.avi": MPEG4, "a.mkv": {}}.items():
+        path = write(tmp_path / name, numbered(20), **options)
+        whole = np.frombuffer(path.read_bytes(), np.uint8)
+        for _ in range(15):
+            broken = whole.copy()
+            broken[rng.integers(0, len(whole), 30)] = rng.integers(0, 256, 30)
+            path.write_bytes(broken.tobytes())
+            try:
+                clips, indices = read_clips(path, size=16)
+            except VideoError as error:
+                assert name in str(error)
+            else:
+                assert clips.shape == (1, 16, 16, 16, 3) and indices.shape == (1, 16)
+
+
+def test_one_bad_file_does_not_stop_the_rest(tmp_path, video):
+    table = pd.DataFrame({
+        "video": ["good", "bad", "part"],
+        "path": [video, _empty(tmp_path), video],
+        "start": [math.nan, math.nan, 1.0],
+        "end": [math.nan, math.nan, 2.0],
+    })
+    shard = list(decode_shard(table, size=16, frames=8))
+    assert [found.video for found in shard] == ["good", "bad", "part"]
+    assert shard[0].clips.shape == (1, 8, 16, 16, 3) and shard[0].reason is None
+    assert shard[1].clips is None and "empty.mp4: the file is empty" in shard[1].reason
+    assert shard[2].indices.tolist() == [[*range(11, 19)]]
+
+
+def test_resizing_averages_areas(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), np.uint8)
+    clips, _ = read_clips(write(tmp_path / "a.mkv", frames), frames=1, size=8)
+    means = frames[0].reshape(8, 3, 8, 3, 3).mean((1, 3))
+    assert np.abs(clips[0, 0] - means).max() <= 0.51
+    np.testing.assert_array_equal(clips[0, 0], cv2.resize(frames[0], (8, 8), interpolation=cv2.INTER_AREA))
+
+
+# ---- tables -----------------------------------------------------------------------------------------
+
+
+def table_file(folder, text):
+    path = folder / "videos.csv"
+    path.write_text(text)
+    return path
+
+
+def test_csv_table(tmp_path):
+    path = table_file(
+        tmp_path,
+        "path,label,split,start,end\n"
+        "a/x.mp4,wave,train,,\n"
+        "\n"
+        "/far/x.mp4,NA,test,1.5,3\n"
+        'a/x.mp4,"run, fast",train,2,\n',
+    )
+    table = read_video_table(path)
+    assert table.columns.tolist() == ["video", "path", "label", "split", "start", "end"]
+    assert table["path"].tolist() == [str(tmp_path / "a/x.mp4"), "/far/x.mp4", str(tmp_path / "a/x.mp4")]
+    assert table["label"].tolist() == ["wave", "NA", "run, fast"]
+    np.testing.assert_array_equal(table["start"], [np.nan, 1.5, 2.0])
+    np.testing.assert_array_equal(table["end"], [np.nan, 3.0, np.nan])
+    assert table["video"].tolist() == ["a-x", "far-x-1.5-3", "a-x-2"]
+
+
+def test_spreadsheet_marks_are_no_part_of_a_column_name(tmp_path):
+    path = tmp_path / "videos.csv"
+    path.write_text("path,label,split\na.mp4,wave,train\n", encoding="utf-8-sig")
+    assert len(read_video_table(path)) == 1
+
+
+HEAD = "path,label,split,start,end\n"
+BAD_TABLES = {
+    "path,label\na,b\n": ["no column 'split'", "start and end"],
+    "path,label,split,strat\na,b,train,1\n": ["'strat'", "did you mean 'start'"],
+    "": ["no column 'path'"],
+    HEAD: ["no videos"],
+    HEAD + "a,b,train,,\na,,train,,\n": ["line 3", "label is empty"],
+    HEAD + ",b,train,,\n": ["line 2", "path is empty"],
+    HEAD + "a,b,train,,\n\na,b,test,,\n": ["line 4", "line 2", "Remove one"],
+    HEAD + "a,b,tets,,\n": ["line 2", "'tets'", "did you mean 'test'"],
+    HEAD + "a,b,validation,,\n": ["line 2", "'validation'", "write train or test"],
+    HEAD + "a,b,train,5,2\n": ["line 2", "end 2 s is not after start 5 s"],
+    HEAD + "a,b,train,2,2\n": ["line 2", "not after"],
+    HEAD + "a,b,train,,0\n": ["line 2", "not after start 0 s"],
+    HEAD + "a,b,train,1m,\n": ["line 2", "start is '1m'", "seconds"],
+    HEAD + "a,b,train,-1,\n": ["line 2", "start is '-1'"],
+    HEAD + "a,b,train,nan,\n": ["line 2", "start is 'nan'"],
+    HEAD + "a,b/c,train,,\n": ["line 2", "'b/c'", "slash"],
+    HEAD + "a,b,c,train,,\n": ["line 2", "6 fields", "quotes"],
+    HEAD + "a,b\n": ["line 2", "2 fields"],
+}
+
+
+@pytest.mark.parametrize("text", BAD_TABLES)
+def test_bad_tables_name_the_row_and_the_mend(tmp_path, text):
+    with pytest.raises(ConfigError) as error:
+        read_video_table(table_file(tmp_path, text))
+    for part in ["videos.csv", *BAD_TABLES[text]]:
+        assert part in str(error.value)
+
+
+def test_table_that_is_no_text_or_missing(tmp_path):
+    (tmp_path / "videos.csv").write_bytes(b"path,label,split\n\xff\xfe,b,train\n")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        read_video_table(tmp_path / "videos.csv")
+    with pytest.raises(ConfigError, match="none.csv cannot be read"):
+        read_video_table(tmp_path / "none.csv")
+
+
+def test_names_are_unique_file_names_that_do_not_depend_on_order():
+    paths = ["/a/x.mp4", "/a/x.avi", "/b/a/x.mp4", "/a/X.mp4", "/c/é x.mp4", "/c/ö x.mp4"]
+    paths.append("/punch/v_Punch_g1.avi")
+    table = pd.DataFrame({"path": paths, "label": "l", "split": "train"})
+    names = check_video_table(table).set_index("path")["video"]
+    assert names.str.lower().is_unique
+    assert names.str.fullmatch(r"[A-Za-z0-9._-]+").all()
+    assert names["/punch/v_Punch_g1.avi"] == "v_Punch_g1"
+    backwards = check_video_table(table[::-1]).set_index("path")["video"]
+    pd.testing.assert_series_equal(names.sort_index(), backwards.sort_index())
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_safe_names_can_name_files(text):
+    name = safe_name(text)
+    assert name and not set(name) & set("/\\ \0\n:*?\"'<>|") and name.isascii() and not name.startswith(".")
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_folder_per_class(tmp_path):
+    touch(tmp_path, *[f"{label}/{i}.mp4" for label in ("run", "wave") for i in range(8)])
+    touch(tmp_path, "wave/notes.txt", "wave/._1.mp4", ".cache/x.mp4", "top.mp4", "wave/upper.AVI")
+    table = read_video_table(tmp_path)
+    assert table.groupby(["label", "split"]).size().to_dict() == {
+        ("run", "test"): 2, ("run", "train"): 6, ("wave", "test"): 2, ("wave", "train"): 7,
+    }
+    pd.testing.assert_frame_equal(table, read_video_table(tmp_path))
+    draws = {tuple(read_video_table(tmp_path, seed=seed)["split"]) for seed in range(5)}
+    assert len(draws) > 1
+    # A new class leaves the others' splits alone.
+    touch(tmp_path, "jump/1.mp4", "jump/2.mp4", "single/1.mp4")
+    more = read_video_table(tmp_path)
+    pd.testing.assert_frame_equal(more[more["label"].isin(["run", "wave"])].reset_index(drop=True), table)
+    assert sorted(more.loc[more["label"] == "jump", "split"]) == ["test", "train"]
+    assert more.loc[more["label"] == "single", "split"].tolist() == ["train"]
+
+
+def test_folder_with_splits(tmp_path):
+    touch(tmp_path, "train/run/1.mp4", "train/run/2.mkv", "test/run/1.mp4", "test/wave/7.webm")
+    table = read_video_table(tmp_path)
+    assert table[["label", "split"]].to_numpy().tolist() == [
+        ["run", "train"], ["run", "train"], ["run", "test"], ["wave", "test"],
+    ]
+    assert table["video"].is_unique
+
+
+def test_folders_without_videos_are_refused(tmp_path):
+    touch(tmp_path, "run/notes.txt")
+    with pytest.raises(ConfigError, match="no folders with videos"):
+        read_video_table(tmp_path)
+    with pytest.raises(ConfigError, match="no folder"):
+        read_video_table(tmp_path / "none", dataset="folder")
+
+
+def test_datasets_are_listed_and_check_their_options(tmp_path):
+    assert {"csv", "embedded", "folder"} <= {plugin.name for plugin in DATASETS}
+    with pytest.raises(ConfigError, match="did you mean 'folder'"):
+        read_video_table(tmp_path, dataset="foldr")
+    with pytest.raises(ConfigError, match="did you mean 'test_fraction'"):
+        read_video_table(tmp_path, test_fractoin=0.5)
