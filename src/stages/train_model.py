@@ -1,12 +1,10 @@
 """Train a network, or fit a new linear head to given weights (rule train_model)."""
 
-from pathlib import Path
-
 import pandas as pd
 import torch
 from _stage import run
 
-from voxplain.artifacts import atomic_path, write_table
+from voxplain.artifacts import atomic_path, partial_path, write_table
 from voxplain.device import choose_device
 from voxplain.models.build import build_model
 from voxplain.models.training import fit_new_head, hold_out, train
@@ -22,7 +20,7 @@ def main(stage):
     model = build_model(
         settings["network"], settings["weights"], None if new_head else len(classes), seed=seed, **settings["options"]
     ).to(choose_device())
-    partial = Path(f"{stage.output.weights}.partial-{stage.made_by['code']}.pt")
+    partial = partial_path(stage.output.weights, made_by=stage.made_by, inputs=stage.input)
     with ClipStore(stage.input.clips) as store:
         labels = store.table["label"].map(classes.index).to_numpy()
         if new_head:

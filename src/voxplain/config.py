@@ -78,6 +78,9 @@ class Training(Section):
     masked: Share = Field(
         0.5, description="Share of clips with random boxes filled, so that edited clips are familiar."
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of forward and backward passes; bfloat16 only where the hardware has it."
+    )
 
 
 class Model(Section):

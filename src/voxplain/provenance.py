@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).resolve().parent
 PACKAGES = (
     "av", "h5py", "matplotlib", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic",
     "pillow", "pytorchvideo", "pyyaml", "safetensors", "scikit-image", "scikit-learn", "scipy", "snakemake",
-    "statsmodels", "threadpoolctl", "torch", "torchvision", "tqdm", "zennit",
+    "threadpoolctl", "torch", "torchvision", "tqdm", "zennit",
 )  # fmt: skip
 
 

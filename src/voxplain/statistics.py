@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 
-def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a proportion.
 
     Parameters
     ----------
-    successes : float
+    successes : int
         Number of successes, 0..n.
     n : int
         Number of trials; 0 gives ``(nan, nan)``.
@@ -28,8 +26,8 @@ def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> tuple[f
     """
     if n == 0:
         return np.nan, np.nan
-    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
-    return float(low), float(high)
+    interval = stats.binomtest(int(successes), n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def bootstrap_interval(
@@ -106,11 +104,11 @@ def rank_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 2 * (1 + np.minimum(at_most, at_least)) / (1 + len(null)))
 
 
-def adjust_p_values(p_values: np.ndarray, *, method: str = "fdr_bh", alpha: float = 0.05) -> np.ndarray:
-    """Correct p-values for multiple tests (statsmodels' methods; NaN stay NaN)."""
+def adjust_p_values(p_values: np.ndarray) -> np.ndarray:
+    """Correct p-values for multiple tests by Benjamini and Hochberg's rule; NaN stay NaN."""
     p_values = np.asarray(p_values, dtype=float)
     adjusted = np.full_like(p_values, np.nan)
     known = ~np.isnan(p_values)
     if known.any():
-        adjusted[known] = multipletests(p_values[known], alpha=alpha, method=method)[1]
+        adjusted[known] = stats.false_discovery_control(p_values[known])
     return adjusted

@@ -75,8 +75,8 @@ def test_rank_p_value_by_hand():
     assert rank_p_value(np.array([5.0, 1.0]), null) == pytest.approx([2 * 1 / 20, min(1, 2 * 11 / 20)])
 
 
-def test_adjusted_p_values_are_scipys_and_keep_unknown_ones():
+def test_adjusted_p_values_by_hand():
     p = np.array([0.001, 0.02, np.nan, 0.03, 0.6])
     adjusted = adjust_p_values(p)
     assert np.isnan(adjusted[2])
-    assert adjusted[[0, 1, 3, 4]] == pytest.approx(stats.false_discovery_control(p[[0, 1, 3, 4]]))
+    assert adjusted[[0, 1, 3, 4]] == pytest.approx([0.004, 0.04, 0.04, 0.6])  # p n / rank, made monotone

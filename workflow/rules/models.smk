@@ -17,7 +17,7 @@ rule train_model:
         frames=CONFIG.clips.frames,
         size=CONFIG.clips.size,
         code=code("train_model"),
-    threads: max(1, workflow.cores // len(CONFIG.models))
+    threads: max(1, (workflow.resource_settings.cores or 1) // len(CONFIG.models))
     resources:
         mem_mb=6000,
     conda:

@@ -90,14 +90,14 @@ def score_concepts(
     return table.astype({"rank": int})
 
 
-def mark_significant(table: pd.DataFrame, *, alpha: float = 0.05, method: str = "fdr_bh") -> pd.DataFrame:
-    """Add p_adjusted and significant, corrected over all rows of `table`.
+def mark_significant(table: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:
+    """Add p_adjusted and significant, corrected over all rows of `table` (Benjamini and Hochberg).
 
     Parameters
     ----------
     table : DataFrame with column p_value
     alpha : float
-        Level of the false discovery rate (or of whatever `method` controls).
+        Level of the false discovery rate.
     """
-    adjusted = adjust_p_values(table["p_value"].to_numpy(), method=method, alpha=alpha)
+    adjusted = adjust_p_values(table["p_value"].to_numpy())
     return table.assign(p_adjusted=adjusted, significant=adjusted <= alpha)

@@ -63,4 +63,5 @@ def load_trained(path: str | Path) -> TrainedModel:
     """Load a network that a training stage saved, onto the machine's device."""
     device = choose_device()
     classes = load_weights(path)[2]["classes"]
-    return TrainedModel(load_model(path).to(device), classes, device)
+    network = load_model(path).to(device, memory_format=torch.channels_last_3d)
+    return TrainedModel(network, classes, device)

@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ..device import choose_precision
 from ..errors import VoxplainError
 from .inputs import normalize
 from .layers import head_features, replace_head
@@ -47,6 +48,7 @@ def train(
     shift: int = 4,
     brightness: float = 0.2,
     masked: float = 0.5,
+    precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
     state: dict[str, Any] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
@@ -75,6 +77,8 @@ def train(
         Largest relative change of gain, and of offset in units of 255.
     masked : float
         Share of clips of which random boxes are hidden under the input mean, or all but random boxes.
+    precision : {"float32", "bfloat16"}
+        Of the forward and backward pass, where the hardware has bfloat16.
     seed : int
         Seeds batches, augmentation and dropout, for each epoch anew, so that a resumed run equals
         an undisturbed one.
@@ -93,6 +97,7 @@ def train(
     VoxplainError
         There is nothing to train on, or the loss is no longer finite.
     """
+    model.to(memory_format=torch.channels_last_3d)
     device, fill = next(model.parameters()).device, np.rint(model.spec.mean)
     training = np.flatnonzero(~validation)
     if len(training) < 2:
@@ -126,7 +131,9 @@ def train(
             )
             targets = torch.as_tensor(labels[np.sort(rows)], device=device)
             inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
-            loss = F.cross_entropy(model(inputs), targets, label_smoothing=label_smoothing)
+            with choose_precision(device, precision):
+                logits = model(inputs)
+            loss = F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
             if not torch.isfinite(loss):
                 raise VoxplainError(f"The loss is not finite in epoch {epoch}: lower training.learning_rate.")
             optimize.zero_grad()
