@@ -1,0 +1,169 @@
+"""The first paper's workflow as a whole, on tiny videos: tables, reruns, faults."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
+pytestmark = pytest.mark.slow
+
+
+def command(folder, *arguments, configfile=TINY):
+    # Options that take several values stand before others, so that they do not take the targets.
+    base = [sys.executable, "-m", "snakemake", "--configfile", configfile, "--cores", "2", "--directory", folder]
+    if "--snakefile" not in arguments:
+        base += ["--snakefile", ROOT / "workflow" / "Snakefile"]
+    return [str(part) for part in [*base, *arguments]]
+
+
+def snakemake(folder, *arguments, configfile=TINY, check=True):
+    done = subprocess.run(command(folder, *arguments, configfile=configfile), capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+def planned(folder, *arguments, **options):
+    """Names of the rules that a run would execute."""
+    text = snakemake(folder, "-n", "concepts", *arguments, **options).stdout
+    lines = text.partition("Job stats:")[2].splitlines()[3:]
+    return {line.split()[0] for line in lines if line.strip() and line.split()[-1].isdigit()} - {"total", "concepts"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    snakemake(folder, "concepts")
+    return folder
+
+
+def tables(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "results/tiny/tables").glob("*.csv"))}
+
+
+COLUMNS = {
+    "concept_addition": "model layer strategy k accuracy ci_low ci_high n_videos baseline p_value published",
+    "concept_removal": "model layer strategy k accuracy ci_low ci_high n_videos baseline p_value published",
+    "concept_scores": "model layer class concept score score_sd p_value p_adjusted significant n_supervoxels"
+    " n_videos cav_accuracy rank",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_tables_have_the_promised_columns_and_fractions(finished, name):
+    table = pd.read_parquet(finished / f"results/tiny/tables/{name}.parquet")
+    assert set(COLUMNS[name].split()) <= set(table.columns)
+    pd.testing.assert_frame_equal(
+        table, pd.read_csv(finished / f"results/tiny/tables/{name}.csv"), check_dtype=False, rtol=1e-9
+    )
+    for column in {"accuracy", "ci_low", "ci_high", "score", "p_value", "cav_accuracy"} & set(table.columns):
+        assert table[column].dropna().between(0, 1).all()
+    assert set(zip(table["model"], table["layer"], strict=True)) == {
+        ("r3d", "layer2"), ("r3d", "layer3"), ("i3d", "mixed_4b")
+    }  # fmt: skip
+
+
+def test_the_papers_cells_stand_beside_ours(finished):
+    table = pd.read_parquet(finished / "results/tiny/tables/concept_addition.parquet")
+    cell = table.query("model == 'r3d' and layer == 'layer3' and strategy == 'top' and k == 1")
+    assert cell["published"].item() == pytest.approx(0.1167)
+    assert table.loc[table["strategy"] == "random_volume", "published"].isna().all()
+
+
+def test_every_number_can_be_had_from_the_answers_per_video(finished):
+    table = pd.read_parquet(finished / "results/tiny/tables/concept_removal.parquet")
+    edits = pd.concat(
+        [pd.read_parquet(path) for path in finished.glob("results/tiny/models/r3d/seed0/layer3/edits/*.parquet")]
+    )
+    least = edits.query("experiment == 'concept_removal' and strategy == 'least' and k == 2")
+    row = table.query("model == 'r3d' and layer == 'layer3' and strategy == 'least' and k == 2")
+    assert row["accuracy"].item() == pytest.approx(least["correct"].mean())
+    assert row["n_videos"].item() == len(least) == 9
+
+
+def test_nothing_changed_runs_nothing(finished):
+    assert planned(finished) == set()
+
+
+def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
+    rerun = planned(finished, "--config", "concepts={clusters: 3}")
+    assert {"cluster_concepts", "train_cavs", "score_concepts", "edit_concepts", "plot_editing"} <= rerun
+    assert rerun.isdisjoint(
+        {"cache_clips", "segment_supervoxels", "distinct_supervoxels", "train_model", "extract_activations"}
+    )
+
+
+def test_changed_code_reruns_the_stages_that_call_it(finished, tmp_path):
+    copy = tmp_path / "checkout"
+    for name in ("workflow", "src", "config", "envs"):
+        shutil.copytree(ROOT / name, copy / name)
+    module = copy / "src/voxplain/concepts/clustering.py"
+    module.write_text(module.read_text() + "\nCHANGED = True\n")
+    snakefile = ["--snakefile", copy / "workflow/Snakefile"]
+    rerun = planned(finished, *snakefile)
+    assert {"cluster_concepts", "score_concepts", "edit_concepts"} <= rerun
+    assert rerun.isdisjoint({"cache_clips", "segment_supervoxels", "train_model", "extract_activations"})
+    module.write_text((ROOT / "src/voxplain/concepts/clustering.py").read_text() + "\n# a comment\n")
+    assert planned(finished, *snakefile) == set()
+
+
+def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):
+    """Kill -9 whatever runs at several moments, then let it go on."""
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        run = subprocess.Popen(
+            command(tmp_path, "concepts", "--rerun-incomplete"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        time.sleep(rng.uniform(4, 14))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        snakemake(tmp_path, "--unlock")
+    snakemake(tmp_path, "concepts", "--rerun-incomplete")
+    assert tables(tmp_path) == tables(finished)
+
+
+def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):
+    source = next(finished.glob("results/shared/embedded-*/embedded"))
+    videos = pd.read_csv(source / "videos.csv")
+    videos["path"] = [str(source / path) for path in videos["path"]]
+    broken = {"empty": b"", "text": b"no video", "cut": Path(videos["path"][0]).read_bytes()[:600]}
+    for name, data in broken.items():
+        (tmp_path / f"{name}.mp4").write_bytes(data)
+    extra = pd.DataFrame(
+        {"path": [str(tmp_path / f"{name}.mp4") for name in (*broken, "missing")],
+         "label": videos["label"][0], "split": ["train", "test", "train", "test"]}
+    )  # fmt: skip
+    pd.concat([videos, extra]).to_csv(tmp_path / "videos.csv", index=False)
+    options = ["--config", "data={adapter: csv, path: " + str(tmp_path / "videos.csv") + ", options: {}}"]
+    snakemake(tmp_path, *options, "--", "results/tiny/tables/set_aside.parquet")
+    aside = pd.read_csv(tmp_path / "results/tiny/tables/set_aside.csv")
+    assert {Path(path).stem for path in aside["path"]} == {*broken, "missing"}
+    assert aside["reason"].str.len().gt(10).all()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("clusters=5", "unknown key"),
+        ("concepts={cluster: 5}", "did you mean 'clusters'"),
+        ("clips={frames: 0}", "clips.frames"),
+        ("data={adapter: csv}", "data.path"),
+    ],
+)
+def test_a_wrong_config_says_the_mend(tmp_path, setting, message):
+    done = snakemake(tmp_path, "-n", "concepts", "--config", setting, check=False)
+    assert done.returncode != 0
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
