@@ -20,7 +20,9 @@ GOAL = 1 / 1.2  # at most 1.2 times zennit's time
 def run(repeats: int = 3) -> list[dict]:
     """Rows of part, against, ratio, low, high, goal, met: peer's median time over ours, above 1 is faster."""
     model = voxplain.build_model("c3d", num_classes=101)
-    clips = torch.randint(0, 256, (1, 16, 112, 112, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    clips = torch.randint(
+        0, 256, (1, 16, 112, 112, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     methods: dict[str, Callable[[], torch.Tensor]] = {
         pooling: lambda pooling=pooling: voxplain.explain(model, clips, 7, "dtd", pooling=pooling)
         for pooling in ("winner", "proportional")
@@ -40,7 +42,9 @@ def by_zennit_alone(model: torch.nn.Module, inputs: torch.Tensor, target: int) -
     """Deep Taylor decomposition as zennit's user would write it; its max pooling is winner takes all."""
     z_plus = ZPlus(zero_params=["bias"])
     low, high = (
-        torch.tensor([(value - mean) / std for mean, std in zip(model.spec.mean, model.spec.std, strict=True)])
+        torch.tensor(
+            [(value - mean) / std for mean, std in zip(model.spec.mean, model.spec.std, strict=True)]
+        )
         for value in (0, 255)
     )
     composite = SpecialFirstLayerMapComposite(

@@ -1,4 +1,4 @@
-"""Explainers against a golden map, captum and zennit, and conservation on the networks that come with voxplain."""
+"""Explainers against a golden map, captum and zennit; conservation on real architectures."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_propagation_agrees_with_zennit(method: str, padding: int | tuple) -> No
             if isinstance(module, nn.Conv3d | nn.Linear):
                 module.bias.data.zero_()
     box = {} if method == "lrp_epsilon_plus" else {"low": -1.5, "high": 1.5}
-    close(explain(model, inputs, TARGETS, method, pooling="winner", **box), by_zennit(composite, model, inputs))
+    close(
+        explain(model, inputs, TARGETS, method, pooling="winner", **box), by_zennit(composite, model, inputs)
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,9 @@ def test_guided_backpropagation_agrees_with_captum(case) -> None:
 def test_guided_gradcam_agrees_with_captum(case) -> None:
     attr = pytest.importorskip("captum.attr")
     model, layer, name, inputs = case
-    expected = attr.GuidedGradCam(model, layer).attribute(inputs, TARGETS, interpolate_mode="trilinear").sum(1)
+    expected = (
+        attr.GuidedGradCam(model, layer).attribute(inputs, TARGETS, interpolate_mode="trilinear").sum(1)
+    )
     close(explain(model, inputs, TARGETS, "guided_gradcam", layer=name), expected.detach())
 
 
@@ -181,7 +185,9 @@ def test_occlusion_agrees_with_captums_feature_ablation() -> None:
     model, inputs = small_net(), clips(8, 32, 32)
     model(inputs)
     labels = torch.arange(8 * 32 * 32).reshape(1, 8, 32, 32) // 1024 + 1
-    expected = attr.FeatureAblation(model).attribute(inputs, 0.0, TARGETS, feature_mask=labels[None] - 1)[:, 0]
+    expected = attr.FeatureAblation(model).attribute(inputs, 0.0, TARGETS, feature_mask=labels[None] - 1)[
+        :, 0
+    ]
     found = explain(model, inputs, TARGETS, "occlusion", labels=labels.expand(2, 1, -1, -1, -1), batch=3)
     close(found, expected.detach())
 
@@ -201,7 +207,9 @@ def test_occlusion_agrees_with_captums_feature_ablation() -> None:
 )
 def test_relevance_is_conserved_on_our_networks(name: str, options: dict, shape: tuple) -> None:
     model = trained_looking(build_model(name, num_classes=5, **options))
-    frames = torch.randint(0, 256, (1, *shape, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    frames = torch.randint(
+        0, 256, (1, *shape, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     for method in CONSERVATIVE:
         relevance = explain(model, frames, 2, method)
         assert abs(relevance.sum() - 1) < 0.01, method

@@ -1,4 +1,4 @@
-"""What every explainer that looks at a network's inside shares: a frozen network, gradients, own derivatives."""
+"""What explainers that look inside a network share: freezing it, gradients, own derivatives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def at_targets(scores: Tensor, targets: Tensor) -> Tensor:
         There is no such class.
     """
     if not 0 <= targets.min() <= targets.max() < scores.shape[1]:
-        raise ConfigError(f"Targets {targets.unique().tolist()}: the network has classes 0 to {scores.shape[1] - 1}.")
+        raise ConfigError(
+            f"Targets {targets.unique().tolist()}: the network has classes 0 to {scores.shape[1] - 1}."
+        )
     return scores.gather(1, targets[:, None])[:, 0]
 
 

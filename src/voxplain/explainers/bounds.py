@@ -35,8 +35,8 @@ def z_box(model: nn.Module, inputs: Tensor, low: Any, high: Any) -> Hook:
     slack = 1e-4 * (high - low)
     if ((inputs < low - slack) | (inputs > high + slack)).any():
         raise VoxplainError(
-            f"The clips' values reach from {inputs.min():.4g} to {inputs.max():.4g} and leave the bounds low and "
-            "high. Give the bounds of clips as the network takes them, that is, after normalization."
+            f"The clips' values reach from {inputs.min():.4g} to {inputs.max():.4g} and leave the bounds "
+            "low and high. Give the bounds of clips as the network takes them, that is, after normalization."
         )
     low, high = (_at_first_layer(model, bound.expand_as(inputs)) for bound in (low, high))
     return positive_shares(lambda x: (x - low).clamp(min=0), lambda x: (high - x).clamp(min=0))

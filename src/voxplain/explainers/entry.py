@@ -57,8 +57,8 @@ def explain(
     if clips.dtype == torch.uint8 and clips.dim() == 5 and clips.shape[-1] == 3:
         if spec is None:
             raise VoxplainError(
-                "The network does not say how its clips are normalized: build it with voxplain.build_model, or give "
-                "clips as it takes them, (N, 3, T, H, W) float."
+                "The network does not say how its clips are normalized: build it with "
+                "voxplain.build_model, or give clips as it takes them, (N, 3, T, H, W) float."
             )
         inputs = normalize(clips.to(device), spec)
         known["clips"] = clips
@@ -66,8 +66,8 @@ def explain(
         inputs = clips.to(device, torch.float32)
     else:
         raise VoxplainError(
-            f"Clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: give (N, T, H, W, 3) uint8, "
-            "or (N, 3, T, H, W) float as the network takes them."
+            f"Clips are {str(clips.dtype).removeprefix('torch.')} {tuple(clips.shape)}: give "
+            "(N, T, H, W, 3) uint8, or (N, 3, T, H, W) float as the network takes them."
         )
     if spec is not None:
         known |= {
@@ -83,5 +83,7 @@ def explain(
 def _targets(targets: Any, count: int, device: torch.device) -> Tensor:
     targets = torch.as_tensor(targets, device=device).reshape(-1)
     if targets.is_floating_point() or len(targets) not in (1, count):
-        raise ConfigError(f"Targets are {targets.tolist()}: give one class number, or one for each of {count} clips.")
+        raise ConfigError(
+            f"Targets are {targets.tolist()}: give one class number, or one for each of {count} clips."
+        )
     return targets.long().expand(count)

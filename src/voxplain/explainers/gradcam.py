@@ -109,7 +109,9 @@ def _features_and_scores(model: nn.Module, inputs: Tensor, layer: str | None) ->
         for handle in handles:
             handle.remove()
     if features is None or features.dim() != 5:
-        raise ConfigError(f"Layer {layer!r} gives no features (N, C, t, h, w): choose another as option 'layer'.")
+        raise ConfigError(
+            f"Layer {layer!r} gives no features (N, C, t, h, w): choose another as option 'layer'."
+        )
     return features, scores
 
 
@@ -119,7 +121,9 @@ def _candidates(model: nn.Module, layer: str | None) -> list[nn.Module]:
     if layer is None:
         return [module for module in modules.values() if isinstance(module, nn.Conv3d)]
     if layer not in modules:
-        raise ConfigError(f"The network has no layer {layer!r}{nearest(layer, modules)}. Give another as option 'layer'.")
+        raise ConfigError(
+            f"The network has no layer {layer!r}{nearest(layer, modules)}. Give another as option 'layer'."
+        )
     return [modules[layer]]
 
 

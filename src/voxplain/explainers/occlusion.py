@@ -50,18 +50,23 @@ def occlusion(
     """
     if labels is None:
         if clips is None:
-            raise ConfigError("Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'.")
+            raise ConfigError(
+                "Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'."
+            )
         clips = np.asarray(torch.as_tensor(clips).cpu())
         labels = np.stack([segment_supervoxels(clip, n_segments, compactness, sigma) for clip in clips])
     labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
     if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
         raise ConfigError(
-            f"Supervoxels are {tuple(labels.shape)} for clips of {tuple(inputs.shape)}: give (N, levels, T, H, W)."
+            f"Supervoxels are {tuple(labels.shape)} for clips of {tuple(inputs.shape)}: "
+            "give (N, levels, T, H, W)."
         )
     relevance = torch.zeros_like(inputs[:, 0])
     with frozen(model), torch.no_grad():
         scores = at_targets(model(inputs), targets)
-        for clip, target, score, levels, voxels in zip(inputs, targets, scores, labels, relevance, strict=True):
+        for clip, target, score, levels, voxels in zip(
+            inputs, targets, scores, labels, relevance, strict=True
+        ):
             for level in levels:
                 present, index = level.unique(return_inverse=True)
                 falls = [

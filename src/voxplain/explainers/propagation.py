@@ -28,17 +28,19 @@ from ..errors import VoxplainError
 from .backward import Interception, OwnDerivative, at_targets, carries_gradient, frozen, operation_name
 
 ACTIVATIONS = (
-    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu", "relu6",
-    "selu", "sigmoid", "silu", "softplus", "tanh",
+    "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu",
+    "relu6", "selu", "sigmoid", "silu", "softplus", "tanh",
 )  # fmt: skip
-AVERAGES = ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d",
-            "avg_pool3d", "mean", "sum")  # fmt: skip
+AVERAGES = (
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d",
+    "avg_pool3d", "mean", "sum",
+)  # fmt: skip
 LINEAR = ("conv1d", "conv2d", "conv3d", "linear")
 REARRANGEMENTS = {
     "cat", "chunk", "clone", "concat", "concatenate", "constant_pad_nd", "contiguous", "dropout", "dropout1d",
-    "dropout2d", "dropout3d", "flatten", "float", "getitem", "max_pool1d", "max_pool2d", "max_pool3d", "movedim",
-    "narrow", "pad", "permute", "reshape", "select", "split", "squeeze", "stack", "to", "transpose", "unbind",
-    "unflatten", "unsqueeze", "view",
+    "dropout2d", "dropout3d", "flatten", "float", "getitem", "max_pool1d", "max_pool2d", "max_pool3d",
+    "movedim", "narrow", "pad", "permute", "reshape", "select", "split", "squeeze", "stack", "to",
+    "transpose", "unbind", "unflatten", "unsqueeze", "view",
 }  # fmt: skip
 HAIR = 1e-12  # of an activation; too little to be seen beside any real one
 HAIR_OF_WEIGHT = 1e-9
@@ -103,10 +105,13 @@ def _check(sums: Tensor, without_rule: set[str]) -> None:
         else "Evidence for and against the class nearly cancels in some layer"
     )
     if not sums.isfinite().all():
-        raise VoxplainError(f"Relevance is not finite. {cause}, or choose an explainer that is not a propagation.")
+        raise VoxplainError(
+            f"Relevance is not finite. {cause}, or choose an explainer that is not a propagation."
+        )
     if (sums - 1).abs().max() > TOLERANCE:
         warnings.warn(
-            f"Relevance sums to {sums.min():.3g} to {sums.max():.3g} over a clip, not 1. {cause}.", stacklevel=5
+            f"Relevance sums to {sums.min():.3g} to {sums.max():.3g} over a clip, not 1. {cause}.",
+            stacklevel=5,
         )
 
 
@@ -143,7 +148,9 @@ class Propagation(Interception):
         self.without_rule: set[str] = set()
         self.first_layer: Layer | None = None
 
-    def linear(self, function: Callable, input: Tensor, weight: Tensor, bias: Any = None, *args, **kwargs) -> Tensor:
+    def linear(
+        self, function: Callable, input: Tensor, weight: Tensor, bias: Any = None, *args, **kwargs
+    ) -> Tensor:
         """Propagate through a convolution or fully connected layer by the rule of its kind."""
         layer = Layer(lambda x, w: function(x, w, None, *args, **kwargs), weight)
         self.first_layer = self.first_layer or layer
@@ -158,10 +165,10 @@ class Propagation(Interception):
         return output
 
     def batch_norm(
-        self, function: Callable, input: Tensor, mean: Tensor, variance: Tensor, weight: Any = None, bias: Any = None,
-        training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+        self, function: Callable, input: Tensor, mean: Tensor, variance: Tensor, weight: Any = None,
+        bias: Any = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
     ) -> Tensor:  # fmt: skip
-        """Propagate through a batch norm as part of the linear operation before it; alone, pass relevance on."""
+        """Take a batch norm as part of the linear operation before it; without one, pass relevance on."""
         normalized = function(input.detach(), mean, variance, weight, bias, training, momentum, eps)
         if not hasattr(input, "made_by") or input._version:
             return OwnDerivative.apply(lambda _: normalized, lambda upper, _: (upper,), input)
@@ -214,7 +221,7 @@ def share(upper: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
 
 
 def share_positive(upper: Tensor, *terms: Tensor) -> tuple[Tensor, ...]:
-    """Share relevance in proportion to the terms' positive parts (z+ with weights 1), or else to the terms."""
+    """Share relevance by the terms' positive parts (z+ with weights 1), or by the terms where none is."""
     positive = [term.clamp(min=0) for term in terms]
     none = sum(positive) == 0
     return share(upper, *(torch.where(none, term, part) for term, part in zip(terms, positive, strict=True)))
@@ -234,19 +241,25 @@ def _average(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
 
 
 def _proportional_pooling(
-    function: Callable, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
+    function: Callable, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """Share each window's relevance in proportion to its positive activations, as if it were their sum."""
     if return_indices or _triple(dilation) != (1, 1, 1):
         raise VoxplainError("Max pooling with dilation or indices: choose the option pooling='winner'.")
-    size, step, before = _triple(kernel_size), _triple(kernel_size if stride is None else stride), _triple(padding)
+    size, step, before = (
+        _triple(kernel_size),
+        _triple(kernel_size if stride is None else stride),
+        _triple(padding),
+    )
 
     def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
         # What the windows need after the end depends on how the pooling rounded its output size.
         after = [
             (windows - 1) * s + k - length - b
-            for windows, s, k, length, b in zip(upper.shape[2:], step, size, input.shape[2:], before, strict=True)
+            for windows, s, k, length, b in zip(
+                upper.shape[2:], step, size, input.shape[2:], before, strict=True
+            )
         ]
         edges = [edge for pair in zip(before[::-1], after[::-1], strict=True) for edge in pair]
         sums = Layer(lambda x: F.avg_pool3d(F.pad(x, edges), size, step, divisor_override=1))
@@ -261,14 +274,19 @@ def positive_shares(*parts: Callable[[Tensor], Tensor]) -> BasicHook:
     Parameters
     ----------
     *parts : callable
-        Of the input: the part that contributes by positive weights and, if given, the one by negative weights.
+        Of the input: what contributes by positive weights and, if given, what does by negative ones.
     """
-    weights = [lambda weight, _: weight.clamp(min=HAIR_OF_WEIGHT), lambda weight, _: -weight.clamp(max=-HAIR_OF_WEIGHT)]
+    weights = [
+        lambda weight, _: weight.clamp(min=HAIR_OF_WEIGHT),
+        lambda weight, _: -weight.clamp(max=-HAIR_OF_WEIGHT),
+    ]
     return BasicHook(
         input_modifiers=parts,
         param_modifiers=weights[: len(parts)],
         output_modifiers=[lambda output: output] * len(parts),
-        gradient_mapper=lambda upper, contributions: [upper / stabilize(sum(contributions), STABILIZER)] * len(parts),
+        gradient_mapper=lambda upper, contributions: (
+            [upper / stabilize(sum(contributions), STABILIZER)] * len(parts)
+        ),
     )
 
 
