@@ -23,6 +23,6 @@ class ArtifactError(VoxplainError):
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest of `choices`, or an empty string."""
+    """End a sentence: ``"; did you mean 'x'?"`` with the closest of `choices`, or ``"."`` if none is close."""
     close = difflib.get_close_matches(str(word), [str(c) for c in choices], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else "."

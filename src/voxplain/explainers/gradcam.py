@@ -122,7 +122,7 @@ def _candidates(model: nn.Module, layer: str | None) -> list[nn.Module]:
         return [module for module in modules.values() if isinstance(module, nn.Conv3d)]
     if layer not in modules:
         raise ConfigError(
-            f"The network has no layer {layer!r}{nearest(layer, modules)}. Give another as option 'layer'."
+            f"The network has no layer {layer!r}{nearest(layer, modules)} Give another as option 'layer'."
         )
     return [modules[layer]]
 

@@ -34,7 +34,7 @@ def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
         A class is unknown, or has no videos to train or to test with.
     """
     if data.path is None and data.adapter != "embedded":
-        raise ConfigError(f"data.path: missing; say which file or folder the adapter {data.adapter!r} reads.")
+        raise ConfigError(f"data.path: missing. Say which file or folder the adapter {data.adapter!r} reads.")
     options = dict(data.options)
     if data.adapter in ("embedded", "folder"):
         options.setdefault("seed", data.seed)
@@ -43,7 +43,8 @@ def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
     for name in data.classes or []:
         if name not in known:
             raise ConfigError(
-                f"data.classes: no video has the label {name!r}{nearest(name, known)} Known: {', '.join(known)}."
+                f"data.classes: no video has the label {name!r}{nearest(name, known)} "
+                f"Known: {', '.join(known)}."
             )
     if data.classes:
         table = table[table["label"].isin(data.classes)]
@@ -54,8 +55,8 @@ def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
     ]
     if missing:
         raise ConfigError(
-            f"These classes have no videos in a split: {', '.join(missing)}. Add videos, or list the classes "
-            "to use in data.classes."
+            f"These classes have no videos in a split: {', '.join(missing)}. Add videos, or list the "
+            "classes to use in data.classes."
         )
     if table["label"].nunique() < 2:
         raise ConfigError("All videos have the same label; explaining a classifier needs two classes or more.")

@@ -101,8 +101,8 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
     for column in table:
         if column not in COLUMNS[1:]:
             raise ConfigError(
-                f"{source} has an unknown column {column!r}{nearest(column, COLUMNS[1:])}; "
-                f"rename or remove it. Known columns are {', '.join(COLUMNS[1:])}."
+                f"{source} has an unknown column {column!r}{nearest(column, COLUMNS[1:])} "
+                f"Rename or remove it. Known columns are {', '.join(COLUMNS[1:])}."
             )
 
 
@@ -115,7 +115,7 @@ def _check_row(row: dict[str, Any], where: str, home: Path) -> dict[str, Any]:
         raise ConfigError(f"{where}: label {label!r} has a slash or a control character. Rename the class.")
     if split not in SPLITS:
         raise ConfigError(
-            f"{where}: split is {split!r}{nearest(split, SPLITS)}; write {' or '.join(SPLITS)}."
+            f"{where}: split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}."
         )
     start, end = (_seconds(row.get(column), column, where) for column in ("start", "end"))
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
