@@ -1,0 +1,1 @@
+"""Commands of ``python -m voxplain``, a module each with ``main(arguments) -> exit code``."""

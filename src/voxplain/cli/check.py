@@ -1,0 +1,346 @@
+"""``check``: find what would fail later in a config and its videos, and say the mend.
+
+Every part looks for one kind of trouble and yields what it finds, so that all is told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ..config import Config, Model, digest, load_config
+from ..errors import ConfigError, VideoError, nearest
+from ..videos.adapters.folder import ENDINGS
+from ..videos.decode import VideoInfo, probe
+from ..videos.plan import discovery_videos, evaluation_videos, plan_videos
+from ..videos.table import safe_name
+from .values import key_values, merge
+
+PROBE_SECONDS = 4.0
+SHOWN = 5  # of the same trouble with many files
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that works, but that the user should know."""
+
+    text: str
+
+
+@dataclass
+class Findings:
+    """What is wrong, and what is only worth knowing."""
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, found: Iterable[str | Note]) -> None:
+        """Take what a part finds; a `ConfigError` that ends the part is a problem like the others."""
+        try:
+            for item in found:
+                if isinstance(item, Note):
+                    self.notes.append(item.text)
+                else:
+                    self.problems.append(item)
+        except ConfigError as error:
+            self.problems.append(str(error))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    config = load_config(merge(read_yaml(arguments.config), key_values(arguments.changes)))
+    findings, table = check(config, Path(arguments.directory))
+    for note in findings.notes:
+        print(f"note: {note}")
+    for problem in findings.problems:
+        print(f"problem: {problem}")
+    if findings.problems:
+        count = len(findings.problems)
+        print(f"{arguments.config}: {count} problem{'s' * (count > 1)} to mend before a run.")
+        return 1
+    splits = ", ".join(f"{n} to {split} with" for split, n in table["split"].value_counts().items())
+    print(
+        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['label'].nunique()} classes; "
+        f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {arguments.config}"
+    )
+    return 0
+
+
+def read_yaml(path: str) -> dict:
+    """Read a config file.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, is no YAML, or holds no keys.
+    """
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The config {path} cannot be read ({error.strerror}). Correct its path.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config {path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"The config {path} holds no keys. Start from config/config.yaml.")
+    return config
+
+
+def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | None]:
+    """Look for everything that would fail later; the table of videos is None where it cannot be made."""
+    findings, table = Findings(), None
+    try:
+        table = plan_videos(config.data, directory / f"results/shared/embedded-{digest(config.data)}/embedded")
+    except ConfigError as error:
+        findings.problems.append(str(error))
+    findings.add(check_plugins(config))
+    for name, model in config.models.items():
+        findings.add(check_network(name, model, config, table))
+    if config.data.adapter == "folder" and config.data.path is not None:
+        findings.add(check_folder(Path(config.data.path)))
+    if table is not None:
+        findings.add(check_labels(table))
+        usable = table
+        if config.data.adapter != "embedded" or config.data.path is not None:
+            unusable: set[str] = set()
+            findings.add(check_files(table, config, unusable))
+            usable = table[~table["video"].isin(unusable)]
+        findings.add(check_counts(table, usable, config))
+        findings.add(check_disk(table, config, directory))
+    return findings, table
+
+
+def check_plugins(config: Config) -> Iterator[str]:
+    """Concept classifier, supervoxel criteria, seeds and numbers that do not go together."""
+    from ..concepts.classifiers import CLASSIFIERS
+    from ..supervoxels import choose_criteria
+
+    yield from _errors_of(
+        lambda: CLASSIFIERS[config.cavs.classifier].options(config.cavs.options),
+        lambda: choose_criteria(config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")),
+    )
+    if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
+        yield f"seeds: {config.seeds} must be different numbers from 0 on."
+    if config.editing.k_max > config.concepts.clusters:
+        yield (
+            f"editing.k_max is {config.editing.k_max}, but a class has at most {config.concepts.clusters} concepts: "
+            "lower it, or raise concepts.clusters."
+        )
+    elif 2 * config.editing.k_max > config.concepts.clusters:
+        yield Note(
+            f"editing.k_max is {config.editing.k_max} of at most {config.concepts.clusters} concepts: the most and the "
+            "least important ones will overlap."
+        )
+    criteria = {**{"min_frames": 16 if config.supervoxels.preset == "official" else 1}, **config.supervoxels.options}
+    if isinstance(criteria["min_frames"], int) and criteria["min_frames"] > config.clips.frames:
+        yield (
+            f"supervoxels must last {criteria['min_frames']} frames, but clips.frames is {config.clips.frames}: none "
+            "would stay. Raise clips.frames, or lower supervoxels.options.min_frames."
+        )
+
+
+def check_network(name: str, model: Model, config: Config, table: pd.DataFrame | None) -> Iterator[str]:
+    """A network's options, weights, layers and input size, without its weights or a forward pass."""
+    import torch
+
+    from ..models.build import build_model, find_network, model_options
+
+    where = f"models.{name}"
+    try:
+        options = model_options(model.network, _named(model.options, f"{where}.options"))
+        known = find_network(model.network).traits["weights"]
+        with torch.device("meta"):
+            network = build_model(model.network, None, 2, **model.options)
+    except ConfigError as error:
+        yield f"{where}: {error}"
+        return
+    except Exception as error:  # of the user's own function, or of options that do not go together
+        yield f"{where}: the network {model.network} cannot be built with the options {model.options}: {error}."
+        return
+    if model.weights is not None and model.weights not in known and not Path(model.weights).is_file():
+        yield (
+            f"{where}.weights: {model.weights!r} is neither a file nor weights that {model.network} "
+            f"knows{nearest(model.weights, known)} Known: {', '.join(known) or 'none'}."
+        )
+    if model.weights in known and model.head == "keep" and table is not None and table["label"].nunique() != 400:
+        yield (
+            f"{where}.head: the weights {model.weights!r} answer with Kinetics' 400 classes, the data has "
+            f"{table['label'].nunique()}: write head: new."
+        )
+    layers = [layer for layer, _ in network.named_modules() if layer]
+    for layer in model.layers:
+        if layer not in layers:
+            yield (
+                f"{where}.layers: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
+                f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers {model.network}"
+                f"{''.join(f' {key}={value}' for key, value in model.options.items())}."
+            )
+    for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():
+        if fixed is not None and fixed != getattr(config.clips, key):
+            mend = f"or set {where}.options.{key}" if key in options else "or choose another network"
+            yield f"{where}: takes clips of {key} {fixed} only, and clips.{key} is {getattr(config.clips, key)}: change it, {mend}."
+
+
+def check_folder(root: Path) -> Iterator[str]:
+    """Folders that name a class but hold no videos, which the adapter passes over."""
+    splits = [root / "train", root / "test"]
+    for place in splits if all(split.is_dir() for split in splits) else [root]:
+        for folder in sorted(place.iterdir()) if place.is_dir() else []:
+            if folder.is_dir() and not folder.name.startswith("."):
+                if not any(path.suffix.lower() in ENDINGS for path in folder.iterdir()):
+                    yield f"{folder} names a class but holds no videos ({', '.join(sorted(ENDINGS))}): add some, or remove it."
+
+
+def check_labels(table: pd.DataFrame) -> Iterator[str]:
+    """Class names that become the same file name, or a word that tables use."""
+    labels = pd.Series(sorted(table["label"].unique()))
+    for _, same in labels.groupby(labels.map(lambda label: safe_name(label).lower())):
+        if len(same) > 1:
+            yield f"The classes {' and '.join(map(repr, same))} would get the same file name: rename one."
+    if "all" in set(labels):
+        yield "A class is called 'all', which tables use for all classes together: rename it."
+
+
+def check_files(table: pd.DataFrame, config: Config, unusable: set[str]) -> Iterator[str | Note]:
+    """Missing, empty and undecodable files; names of these videos are added to `unusable`."""
+    found = probe_all(table["path"].tolist())
+    reasons: dict[str, list[str]] = {}
+    short = 0
+    for row in table.itertuples():
+        info = found.get(row.path)
+        if info is None:
+            continue
+        if isinstance(info, VideoError):
+            trouble, text = _kind_of(info), str(info)
+        elif info.frames and not math.isnan(row.start) and row.start >= info.duration:
+            trouble = "have a start that lies after the end of the video: correct it in the video table"
+            text = f"{row.path}: starts at {row.start:g} s of {info.duration:.2f} s"
+        else:
+            short += 0 < _frames_within(info, row.start, row.end) < (config.clips.frames - 1) * config.clips.step + 1
+            continue
+        reasons.setdefault(trouble, []).append(text)
+        unusable.add(row.video)
+    for trouble, texts in reasons.items():
+        more = f"\n    and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+        yield f"{len(texts)} of {len(table)} videos {trouble}." + "".join(f"\n    {t}" for t in texts[:SHOWN]) + more
+    if short:
+        yield Note(f"{short} videos are shorter than a clip and will be repeated to fill it.")
+    if len(found) < table["path"].nunique():
+        yield Note(
+            f"Within {PROBE_SECONDS:g} s, {len(found)} of {table['path'].nunique()} files were opened, spread over all; "
+            "the others were only looked up."
+        )
+
+
+def probe_all(
+    paths: Sequence[str], *, seconds: float = PROBE_SECONDS, probe: Callable[[str], VideoInfo] = probe
+) -> dict[str, VideoInfo | VideoError]:
+    """Look up every file, and open as many as the time allows, spread evenly over all.
+
+    Missing and empty files are told for all; what is not in the result was there, but not opened.
+    """
+    paths = list(dict.fromkeys(paths))
+    deadline = time.monotonic() + seconds
+
+    def look(path: str) -> VideoInfo | VideoError | None:
+        try:
+            if time.monotonic() > deadline and Path(path).is_file() and Path(path).stat().st_size:
+                return None
+            return probe(path)
+        except VideoError as error:
+            return error
+
+    # In an order that is spread over all at any moment, as a class's files stand together.
+    order = np.random.default_rng(0).permutation(len(paths))
+    with ThreadPoolExecutor() as pool:  # decoding lets other threads run
+        results = pool.map(look, [paths[i] for i in order])
+        return {paths[i]: result for i, result in zip(order, results, strict=True) if result is not None}
+
+
+def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> Iterator[str | Note]:
+    """Classes with too few videos for the chosen clusters and random sets."""
+    segments = sum(config.supervoxels.n_segments)
+    # Consecutive clips depend on each video's length; one is the least.
+    clips = config.clips.per_video if config.clips.sampling == "uniform" else 1
+    discovery, evaluation = discovery_videos(table, config.concepts), evaluation_videos(table, config.editing)
+    names = set(usable["video"])
+    for label in sorted(table["label"].unique()):
+        for split, rows in {"train": discovery, "test": evaluation}.items():
+            if not len(rows[(rows["label"] == label) & rows["video"].isin(names)]):
+                yield f"The class {label!r} has no usable video to {split} with: add videos, or leave it out of data.classes."
+    counts = discovery[discovery["video"].isin(names)]["label"].value_counts()
+    needed = math.ceil(config.concepts.clusters * (config.concepts.min_supervoxels + 1) / (segments * clips))
+    for label, count in counts[counts < needed].sort_index().items():
+        yield (
+            f"The class {label!r} has {count} usable training videos, at most {count * clips * segments} supervoxels: too "
+            f"few for {config.concepts.clusters} clusters of more than {config.concepts.min_supervoxels}. Give it {needed} "
+            "videos or more, or lower concepts.clusters or concepts.min_supervoxels."
+        )
+    pool = counts.sum() * clips * (segments if config.cavs.negatives == "supervoxels" else 1)
+    if config.cavs.set_size >= pool:
+        yield (
+            f"cavs.set_size is {config.cavs.set_size}, but random sets are drawn from {pool} "
+            f"{config.cavs.negatives} at most: lower it to at most {max(pool // 2, 3)}, or add videos."
+        )
+    elif 2 * config.cavs.set_size > pool:
+        yield Note(
+            f"Random sets of {config.cavs.set_size} from {pool} {config.cavs.negatives} have most samples in common, so "
+            "that the spread of scores over them looks smaller than it is; lower cavs.set_size."
+        )
+
+
+def check_disk(table: pd.DataFrame, config: Config, directory: Path) -> Iterator[str | Note]:
+    """Room on the disk for clips, supervoxels and activations, by a rough and generous estimate."""
+    clips = config.clips.per_video if config.clips.sampling == "uniform" else 1
+    voxels = config.clips.frames * config.clips.size**2
+    explained = len(discovery_videos(table, config.concepts)) + len(evaluation_videos(table, config.editing))
+    levels, segments = len(config.supervoxels.n_segments), sum(config.supervoxels.n_segments)
+    layers = sum(len(model.layers) for model in config.models.values()) * len(config.seeds)
+    cells = np.prod(config.activations.pooling or (4, 14, 14))
+    # Frames as bytes, labels of two bytes that compress well, and about 1,000 channels in float32.
+    total = clips * (len(table) * voxels * 3 + explained * (voxels * levels * 2 / 8 + segments * layers * cells * 4000))
+    place = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if total > free:
+        yield (
+            f"The run needs about {total / 1e9:.1f} GB in {place / 'results'}, and {free / 1e9:.1f} GB are free: make room, "
+            "or lower clips.size, data.videos_per_class or concepts.videos_per_class."
+        )
+
+
+def _errors_of(*calls: Callable[[], object]) -> Iterator[str]:
+    for call in calls:
+        try:
+            call()
+        except ConfigError as error:
+            yield str(error)
+
+
+def _named(options: dict, where: str) -> dict:
+    """Options that can be passed by name."""
+    for key in options:
+        if key in ("name", "weights", "num_classes", "preset"):
+            raise ConfigError(f"{where}.{key}: is no option; write it one level higher, beside options.")
+    return options
+
+
+def _kind_of(error: VideoError) -> str:
+    text = str(error)
+    if text.endswith("no such file"):
+        return "are missing: correct their paths, or remove their rows"
+    if text.endswith("the file is empty"):
+        return "are empty files: copy them again, or remove them"
+    return "cannot be decoded and would be set aside: copy or convert them again, or remove them"
+
+
+def _frames_within(info: VideoInfo, start: float, end: float) -> float:
+    last = info.duration if math.isnan(end) else min(end, info.duration)
+    return (last - (0.0 if math.isnan(start) else start)) * info.fps

@@ -1,0 +1,64 @@
+"""How numbers are written in the report. Files hold fractions, the report percent."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A fraction in percent, without the sign: ``0.8167`` is ``81.7``."""
+    return number(100 * value, digits)
+
+
+def points(value: float, digits: int = 1) -> str:
+    """A difference of fractions in percentage points, with its sign: ``-0.02`` is ``−2.0``."""
+    if _missing(value):
+        return NOTHING
+    text = number(100 * value, digits)
+    return text if text.startswith(MINUS) or not float(text) else f"+{text}"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a fixed number of digits, and a dash for a missing one."""
+    if _missing(value):
+        return NOTHING
+    text = f"{value:.{digits}f}"
+    if not float(text):  # no minus before a zero
+        text = text.removeprefix("-")
+    return text.replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """A p-value: three digits, and below that only a bound."""
+    if _missing(value):
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def whole(value: float) -> str:
+    """A number without decimals."""
+    return number(value, 0)
+
+
+def yes_no(value: bool) -> str:
+    """A truth value."""
+    return "yes" if value else "no"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds: ``3725`` is ``1 h 2 min 5 s``."""
+    whole = round(seconds)
+    parts = {"h": whole // 3600, "min": whole // 60 % 60, "s": whole % 60}
+    return " ".join(f"{n} {unit}" for unit, n in parts.items() if n) or f"{seconds:.1f} s"
+
+
+def listing(words: list[str]) -> str:
+    """Words as an enumeration: ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)

@@ -1,0 +1,351 @@
+"""``python -m voxplain``: lists, checks with a mend for each failure, one clip explained, errors without traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from voxplain.__main__ import main
+from voxplain.cli import check as checks
+from voxplain.cli.explain import overlay, write_video
+from voxplain.cli.listing import REGISTRIES, registry, type_words
+from voxplain.cli.values import key_values, merge
+from voxplain.errors import ConfigError, VideoError
+from voxplain.videos.decode import VideoInfo, probe, read_frames
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def call(*arguments, code=0, capsys=None) -> str:
+    """Run a command in this process; return what it prints."""
+    assert main([str(argument) for argument in arguments]) == code
+    captured = capsys.readouterr()
+    return captured.err if code and captured.err else captured.out
+
+
+def moving_square(frames=8, size=32) -> np.ndarray:
+    clip = np.full((frames, size, size, 3), 90, dtype=np.uint8)
+    for t in range(frames):
+        clip[t, 8:16, 4 + t : 12 + t] = (220, 40, 40)
+    return clip
+
+
+# The command line itself
+
+
+def test_help_is_there_at_once():
+    script = "import sys, voxplain.__main__ as m\ntry: m.main(['--help'])\nfinally: print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    before = os.times().children_user
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    # Processor time, as others may be using this machine.
+    assert os.times().children_user - before < 0.5
+    assert "list" in done.stdout and "check" in done.stdout
+    assert not {"torch", "numpy", "pandas", "pydantic"} & set(done.stdout.split())
+
+
+def test_mistakes_have_no_traceback_and_exit_with_1():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-m", "voxplain", "check", "nothing.yaml"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == "voxplain: The config nothing.yaml cannot be read (No such file or directory). Correct its path.\n"
+
+
+def test_key_values():
+    assert key_values(["width=10", "path=a=b", "depth=[1, 1]", "flag=true", "none="]) == {
+        "width": 10, "path": "a=b", "depth": [1, 1], "flag": True, "none": None,
+    }  # fmt: skip
+    for bad in ("width", "=3", "a={"):
+        with pytest.raises(ConfigError):
+            key_values([bad])
+    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "d": {"e": 5}}) == {"a": {"b": 1, "c": 4}, "d": {"e": 5}}
+
+
+# list
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_every_plugin_is_listed_with_its_options(kind, capsys):
+    text = call("list", kind, capsys=capsys)
+    for plugin in registry(kind):
+        assert f"{plugin.name}: {plugin.summary}" in text and plugin.summary
+        for option in plugin.schema.model_fields:
+            assert f"    {option}: " in text
+
+
+def test_what_is_listed_of_an_option(capsys):
+    text = call("list", "datasets", capsys=capsys)
+    assert "    classes: integer, at least 2, at most 8 (default 6)\n" in text
+    assert '    variant: "standard" or "motion_only" or "context_only" (default "standard")\n' in text
+    assert type_words(list[int] | None) == "list of integer or null"
+
+
+def test_layers_have_types_and_shapes(capsys):
+    lines = call("list", "layers", "r3d_18", "width=4", "--frames", 8, "--size", 32, capsys=capsys).splitlines()
+    found = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
+    # Strides of 2 in space at the stem, and in space and time from layer2 on.
+    assert found["layer3"].startswith("Sequential 16 x 2 x 4 x 4")
+    assert found["fc"] == "Linear 400"
+    assert sum("default for concepts" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["layers", "r3d_19"], "did you mean 'r3d_18'?"),
+        (["layers", "r3d_18", "widht=4"], "did you mean 'width'?"),
+        (["layers", "r3d_18", "width=-4"], "option 'width' cannot be -4"),
+        (["layers", "r3d_18", "width"], "is not KEY=VALUE"),
+        (["layers"], "list layers NETWORK"),
+        (["layers", "nowhere:network"], "cannot be imported"),
+        (["models", "r3d_18"], "list models"),
+    ],
+)
+def test_wrong_lists_say_the_mend(arguments, says, capsys):
+    assert says in call("list", *arguments, code=1, capsys=capsys)
+
+
+# check
+
+
+@pytest.fixture
+def project(tmp_path, capsys):
+    """A small good config and its videos, and a function that changes and checks it."""
+    source = tmp_path / "square.mp4"
+    write_video(source, moving_square(), 8)
+    for label in ("kick", "punch"):
+        for split, count in (("train", 3), ("test", 2)):
+            (tmp_path / "videos" / split / label).mkdir(parents=True)
+            for number in range(count):
+                os.link(source, tmp_path / "videos" / split / label / f"{label}{number}.mp4")
+    config = {
+        "run": "small",
+        "data": {"adapter": "folder", "path": str(tmp_path / "videos")},
+        "clips": {"frames": 8, "size": 32},
+        "models": {"r3d": {"network": "r3d_18", "options": {"width": 4}, "layers": ["layer3"]}},
+        "supervoxels": {"n_segments": [8, 16]},
+        "concepts": {"clusters": 4, "min_supervoxels": 4},
+        "cavs": {"set_size": 20},
+        "editing": {"k_max": 2},
+    }
+
+    class Project:
+        folder = tmp_path / "videos"
+
+        def check(self, changes=None, code=1):
+            path = tmp_path / "config.yaml"
+            path.write_text(yaml.safe_dump(merge(config, changes or {})))
+            return call("check", path, "--directory", tmp_path, code=code, capsys=capsys)
+
+    return Project()
+
+
+def test_a_good_config_has_a_short_summary(project):
+    text = project.check(code=0)
+    assert "no problems. 10 videos (6 to train with, 4 to test with) of 2 classes; networks r3d" in text
+    assert len(text.splitlines()) == 1
+
+
+def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
+    text = call("check", ROOT / "config/config.yaml", "--directory", tmp_path, capsys=capsys)
+    assert "no problems. 480 videos" in text and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"clip": {}}, ["clip: unknown key; did you mean 'clips'?"]),
+        ({"models": {"r3d": {"network": "r3d_81"}}}, ["models.r3d: No model is called 'r3d_81'; did you mean 'r3d_18'?"]),
+        ({"models": {"r3d": {"options": {"widht": 4}}}}, ["has no option 'widht'; did you mean 'width'?"]),
+        ({"models": {"r3d": {"options": {"depth": [1, 1]}}}}, ["models.r3d: model 'r3d_18': option 'depth"]),
+        ({"models": {"r3d": {"options": {"weights": "x"}}}}, ["models.r3d.options.weights", "one level higher"]),
+        ({"models": {"r3d": {"layers": ["layer9"]}}}, ["no layer 'layer9'; did you mean", "list layers r3d_18 width=4"]),
+        ({"models": {"r3d": {"weights": "kinetic400"}}}, ["models.r3d.weights", "did you mean 'kinetics400'?"]),
+        ({"models": {"r3d": {"weights": "lost.safetensors"}}}, ["models.r3d.weights: 'lost.safetensors' is neither a file"]),
+        ({"models": {"r3d": {"weights": "kinetics400"}}}, ["models.r3d.head", "400 classes, the data has 2", "head: new"]),
+        (
+            {"models": {"c3d": {"network": "c3d", "options": {"width": 2, "fc_width": 2}, "layers": ["conv4b"]}}},
+            ["takes clips of frames 16 only, and clips.frames is 8", "models.c3d.options.size"],
+        ),
+        ({"models": {"r3d": {"network": "math:sqrt", "options": {}}}}, ["models.r3d: "]),
+        ({"cavs": {"classifier": "rigde"}}, ["No concept classifier is called 'rigde'; did you mean 'ridge'?"]),
+        ({"cavs": {"options": {"shrink": 1}}}, ["did you mean 'shrinkage'?"]),
+        ({"cavs": {"options": {"shrinkage": "much"}}}, ["option 'shrinkage' cannot be 'much'"]),
+        ({"supervoxels": {"options": {"min_volum": 1}}}, ["did you mean 'min_volume'?"]),
+        ({"supervoxels": {"options": {"max_overlap": 2}}}, ["'max_overlap' cannot be 2"]),
+        ({"supervoxels": {"options": {"preset": "official"}}}, ["supervoxels.options.preset", "one level higher"]),
+        ({"supervoxels": {"preset": "official"}}, ["must last 16 frames, but clips.frames is 8"]),
+        ({"data": {"adapter": "foldr"}}, ["did you mean 'folder'?"]),
+        ({"data": {"options": {"test_fraction": 1.5}}}, ["option 'test_fraction' cannot be 1.5"]),
+        ({"data": {"path": "/nowhere"}}, ["There is no folder /nowhere"]),
+        ({"data": {"adapter": "csv", "path": "/nowhere.csv"}}, ["/nowhere.csv cannot be read"]),
+        ({"data": {"adapter": "csv", "path": None}}, ["data.path: missing"]),
+        ({"data": {"classes": ["kick", "pnuch"]}}, ["did you mean 'punch'?"]),
+        ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
+        ({"seeds": [-1]}, ["seeds: [-1]"]),
+        ({"concepts": {"clusters": 50}}, ["The class 'kick' has 3 usable training videos", "Give it 11 videos or more"]),
+        ({"cavs": {"set_size": 500}}, ["set_size is 500, but random sets are drawn from 144 supervoxels"]),
+        ({"cavs": {"negatives": "clips"}}, ["set_size is 20, but random sets are drawn from 6 clips"]),
+        ({"editing": {"k_max": 5}}, ["k_max is 5, but a class has at most 4 concepts"]),
+    ],
+    ids=str,
+)
+def test_each_failure_is_named_with_its_mend(project, changes, says):
+    text = project.check(changes)
+    for words in says:
+        assert words in text
+    assert "Traceback" not in text
+
+
+def test_all_problems_are_told_at_once(project):
+    text = project.check({"cavs": {"classifier": "rigde"}, "seeds": [0, 0], "data": {"classes": ["kick", "pnuch"]}})
+    assert text.count("problem: ") == 3 and "3 problems to mend" in text
+
+
+def test_files_that_cannot_be_used(project):
+    videos = project.folder
+    (videos / "train/kick/kick0.mp4").unlink()  # may be linked: truncating it would empty all
+    (videos / "train/kick/kick0.mp4").touch()
+    (videos / "train/punch/punch1.mp4").unlink()
+    (videos / "train/punch/punch1.mp4").write_bytes(b"no video at all" * 50)
+    text = project.check()
+    assert "1 of 10 videos are empty files: copy them again" in text and "kick0.mp4: the file is empty" in text
+    assert "1 of 10 videos cannot be decoded" in text and "punch1.mp4: not a readable video" in text
+
+
+def test_rows_whose_files_are_missing_or_too_short(project, tmp_path):
+    rows = ["path,label,split,start,end"]
+    for label in ("kick", "punch"):
+        rows += [f"videos/train/{label}/{label}{n}.mp4,{label},train,," for n in range(3)]
+        rows += [f"videos/test/{label}/{label}0.mp4,{label},test,,"]
+    rows += ["videos/train/kick/lost.mp4,kick,train,,", "videos/train/kick/kick1.mp4,kick,train,5,6"]
+    rows += ["videos/train/kick/kick2.mp4,kick,train,0,0.5", "lost.mp4,slap,train,,", "lost2.mp4,slap,test,,"]
+    (tmp_path / "videos.csv").write_text("\n".join(rows))
+    text = project.check({"data": {"adapter": "csv", "path": str(tmp_path / "videos.csv")}})
+    assert "3 of 13 videos are missing: correct their paths, or remove their rows." in text and "lost.mp4: no such file" in text
+    assert "starts at 5 s of 1.00 s" in text
+    assert "note: 1 videos are shorter than a clip" in text
+    assert "The class 'slap' has no usable video to train with" in text
+    assert "The class 'slap' has no usable video to test with" in text
+
+
+def test_a_class_folder_without_videos(project):
+    (project.folder / "train/slap").mkdir()
+    (project.folder / "train/slap/notes.txt").touch()
+    assert "train/slap names a class but holds no videos" in project.check()
+
+
+def test_a_class_without_a_split(project):
+    shutil.rmtree(project.folder / "test/kick")
+    assert "These classes have no videos in a split: kick (test)" in project.check()
+
+
+def test_classes_that_tables_would_mix_up(project):
+    for split in ("train", "test"):
+        (project.folder / split / "kick").rename(project.folder / split / "high kick")
+        (project.folder / split / "punch").rename(project.folder / split / "high_kick")
+    assert "'high kick' and 'high_kick' would get the same file name" in project.check()
+    for split in ("train", "test"):
+        (project.folder / split / "high kick").rename(project.folder / split / "all")
+    assert "A class is called 'all'" in project.check()
+
+
+def test_a_disk_that_is_too_small(project, monkeypatch):
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert "GB are free: make room" in project.check()
+
+
+def test_a_thousand_videos_take_less_than_ten_seconds(project, tmp_path):
+    rows = ["path,label,split"]
+    (tmp_path / "many").mkdir()
+    for number in range(1000):
+        os.link(tmp_path / "square.mp4", tmp_path / f"many/{number}.mp4")
+        rows.append(f"many/{number}.mp4,{'kick' if number % 2 else 'punch'},{'test' if number % 5 == 0 else 'train'}")
+    (tmp_path / "many/777.mp4").unlink()
+    (tmp_path / "videos.csv").write_text("\n".join(rows))
+    started = time.monotonic()
+    text = project.check({"data": {"adapter": "csv", "path": str(tmp_path / "videos.csv")}})
+    assert time.monotonic() - started < 10
+    assert "1 of 1000 videos are missing" in text and "777.mp4" in text
+
+
+def test_slow_files_are_sampled_and_the_rest_looked_up(tmp_path):
+    paths = [str(tmp_path / f"{n}.mp4") for n in range(200)]
+    for path in paths[:-1]:
+        Path(path).write_bytes(b"x")
+
+    def slow(path):
+        time.sleep(0.02)
+        if not Path(path).exists():
+            raise VideoError(f"{path}: no such file")
+        return VideoInfo(8, 8.0, 32, 32, 1.0, "h264")
+
+    found = checks.probe_all(paths, seconds=0.1, probe=slow)
+    assert isinstance(found[paths[-1]], VideoError)  # told however late it comes
+    assert 1 < len(found) < 200
+
+
+# explain
+
+
+@pytest.fixture
+def trained(tmp_path):
+    from voxplain.models.build import build_model
+    from voxplain.models.weights import save_weights
+
+    path = tmp_path / "weights.safetensors"
+    save_weights(build_model("r3d_18", None, 3, width=4), path, {"classes": ["kick", "punch", "slap"]})
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    return path
+
+
+def test_one_video_is_explained(trained, tmp_path, capsys):
+    out = tmp_path / "overlay.mp4"
+    arguments = ["explain", tmp_path / "square.mp4", "--weights", trained, "--frames", 8, "--size", 32, "--out", out]
+    text = call(*arguments, "--method", "gradient", "--target", "slap", capsys=capsys)
+    assert text.startswith("The network's answer is ") and text.endswith("shows the relevance for slap.\n")
+    assert probe(out).fps == 8 and read_frames(out).shape == (8, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["--method", "gradcan"], "did you mean 'gradcam'?"),
+        (["--target", "slab"], "did you mean 'slap'?"),
+        (["--target", "3"], "The network has no class '3'"),
+        (["--option", "foo=1"], "has no option 'foo'"),
+        (["--out", "overlay.txt"], "ends in .mp4"),
+        (["--weights", "kinetics400"], "add --network"),
+    ],
+)
+def test_wrong_explanations_say_the_mend(trained, tmp_path, capsys, arguments, says, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start = ["explain", tmp_path / "square.mp4", "--weights", trained, "--frames", 8, "--size", 32]
+    assert says in call(*start, *arguments, code=1, capsys=capsys)
+    assert not (tmp_path / "explanation.mp4").exists()
+
+
+def test_a_video_that_is_missing(trained, capsys):
+    assert "nothing.mp4: no such file" in call("explain", "nothing.mp4", "--weights", trained, code=1, capsys=capsys)
+
+
+def test_the_overlay_marks_what_is_relevant():
+    clip = np.full((2, 10, 10, 3), 200, dtype=np.uint8)
+    relevance = np.zeros((2, 10, 10))
+    relevance[:, 3:5, 3:5] = [[-2.0, 2.0], [2.0, -2.0]]
+    drawn = overlay(clip, relevance)
+    assert (drawn[relevance == 0] == 120).all()  # gray and darkened
+    marked = drawn[relevance != 0]
+    assert (marked == marked[0]).all() and marked[0, 0] > 200 and marked[0, 2] < marked[0, 0]  # yellow, whatever the sign
+    assert (overlay(clip, np.zeros((2, 10, 10))) == 120).all()

@@ -1,0 +1,304 @@
+"""The config names every mistake with the mend; its documentation does not drift; keys rerun what is said."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxplain.cli.config_docs import RERUNS, keys, readme
+from voxplain.config import Config, json_schema, load_config
+from voxplain.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = {"models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}}
+
+
+def changed(place: str, value: Any, base: dict = BASE) -> dict:
+    """`base` with one key set; dots go a level deeper."""
+    config = copy.deepcopy(base)
+    *sections, last = place.split(".")
+    inner = config
+    for section in sections:
+        inner = inner.setdefault(section, {})
+    inner[last] = value
+    return config
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.name)
+def test_the_projects_configs_are_good(path):
+    given_ = yaml.safe_load(path.read_text())
+    load_config(given_)
+    jsonschema.validate(given_, json.loads(json_schema()))
+
+
+@pytest.mark.parametrize(
+    "place, value, says",
+    [
+        ("model", {}, "model: unknown key; did you mean 'models'?"),
+        ("clip", {}, "clip: unknown key; did you mean 'clips'?"),
+        ("clips.frame", 16, "clips.frame: unknown key; did you mean 'frames'?"),
+        ("models.r3d.layer", ["layer3"], "models.r3d.layer: unknown key; did you mean 'layers'?"),
+        ("models.r3d.training.epoch", 3, "models.r3d.training.epoch: unknown key; did you mean 'epochs'?"),
+        ("scores.zzz", 1, "Known keys here: random_concepts, test, alpha"),
+        ("run", "a/b", "run: "),
+        ("run", "", "run: "),
+        ("seeds", [], "seeds: "),
+        ("seeds", ["x"], "seeds.0: "),
+        ("seeds", 3, "seeds: "),
+        ("data.shard_size", 0, "data.shard_size: "),
+        ("data.classes", "kick", "data.classes: "),
+        ("data.videos_per_class", -1, "data.videos_per_class: "),
+        ("clips.size", 4, "clips.size: "),
+        ("clips.frames", 0, "clips.frames: "),
+        ("clips.frames", 1.5, "clips.frames: "),
+        ("clips.sampling", "centre", "clips.sampling: "),
+        ("clips.crop", None, "clips.crop: "),
+        ("models", None, "models: "),
+        ("models.r3d", "r3d_18", "models.r3d: "),
+        ("models.r3d.network", None, "models.r3d.network: "),
+        ("models.r3d.layers", [], "models.r3d.layers: "),
+        ("models.r3d.layers", "layer3", "models.r3d.layers: "),
+        ("models.r3d.layers", ["../layer3"], "models.r3d.layers.0: "),
+        ("models.r3d.head", "new", "models.r3d: Value error, head: new needs weights"),
+        ("models.r3d.training.learning_rate", 0, "models.r3d.training.learning_rate: "),
+        ("models.r3d.training.optimizer", "adam", "models.r3d.training.optimizer: "),
+        ("models.r3d.training.validation_share", 1, "models.r3d.training.validation_share: "),
+        ("models.r3d.training.masked", 1.1, "models.r3d.training.masked: "),
+        ("models.a b", {"network": "r3d_18", "layers": ["layer3"]}, "models.a b"),
+        ("supervoxels.n_segments", [], "supervoxels.n_segments: "),
+        ("supervoxels.n_segments", [15, 0], "supervoxels.n_segments.1: "),
+        ("supervoxels.compactness", 0, "supervoxels.compactness: "),
+        ("supervoxels.preset", "offical", "supervoxels.preset: "),
+        ("activations.fill", "gray", "activations.fill"),
+        ("activations.pooling", [1, 1], "activations.pooling"),
+        ("activations.form", "box", "activations.form: "),
+        ("concepts.clusters", 1, "concepts.clusters: "),
+        ("concepts.clusters", "many", "concepts.clusters: "),
+        ("cavs", None, "cavs: "),
+        ("cavs.random_sets", 1, "cavs.random_sets: "),
+        ("cavs.negatives", "videos", "cavs.negatives: "),
+        ("scores.alpha", 1, "scores.alpha: "),
+        ("scores.test", "t", "scores.test: "),
+        ("editing.k_max", 0, "editing.k_max: "),
+        ("figures.examples", 0, "figures.examples: "),
+    ],
+)
+def test_mistakes_are_named_by_place(place, value, says):
+    with pytest.raises(ConfigError) as raised:
+        load_config(changed(place, value))
+    text = str(raised.value)
+    assert says in text
+    # What was written is shown, so that it can be found.
+    assert "unknown key" in text or "missing; add it" in text or "; it is " in text
+
+
+def test_all_mistakes_are_told_at_once():
+    config = changed("clips.frame", 3, changed("seeds", [], changed("models.r3d.head", "old")))
+    with pytest.raises(ConfigError) as raised:
+        load_config(config)
+    lines = str(raised.value).splitlines()[1:]
+    assert sorted(line.split(":")[0].strip() for line in lines) == ["clips.frame", "models.r3d.head", "seeds"]
+
+
+@pytest.mark.parametrize("given_", [None, [], "text", {}, {"models": {"r3d": {}}}])
+def test_configs_that_are_none(given_):
+    with pytest.raises(ConfigError):
+        load_config(given_)
+
+
+PLACES = [key.place.replace("NAME", "r3d") for key in keys()]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@given(st.sampled_from(PLACES), ANYTHING)
+@settings(deadline=None, max_examples=300)
+def test_any_value_is_taken_or_named_by_its_key(place, value):
+    config = changed(place, value)
+    try:
+        taken = load_config(config)
+    except ConfigError as error:
+        assert f"  {place}" in str(error) or f"  {place.rpartition('.')[0]}:" in str(error)
+    else:
+        # What was taken is whole: it can be written down, read again, and says the same.
+        assert load_config(json.loads(taken.model_dump_json())) == taken
+
+
+@given(st.sampled_from([place.rpartition(".")[0] for place in PLACES]), st.text("abcdefgh_", min_size=1, max_size=12))
+@settings(deadline=None, max_examples=100)
+def test_any_unknown_key_is_named_with_the_known_ones(section, key):
+    place = f"{section}.{key}".lstrip(".")
+    if place in PLACES or place in {known.partition(".")[0] for known in PLACES} or section.endswith("options"):
+        return
+    if any(known.startswith(f"{place}.") for known in PLACES):
+        return
+    with pytest.raises(ConfigError) as raised:
+        load_config(changed(place, 1))
+    assert f"  {place}: unknown key" in str(raised.value) and "Known keys here:" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path, text", [("config/README.md", readme()), ("workflow/schemas/config.schema.json", json_schema())]
+)
+def test_generated_files_do_not_drift(path, text):
+    assert (ROOT / path).read_text() == text, "run `python -m voxplain config` and commit what it writes"
+
+
+def test_every_key_is_documented():
+    text = readme()
+    for key in keys():
+        assert key.field.description, f"{key.place} has no description in voxplain.config"
+        assert f"| `{key.place.rpartition('.')[2]}` | " in text
+    assert set(RERUNS) <= {key.place for key in keys()} | {
+        key.place.rpartition(".")[0] for key in keys()
+    } | {key.place.partition(".")[0] for key in keys()}, "RERUNS names a key that is no more"
+
+
+def test_the_schema_agrees_with_the_models():
+    validator = jsonschema.Draft202012Validator(json.loads(json_schema()))
+    for good in (BASE, changed("seeds", [1, 2]), changed("activations.pooling", None)):
+        assert validator.is_valid(good)
+    for bad in ({}, changed("model", {}), changed("clips.frame", 3), changed("concepts.clusters", 1)):
+        assert not validator.is_valid(bad)
+
+
+# What the workflow would run for another value of each key, against what config/README.md says.
+EMBEDDED = {
+    "run": "a",
+    "data": {"options": {"classes": 3, "train_per_class": 5, "test_per_class": 4, "size": 32}},
+    "models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}, "i3d": {"network": "i3d", "layers": ["mixed_4f"]}},
+}
+OTHERS = {
+    "run": "b",
+    "seeds": [0, 1],
+    "data.adapter": None,  # changes with data.path
+    "data.path": "other.csv",
+    "data.options": {"classes": 3, "train_per_class": 4, "test_per_class": 4, "size": 32},
+    "data.classes": ["disk_slide", "star_spin"],
+    "data.videos_per_class": 2,
+    "models.NAME.network": "r3d",
+    "models.NAME.options": {"width": 8},
+    "models.NAME.weights": "kinetics400",
+    "models.NAME.head": "new",
+    "models.NAME.layers": ["layer3", "layer4"],
+    "supervoxels.n_segments": [20],
+    "supervoxels.options": {"min_volume": 0.01},
+    "activations.fill": (0, 0, 0),
+    "activations.pooling": (2, 1, 1),
+    "concepts.videos_per_class": 2,
+    "editing.videos_per_class": 2,
+    "cavs.classifier": "sgd",
+    "cavs.options": {"shrinkage": 0.2},
+}
+ONLY = {"data.path": "csv", "data.options": "embedded", "data.classes": "embedded"}  # data that a value fits
+CSV = "path,label,split\n" + "".join(
+    f"{label}{i}.mp4,{label},{'train' if i < 3 else 'test'}\n" for label in ("kick", "punch") for i in range(5)
+)
+
+
+def another(key) -> Any:
+    """Another value for a key: a neighbor of its default."""
+    if key.place in OTHERS:
+        return OTHERS[key.place]
+    default = key.field.get_default(call_default_factory=True)
+    choices = getattr(key.field.annotation, "__args__", ())
+    match default:
+        case bool():
+            return not default
+        case str() if choices:
+            return next(choice for choice in choices if choice != default)
+        case int():
+            return default + 1
+        case float():
+            return default / 2 or 0.1
+    raise AssertionError(f"add another value for {key.place} to OTHERS")
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    """Function from a config to all jobs of its run, as Snakemake plans them in an empty folder."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings import types
+
+    folder = tmp_path_factory.mktemp("plans")
+    for name in ("own.csv", "other.csv"):
+        (folder / name).write_text(CSV)
+    home = os.getcwd()
+    os.chdir(folder)
+
+    def plan(config):
+        quiet = types.OutputSettings(quiet={types.Quietness.ALL}, enable_file_logging=False)
+        with SnakemakeApi(quiet) as api:
+            workflow = api.workflow(
+                resource_settings=types.ResourceSettings(cores=2),
+                config_settings=types.ConfigSettings(config=config),
+                snakefile=ROOT / "workflow/Snakefile",
+            )._workflow
+            workflow.dag_settings = types.DAGSettings(targets={"all"})
+            workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
+            workflow._build_dag()
+            return {
+                (job.rule.name, tuple(job.output)): (set(job.input), {k: repr(v) for k, v in job.params.items()})
+                for job in workflow.dag.jobs
+                # The report shows the whole config; targets have nothing of their own.
+                if job.output and job.rule.name != "make_report"
+            }
+
+    yield plan
+    os.chdir(home)
+
+
+def first_rules(before: dict, after: dict) -> set[str]:
+    """Rules whose jobs differ although nothing that they use is made by a job that differs."""
+    differing = {job for job, made_from in after.items() if before.get(job) != made_from}
+    made = {path for _, outputs in differing for path in outputs}
+    # What is made from changed files changes with them.
+    while more := {job for job, (inputs, _) in after.items() if inputs & made} - differing:
+        differing |= more
+        made |= {path for _, outputs in more for path in outputs}
+    return {rule for rule, outputs in differing if not after[rule, outputs][0] & made}
+
+
+def test_keys_rerun_what_the_documentation_says(jobs):
+    bases = {"embedded": EMBEDDED, "csv": {**EMBEDDED, "data": {"adapter": "csv", "path": "own.csv"}}}
+    before = {kind: jobs(base) for kind, base in bases.items()}
+    rules = {rule for plan in before.values() for rule, _ in plan}
+    wrong = {}
+    for key in keys():
+        value = another(key)
+        if value is None:
+            continue
+        found = set()
+        kinds = [kind for kind in bases if ONLY.get(key.place, kind) == kind]
+        for kind in kinds:
+            config = changed(key.place.replace("NAME", "r3d"), value, bases[kind])
+            if key.place == "models.NAME.head":
+                config["models"]["r3d"]["weights"] = "kinetics400"
+            found |= first_rules(before[kind], jobs(config))
+        said = {word for word in re.findall(r"\w+", key.reruns) if word in rules}
+        if kinds == ["embedded"]:
+            said -= {"list_videos"}
+        if found != said:
+            wrong[key.place] = f"says {sorted(said)}, reruns {sorted(found)}"
+    assert not wrong
+
+
+def test_another_value_is_another_value():
+    defaults = Config.model_validate(BASE)
+    for key in keys():
+        value = another(key)
+        if value is not None and key.place != "models.NAME.head":
+            assert load_config(changed(key.place.replace("NAME", "r3d"), value)) != defaults, key.place
