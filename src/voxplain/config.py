@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import ConfigError, nearest
 
@@ -137,6 +137,7 @@ class Activations(Section):
 class Concepts(Section):
     """Clustering per class (3D-ACE, section 2.2)."""
 
+    models: list[Name] | None = Field(None, min_length=1, description="Networks to find concepts in; all by default.")
     videos_per_class: PositiveInt | None = Field(
         None, description="Discovery videos per class, from the train split; all by default."
     )
@@ -179,11 +180,110 @@ class Editing(Section):
     draws: PositiveInt = Field(5, description="Draws of the random strategies.")
 
 
+class Explainer(Section):
+    """A method that explains clips."""
+
+    method: str | None = Field(None, description="Registered explainer; by default the one of this name.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the explainer.")
+
+
+def _explainers() -> dict[str, Explainer]:
+    """The paper's methods and those added to them, with settings for small clips on a CPU."""
+    cheap = {"integrated_gradients": {"steps": 8}, "smoothgrad": {"samples": 4}, "occlusion": {"n_segments": [50]}}
+    names = "dtd gradcam guided_backprop guided_gradcam lrp_epsilon_plus lrp_gamma input_x_gradient".split()
+    return {name: Explainer(options=cheap.get(name, {})) for name in (*names, *cheap)}
+
+
+class Selective(Section):
+    """Selective relevance (Selective Relevance, section 3)."""
+
+    preset: Literal["official", "paper", "corrected"] = Field(
+        "corrected", description="As the newest released code, as the code of the paper's time, or as meant."
+    )
+    sigma: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="Threshold n, in standard deviations; a preset's values are not another's."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="padding, sign, deviation_of, centre, normalize: override the preset."
+    )
+    sweep: list[Annotated[float, Field(ge=0)]] = Field(
+        [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves."
+    )
+
+
+class Moving(Section):
+    """What counts as motion."""
+
+    unit: Literal["pixels", "rendered"] = Field(
+        "pixels", description="pixels per frame, or gray levels of flow stretched frame by frame to 0..255."
+    )
+    threshold: Annotated[float, Field(ge=0)] = Field(0.5, description="A voxel with more than this moves.")
+    sweep: list[Annotated[float, Field(ge=0)]] = Field(
+        [0.1, 0.25, 0.5, 1, 2], min_length=1, description="Thresholds of the curves."
+    )
+
+
+class Flow(Section):
+    """Optical flow, against which motion is judged."""
+
+    method: str = Field("farneback", description="Flow estimator: farneback (the paper's), dis, tvl1, raft.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
+    camera: Literal["none", "homography", "affine"] = Field(
+        "none", description="Motion shared by most of a frame that is taken from the flow."
+    )
+    moving: Moving = Field(default_factory=Moving)
+    compare: list[str] = Field(
+        ["farneback", "dis", "tvl1"], description="Estimators to compare with exact flow, where that is known."
+    )
+
+
+class Relevant(Section):
+    """What counts as relevant."""
+
+    unit: Literal["share", "rendered"] = Field(
+        "share", description="share of the map's maximum, or gray levels of the map stretched to 0..255."
+    )
+    threshold: Annotated[float, Field(ge=0)] = Field(0.05, description="A voxel with more than this is relevant.")
+
+
+class Timing(Section):
+    """How the cost of explanations is measured (Selective Relevance, table 4)."""
+
+    batch: PositiveInt = Field(1, description="Clips at once.")
+    repeats: Annotated[int, Field(ge=2)] = Field(5, description="Measurements.")
+    warmup: Annotated[int, Field(ge=0)] = Field(1, description="Runs before them.")
+
+
+class Relevance(Section):
+    """Explanations of test clips, and how much of them is motion (Selective Relevance)."""
+
+    models: list[Name] | None = Field(None, min_length=1, description="Networks to explain; all by default.")
+    videos_per_class: PositiveInt | None = Field(10, description="Test videos per class; null takes all.")
+    target: Literal["label", "predicted"] = Field("label", description="Explain the true or the predicted class.")
+    relevant: Relevant = Field(default_factory=Relevant)
+    empty: Literal["nan", "zero"] = Field(
+        "nan", description="Precision of a clip without a relevant voxel: left out, or 0 as in the authors' code."
+    )
+    batch: PositiveInt = Field(8, description="Clips explained at once; halved when memory runs out.")
+    precision: Literal["float16", "float32"] = Field(
+        "float16", description="Of maps on disk, each scaled to a maximum of 1."
+    )
+    compare_with: Name | None = Field(
+        None, description="Another run, finished, of the same networks, to compare the selected share with."
+    )
+    timing: Timing = Field(default_factory=Timing)
+
+
 class Figures(Section):
     """Pictures."""
 
     concepts: PositiveInt = Field(3, description="Most and least important concepts in figure 1.")
     examples: PositiveInt = Field(4, description="Clips shown per concept.")
+    relevance: PositiveInt = Field(4, description="Clips in the sheet of explanations.")
+    animated: PositiveInt = Field(2, description="How many of them move in the animation.")
+    videos: list[str] | None = Field(
+        None, description="Videos to show explanations of, by name; by default those with the most precise maps."
+    )
 
 
 class Config(Section):
@@ -200,7 +300,22 @@ class Config(Section):
     cavs: Cavs = Field(default_factory=Cavs)
     scores: Scores = Field(default_factory=Scores)
     editing: Editing = Field(default_factory=Editing)
+    explainers: dict[Name, Explainer] = Field(
+        default_factory=_explainers, min_length=1, description="Explainers by the name they get in tables."
+    )
+    selective: Selective = Field(default_factory=Selective)
+    flow: Flow = Field(default_factory=Flow)
+    relevance: Relevance = Field(default_factory=Relevance)
     figures: Figures = Field(default_factory=Figures)
+
+    @field_validator("concepts", "relevance")
+    @classmethod
+    def _models_are_there(cls, section: Concepts | Relevance, info: ValidationInfo) -> Concepts | Relevance:
+        known = list(info.data.get("models", section.models or []))
+        for name in section.models or []:
+            if name not in known:
+                raise ValueError(f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}")
+        return section
 
 
 def load_config(given: dict[str, Any]) -> Config:
@@ -235,10 +350,8 @@ def _keys_at(place: list[str]) -> list[str]:
     for part in place:
         if part in getattr(section, "model_fields", {}):
             section = section.model_fields[part].annotation
-            if section == dict[Name, Model]:
-                section = {"models": Model}
-        elif isinstance(section, dict):
-            section = section["models"]
+        elif get_origin(section) is dict:
+            section = get_args(section)[1]
     return list(getattr(section, "model_fields", {}))
 
 

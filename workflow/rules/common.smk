@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.provenance import code_hash
-from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
+from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, relevance_videos, source_file
 from voxplain.videos.table import safe_name
 
 try:
@@ -23,16 +23,33 @@ except VoxplainError as error:
 
 DISCOVERY = discovery_videos(TABLE, CONFIG.concepts)
 EVALUATION = evaluation_videos(TABLE, CONFIG.editing)
+RELEVANCE_VIDEOS = relevance_videos(TABLE, CONFIG.relevance)
+CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
+RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
+EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
+USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
 SEGMENTATION = {
     "n_segments": CONFIG.supervoxels.n_segments,
     "compactness": CONFIG.supervoxels.compactness,
     "sigma": CONFIG.supervoxels.sigma,
 }
 
+EXPLAINED = {
+    shard: rows["video"].tolist()
+    for shard, rows in pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])])
+    .drop_duplicates("video")
+    .groupby("shard")
+}
+RELEVANT = {shard: rows["video"].tolist() for shard, rows in RELEVANCE_VIDEOS.groupby("shard")}
+FLOW_OPTIONS = {"method": CONFIG.flow.method, "options": CONFIG.flow.options, "camera": CONFIG.flow.camera}
+MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
+
 RUN = f"results/{CONFIG.run}"
 CLIPS = f"{DATA}/clips-{digest(CONFIG.clips)}"
-SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, CONFIG.concepts.videos_per_class, CONFIG.editing.videos_per_class)}"
+SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, EXPLAINED)}"
+FLOW = f"{CLIPS}/flow-{digest(FLOW_OPTIONS, RELEVANT)}"
 NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
+OTHER_NETWORK = CONFIG.relevance.compare_with and NETWORK.replace(RUN, f"results/{CONFIG.relevance.compare_with}")
 LAYER = f"{NETWORK}/{{layer}}"
 TABLES = f"{RUN}/tables"
 FIGURES = f"{RUN}/figures"
@@ -45,9 +62,11 @@ EVALUATION_SHARDS = EVALUATION["shard"].unique().tolist()
 CLASSES = sorted(TABLE["label"].unique())
 LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labels
 SHARDS_OF_CLASS = {label: rows["shard"].unique().tolist() for label, rows in DISCOVERY.groupby("label")}
-EXPLAINED = {
-    shard: rows["video"].tolist() for shard, rows in pd.concat([DISCOVERY, EVALUATION]).groupby("shard")
-}
+RELEVANT_SHARDS = list(RELEVANT)
+# Of the embedded videos it is known what moves.
+KNOWN = CONFIG.data.adapter == "embedded" and CONFIG.data.path is None
+TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
+TRUTH = f"{DATA}/embedded/ground_truth.h5" if KNOWN else None
 
 
 wildcard_constraints:
@@ -59,12 +78,17 @@ wildcard_constraints:
 
 
 def expand_layers(pattern, **fixed):
-    """Expand a pattern over all networks, seeds and layers."""
+    """Expand a pattern over the networks that concepts are found in, seeds and layers."""
     return [
         path
-        for name, model in CONFIG.models.items()
-        for path in expand(pattern, model=name, seed=CONFIG.seeds, layer=model.layers, **fixed)
+        for name in CONCEPT_MODELS
+        for path in expand(pattern, model=name, seed=CONFIG.seeds, layer=CONFIG.models[name].layers, **fixed)
     ]
+
+
+def expand_explained(pattern):
+    """Expand a pattern over the networks whose relevance is explained, seeds and shards."""
+    return expand(pattern, model=RELEVANCE_MODELS, seed=CONFIG.seeds, shard=RELEVANT_SHARDS)
 
 
 def shards_of_class(pattern):
@@ -80,6 +104,13 @@ def part(name, *keys):
     return {key: values[key] for key in keys} if keys else values
 
 
+def plugins(package, name="*"):
+    """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
+    folder = ROOT / "src/voxplain" / package
+    found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
+    return [".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in found if path.stem != "__init__"]
+
+
 def code(stage, *plugins):
     """Hash of a stage's script and of the library modules that it calls."""
     return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
@@ -92,10 +123,19 @@ CONCEPTS = [
     *expand_layers(f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png", label=list(LABELS)),
 ]
 
+TABLES_2 = ["motion_precision", "baseline_agreement", "selectivity", "explanation_overhead", "selected_share"]
+TABLES_2 += ["motion_sweep", "model_accuracy", "set_aside"]
+TABLES_2 += ["ground_truth_precision", "flow_error"] if KNOWN else []
+RELEVANCE = [
+    *[f"{TABLES}/{name}.parquet" for name in TABLES_2],
+    f"{FIGURES}/motion_sweep.png",
+    *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
+]
+
 
 def print_summary():
     """Say what was made and where."""
-    for kind, pattern in [("Tables", "tables/*.csv"), ("Figures", "figures/**/*.png"), ("Report", "report.html")]:
+    for kind, pattern in [("Tables", "tables/*.csv"), ("Figures", "figures/**/*.[pg][ni][gf]"), ("Report", "report.html")]:
         found = sorted(Path(RUN).glob(pattern))
         print(f"{kind + ':':<9}" + "\n         ".join(map(str, found[:12])))
         if len(found) > 12:

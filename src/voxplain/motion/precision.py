@@ -15,7 +15,6 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from voxplain.errors import ConfigError, VoxplainError
 
@@ -132,9 +131,14 @@ def moving_mask(
     -------
     (T-1, H, W) bool array
     """
+    return speeds(flow, unit=unit) > threshold
+
+
+def speeds(flow: np.ndarray, *, unit: Literal["rendered", "pixels"] = "pixels") -> np.ndarray:
+    """How much voxels move, (T-1, H, W), in the unit of `moving_mask`'s threshold."""
     if unit not in ("rendered", "pixels"):
         raise ConfigError(f"Motion cannot be measured in {unit!r}. Known: rendered, pixels.")
-    return (render_flow(flow) if unit == "rendered" else _strength(flow)) > threshold
+    return render_flow(flow) if unit == "rendered" else _strength(flow)
 
 
 def render_flow(flow: np.ndarray) -> np.ndarray:
@@ -222,7 +226,9 @@ def selectivity(relevance: np.ndarray, selective: np.ndarray) -> tuple[float, fl
     return _share(kept > 0, all_of_it > 0), relevance_share
 
 
-def ground_truth_scores(relevance: np.ndarray, mask: np.ndarray, threshold: float = 0) -> dict[str, float]:
+def ground_truth_scores(
+    relevance: np.ndarray, mask: np.ndarray, threshold: float = 0, *, chosen: np.ndarray | None = None
+) -> dict[str, float]:
     """Compare a map with the voxels that are known to matter.
 
     Parameters
@@ -231,6 +237,8 @@ def ground_truth_scores(relevance: np.ndarray, mask: np.ndarray, threshold: floa
         Relevant is what exceeds `threshold`.
     mask : (T or T-1, H, W) bool array
         The truth, such as the actor's voxels or those that move.
+    chosen : (T, H, W) bool array, optional
+        What is relevant, where a threshold alone does not say it.
 
     Returns
     -------
@@ -239,8 +247,9 @@ def ground_truth_scores(relevance: np.ndarray, mask: np.ndarray, threshold: floa
         that a voxel of the truth has more relevance than another (NaN where the truth is empty or
         everything).
     """
-    relevance, truth = _paired(_strength(relevance), np.asarray(mask, bool))
-    relevant = relevance > threshold
+    truth = np.asarray(mask, bool)
+    relevant, _ = _paired(_strength(relevance) > threshold if chosen is None else chosen, truth)
+    relevance, truth = _paired(_strength(relevance), truth)
     hit = relevant & truth
     return {
         "precision": _share(hit, relevant),
@@ -340,7 +349,10 @@ def _share(part: np.ndarray, whole: np.ndarray, *, empty: str = "nan") -> float:
 def _auroc(values: np.ndarray, truth: np.ndarray) -> float:
     if truth.all() or not truth.any():
         return NAN
-    return float(roc_auc_score(truth.ravel(), values.ravel()))
+    others, found = np.sort(values[~truth]), np.sort(values[truth])
+    # Of every voxel of the truth, how many others rank below it, ties counted half.
+    below = np.searchsorted(others, found, "left") + np.searchsorted(others, found, "right")
+    return float(below.mean() / (2 * len(others)))
 
 
 def _counts_as_zero(empty: str) -> bool:

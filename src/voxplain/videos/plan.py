@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..config import Concepts, Config, Data, Editing
+from ..config import Concepts, Config, Data, Editing, Relevance
 from ..errors import ConfigError, nearest
 from .table import read_video_table
 
@@ -78,6 +78,11 @@ def discovery_videos(table: pd.DataFrame, concepts: Concepts) -> pd.DataFrame:
 def evaluation_videos(table: pd.DataFrame, editing: Editing) -> pd.DataFrame:
     """Rows of the test videos that are edited."""
     return _first(table[table["split"] == "test"], editing.videos_per_class)
+
+
+def relevance_videos(table: pd.DataFrame, relevance: Relevance) -> pd.DataFrame:
+    """Rows of the test videos whose classification is explained voxel by voxel."""
+    return _first(table[table["split"] == "test"], relevance.videos_per_class)
 
 
 def _first(table: pd.DataFrame, n: int | None) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -70,6 +70,19 @@ class ClipStore:
         self._stack.close()
 
 
+def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:
+    """Put videos into groups that have up to `size` clips together, or one video that has more."""
+    groups: list[list[str]] = []
+    total = size
+    for video, count in counts.items():
+        if total + count > size:
+            groups.append([])
+            total = 0
+        groups[-1].append(video)
+        total += count
+    return groups
+
+
 class LabelStore:
     """Supervoxel labels of several shards by video and clip.
 
@@ -88,6 +101,12 @@ class LabelStore:
     def labels(self, video: str, clip: int) -> np.ndarray:
         """Labels of one clip as (levels, T, H, W) uint16."""
         return self._groups[video]["labels"][clip]
+
+    def of_videos(self, videos: Sequence[str]) -> np.ndarray | None:
+        """Labels of all clips of some videos as (n, levels, T, H, W) uint16, or None if some are not there."""
+        if not set(videos) <= set(self._groups):
+            return None
+        return np.concatenate([self._groups[video]["labels"][()] for video in videos])
 
     def __enter__(self) -> LabelStore:
         return self

@@ -1,0 +1,38 @@
+"""Scores of every map of a shard against motion, each other and ground truth (rule measure_motion)."""
+
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.artifacts import write_table
+from voxplain.motion.clips import open_motion
+from voxplain.motion.precision import moving_mask
+from voxplain.motion.scores import agreements, score_clip
+from voxplain.motion.truth import truth_masks
+
+
+def main(stage):
+    params = stage.params
+    found = {"motion_scores": [], "map_agreement": [], "ground_truth_scores": []}
+    with open_motion(stage.input, params.explainers) as clips:
+        for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
+            moving = moving_mask(clip.flow, **params.moving)
+            truth = {}
+            if params.truth:
+                truth = truth_masks(
+                    params.truth, clip.video, clip.indices, pairs=clip.pairs, camera=params.camera, **params.moving
+                )
+            scores, known = score_clip(
+                clip.maps, clip.masks, moving, truth, pairs=clip.pairs, relevant=params.relevant
+            )
+            pairs = agreements(clip.maps, relevant=params.relevant)
+            for name, rows in zip(found, (scores, pairs, known), strict=True):
+                found[name].append(pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number))
+    place = {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
+    for (kind, tables), path in zip(found.items(), stage.output, strict=True):
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        write_table(path, table.assign(**place), kind=kind, made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

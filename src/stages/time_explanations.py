@@ -1,0 +1,41 @@
+"""Time explanations and the selection on top of them, on the clips themselves (rule time_explanations)."""
+
+import numpy as np
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.artifacts import open_h5, write_table
+from voxplain.explainers.entry import explain
+from voxplain.models.trained import load_trained
+from voxplain.motion.selective import selective_relevance
+from voxplain.timing import describe_device, time_steps
+
+
+def main(stage):
+    params = stage.params
+    model = load_trained(stage.input.weights)
+    batch = params.timing["batch"]
+    with open_h5(stage.input.clips, "clips") as source:
+        usable = [video for video in params.videos if video in source and "clips" in source[video]]
+        clips = np.concatenate([source[video]["clips"][()] for video in usable[:batch]])[:batch]
+    targets = model.targets(model.predict(clips).tolist())
+    tables = []
+    for name, settings in tqdm(params.explainers.items(), unit="method", mininterval=10):
+        first, both = time_steps(
+            lambda: explain(model.network, clips, targets, settings["method"] or name, **settings["options"]),
+            lambda maps: selective_relevance(maps, params.sigma, params.preset, **params.options),
+            model.device,
+            repeats=params.timing["repeats"],
+            warmup=params.timing["warmup"],
+        )
+        for selective, readings in ((False, first), (True, both)):
+            milliseconds = np.array(readings) / len(clips)
+            tables.append(pd.DataFrame({"method": name, "selective": selective, "ms": milliseconds}))
+    table = pd.concat(tables, ignore_index=True)
+    table = table.assign(model=stage.wildcards.model, device=describe_device(model.device), batch=len(clips))
+    write_table(stage.output[0], table, kind="timings", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,261 @@
+"""Tables 1 to 4 of Selective Relevance, the same against ground truth, and comparisons of two networks.
+
+The paper does not say whether its means are over clips or over videos: `mean` and `sd` are over clips, of
+which 1,010 videos gave it 12,219, and the intervals are over videos, whose clips are not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+
+from ..statistics import bootstrap_interval
+from .precision import summarize
+
+PLACE = ["model", "method"]
+
+
+def motion_precision_table(scores: pd.DataFrame, published: pd.DataFrame, *, empty: str = "nan") -> pd.DataFrame:
+    """Precision of every method and its selective counterpart (table 1).
+
+    Parameters
+    ----------
+    scores : DataFrame
+        model, seed, method, selective, video, clip, precision, base_rate
+    published : DataFrame
+        method, selective, published_mean, published_sd
+    empty : {"nan", "zero"}
+        Precision of clips without a relevant voxel.
+
+    Returns
+    -------
+    DataFrame
+        model, method, selective, mean, sd, ci_low, ci_high (95 %, bootstrap over videos and seeds),
+        video_mean, video_sd, base_rate (of the clips that count), lift (mean over base rate), n_clips,
+        n_videos, n_empty, n_seeds, and the paper's cells.
+    """
+    rows = []
+    for key, group in scores.groupby([*PLACE, "selective"], sort=False):
+        # Without a pair of frames that follow each other there is no motion to be precise about.
+        group = group.dropna(subset=["base_rate"])
+        counted = group if empty == "zero" else group.dropna(subset=["precision"])
+        clips = summarize(group["precision"], empty=empty)
+        videos = summarize(group["precision"], group["video"], empty=empty)
+        base = counted["base_rate"].mean()
+        filled = counted.fillna({"precision": 0.0})
+        low, high = bootstrap_interval(per_video(filled, "precision"))
+        rows.append(
+            {
+                **dict(zip([*PLACE, "selective"], key, strict=True)),
+                "mean": clips["mean"],
+                "sd": clips["sd"],
+                "ci_low": low,
+                "ci_high": high,
+                "video_mean": videos["mean"],
+                "video_sd": videos["sd"],
+                "base_rate": base,
+                "lift": clips["mean"] / base if base else np.nan,
+                "n_clips": clips["n_clips"],
+                "n_videos": videos["n_videos"],
+                "n_empty": clips["n_empty"],
+                "n_seeds": group["seed"].nunique(),
+            }
+        )
+    return pd.DataFrame(rows).merge(published, how="left", on=["method", "selective"])
+
+
+def baseline_agreement_table(agreements: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Agreement of every two methods (table 2).
+
+    Parameters
+    ----------
+    agreements : DataFrame
+        model, seed, method_a, method_b, video, clip, agreement
+    published : DataFrame
+        method_a, method_b (in either order), published_mean, published_sd
+
+    Returns
+    -------
+    DataFrame
+        model, method_a, method_b, mean, sd, ci_low, ci_high, n_clips, n_videos, n_empty, and the paper's cells.
+    """
+    pairs = ["method_a", "method_b"]
+    either = pd.concat([published, published.rename(columns=dict(zip(pairs, pairs[::-1], strict=True)))])
+    rows = [
+        {**dict(zip(["model", *pairs], key, strict=True)), **_summary(group, "agreement"), **_counts(group, "agreement")}
+        for key, group in agreements.groupby(["model", *pairs], sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*rows[0]] if rows else ["model", *pairs]).merge(either, how="left", on=pairs)
+
+
+def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: float) -> pd.DataFrame:
+    """Share of an explanation that its selective map keeps, in area and in relevance (table 3).
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As in `motion_precision_table`, with area_share and relevance_share of selective maps.
+    published : DataFrame
+        method, published_area_mean, published_area_sd, published_relevance_mean, published_relevance_sd
+    sigma : float
+        The threshold of the selection.
+
+    Returns
+    -------
+    DataFrame
+        model, method, sigma, {area,relevance}_{mean,sd,ci_low,ci_high}, n_clips, n_videos, n_empty (clips
+        without positive relevance), and the paper's cells, of sigma 4.
+    """
+    rows = []
+    for key, group in scores[scores["selective"]].groupby(PLACE, sort=False):
+        row = {**dict(zip(PLACE, key, strict=True)), "sigma": sigma}
+        for share in ("area", "relevance"):
+            row |= {f"{share}_{name}": value for name, value in _summary(group, f"{share}_share").items()}
+        rows.append({**row, **_counts(group, "area_share")})
+    return pd.DataFrame(rows).merge(published, how="left", on="method")
+
+
+def selected_share_table(scores: pd.DataFrame, other: pd.DataFrame | None = None, *, run: str | None = None) -> pd.DataFrame:
+    """Share of relevance that is selected, and its difference from another run's networks.
+
+    Where one network can tell classes apart by motion alone and another by context alone, the first should
+    have the larger share: the paper's claim, which its data could not test.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As in `selectivity_table`.
+    other : DataFrame, optional
+        The same of another run, whose videos are others.
+    run : str, optional
+        Name of that run.
+
+    Returns
+    -------
+    DataFrame
+        model, method, share (area or relevance), mean, ci_low, ci_high, n_videos; with `other` also
+        compared_with, other_mean, difference (this run's minus the other's), difference_low, difference_high
+        (95 %, bootstrap over the videos of both).
+    """
+    rows = []
+    for key, group in scores[scores["selective"]].groupby(PLACE, sort=False):
+        for share in ("area", "relevance"):
+            mine = per_video(group, f"{share}_share")
+            low, high = bootstrap_interval(mine)
+            row = {**dict(zip(PLACE, key, strict=True)), "share": share, "mean": mine.mean()}
+            row |= {"ci_low": low, "ci_high": high, "n_videos": mine.shape[1]}
+            if other is not None:
+                row |= _difference(mine, _same_place(other, key, f"{share}_share"), run)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Milliseconds per clip for an explanation, and for it and its selective map (table 4).
+
+    Parameters
+    ----------
+    timings : DataFrame
+        model, method, selective, device, batch, ms (per clip): one row per measurement.
+    published : DataFrame
+        method, selective, published_mean_ms, published_sd_ms
+
+    Returns
+    -------
+    DataFrame
+        model, method, selective, mean_ms, sd_ms, device, batch, n, and the paper's cells.
+    """
+    keys = ["model", "method", "selective", "device", "batch"]
+    table = timings.groupby(keys, sort=False)["ms"].agg(mean_ms="mean", sd_ms="std", n="size").reset_index()
+    columns = ["model", "method", "selective", "mean_ms", "sd_ms", "device", "batch", "n"]
+    return table[columns].merge(published, how="left", on=["method", "selective"])
+
+
+def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
+    """How well maps find what is known to matter, or to move.
+
+    Parameters
+    ----------
+    found : DataFrame
+        model, seed, method, selective, target, video, clip, share, precision, recall, iou, auroc
+
+    Returns
+    -------
+    DataFrame
+        model, method, selective, target, precision, recall, iou, auroc and base_rate (means over clips),
+        {precision,recall}_{ci_low,ci_high} (95 %, bootstrap over videos and seeds), n_clips, n_videos.
+    """
+    keys = ["model", "method", "selective", "target"]
+    rows = []
+    for key, group in found.groupby(keys, sort=False):
+        row = dict(zip(keys, key, strict=True))
+        row |= {name: group[name].mean() for name in ("precision", "recall", "iou", "auroc")}
+        for name in ("precision", "recall"):
+            row[f"{name}_ci_low"], row[f"{name}_ci_high"] = bootstrap_interval(per_video(group, name))
+        rows.append({**row, "base_rate": group["share"].mean(), **_counts(group, "precision")})
+    return pd.DataFrame(rows)
+
+
+def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
+    """Means over clips at every threshold of selection (sigma; NaN for whole maps) and of motion.
+
+    Parameters
+    ----------
+    sweeps : DataFrame
+        model, method, sigma, flow_threshold, precision, base_rate, area_share, relevance_share
+
+    Returns
+    -------
+    DataFrame
+        The same columns, and lift, n_clips and n_empty.
+    """
+    keys = ["model", "method", "sigma", "flow_threshold"]
+    groups = sweeps.dropna(subset=["base_rate"]).groupby(keys, sort=False, dropna=False)
+    means = groups[["precision", "base_rate", "area_share", "relevance_share"]].mean()
+    counts = groups["precision"].agg(n_clips="count", n_empty=lambda values: int(values.isna().sum()))
+    table = means.join(counts).reset_index()
+    table.insert(table.columns.get_loc("base_rate") + 1, "lift", table["precision"] / table["base_rate"].replace(0, np.nan))
+    return table
+
+
+def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out."""
+    table = rows.pivot_table(index="seed", columns="video", values=column, aggfunc="mean", sort=True, dropna=False)
+    return table.dropna(axis=1).to_numpy(dtype=float)
+
+
+def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:
+    clips = summarize(rows[column])
+    low, high = bootstrap_interval(per_video(rows, column))
+    return {"mean": clips["mean"], "sd": clips["sd"], "ci_low": low, "ci_high": high}
+
+
+def _counts(rows: pd.DataFrame, column: str) -> dict[str, int]:
+    known = rows[rows[column].notna()]
+    return {"n_clips": len(known), "n_videos": known["video"].nunique(), "n_empty": len(rows) - len(known)}
+
+
+def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> np.ndarray:
+    same = rows["selective"] & (rows[PLACE] == list(key)).all(axis=1)
+    return per_video(rows[same], column)
+
+
+def _difference(mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000) -> dict[str, object]:
+    """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
+    draws = [_resampled(values, resamples, seed) for seed, values in enumerate((mine, others))]
+    low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    return {
+        "compared_with": run,
+        "other_mean": others.mean(),
+        "difference": mine.mean() - others.mean(),
+        "difference_low": float(low),
+        "difference_high": float(high),
+    }
+
+
+def _resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    seeds, videos = (rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in values.shape)
+    return np.einsum("rs,sv,rv->r", seeds, values, videos)

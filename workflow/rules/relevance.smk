@@ -1,0 +1,326 @@
+rule estimate_flow:
+    input:
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+    output:
+        f"{FLOW}/{{shard}}.h5",
+    log:
+        f"{FLOW}/logs/estimate_flow.{{shard}}.log",
+    benchmark:
+        f"{FLOW}/benchmarks/estimate_flow.{{shard}}.tsv"
+    params:
+        options=FLOW_OPTIONS,
+        videos=lambda wildcards: RELEVANT[wildcards.shard],
+        code=code("estimate_flow", *plugins("motion/flow", CONFIG.flow.method)),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/estimate_flow.py"
+
+
+rule explain_clips:
+    input:
+        weights=f"{NETWORK}/weights.safetensors",
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        labels=[f"{SEGMENTS}/labels/{{shard}}.h5"] if USES_SUPERVOXELS else [],
+    output:
+        f"{NETWORK}/explanations/{{shard}}.h5",
+    log:
+        f"{NETWORK}/logs/explain_clips.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/explain_clips.{{shard}}.tsv"
+    params:
+        explainers=EXPLAINERS,
+        options=part("relevance", "target", "batch", "precision"),
+        segmentation=SEGMENTATION,
+        videos=lambda wildcards: RELEVANT[wildcards.shard],
+        code=code("explain_clips", *plugins("explainers")),
+    resources:
+        mem_mb=6000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/explain_clips.py"
+
+
+rule select_relevance:
+    input:
+        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
+    output:
+        f"{NETWORK}/selective/{{shard}}.h5",
+    log:
+        f"{NETWORK}/logs/select_relevance.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/select_relevance.{{shard}}.tsv"
+    params:
+        **part("selective", "preset", "sigma", "options"),
+        explainers=list(EXPLAINERS),
+        code=code("select_relevance"),
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/select_relevance.py"
+
+
+rule measure_motion:
+    input:
+        truth=TRUTH_SOURCE,
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        flow=f"{FLOW}/{{shard}}.h5",
+        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
+        selective=f"{NETWORK}/selective/{{shard}}.h5",
+    output:
+        f"{NETWORK}/motion/scores/{{shard}}.parquet",
+        f"{NETWORK}/motion/agreement/{{shard}}.parquet",
+        f"{NETWORK}/motion/truth/{{shard}}.parquet",
+    log:
+        f"{NETWORK}/logs/measure_motion.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/measure_motion.{{shard}}.tsv"
+    params:
+        explainers=list(EXPLAINERS),
+        relevant=part("relevance", "relevant")["relevant"],
+        moving=MOVING,
+        camera=CONFIG.flow.camera != "none",
+        truth=TRUTH,
+        code=code("measure_motion"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/measure_motion.py"
+
+
+rule sweep_motion:
+    input:
+        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        flow=f"{FLOW}/{{shard}}.h5",
+        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
+    output:
+        f"{NETWORK}/motion/sweep/{{shard}}.parquet",
+    log:
+        f"{NETWORK}/logs/sweep_motion.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/sweep_motion.{{shard}}.tsv"
+    params:
+        explainers=list(EXPLAINERS),
+        unit=MOVING["unit"],
+        options={
+            "relevant": part("relevance", "relevant")["relevant"],
+            "sigmas": CONFIG.selective.sweep,
+            "thresholds": CONFIG.flow.moving.sweep,
+            **part("selective", "preset", "options"),
+        },
+        code=code("sweep_motion"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/sweep_motion.py"
+
+
+rule time_explanations:
+    input:
+        weights=f"{NETWORK}/weights.safetensors",
+        clips=f"{CLIPS}/clips/{RELEVANT_SHARDS[0]}.h5",
+    output:
+        f"{NETWORK}/timings.parquet",
+    log:
+        f"{NETWORK}/logs/time_explanations.log",
+    params:
+        **part("selective", "preset", "sigma", "options"),
+        explainers=EXPLAINERS,
+        timing=part("relevance", "timing")["timing"],
+        videos=RELEVANT[RELEVANT_SHARDS[0]],
+        code=code("time_explanations", *plugins("explainers")),
+    # All cores, so that nothing else runs beside it.
+    threads: workflow.resource_settings.cores or 1
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/time_explanations.py"
+
+
+rule tabulate_motion_precision:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
+        published=str(ROOT / "config/published/motion_precision.csv"),
+    output:
+        f"{TABLES}/motion_precision.parquet",
+    log:
+        f"{RUN}/logs/tabulate_motion_precision.log",
+    params:
+        empty=CONFIG.relevance.empty,
+        code=code("tabulate_motion_precision"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_motion_precision.py"
+
+
+rule tabulate_baseline_agreement:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/agreement/{{shard}}.parquet"),
+        published=str(ROOT / "config/published/baseline_agreement.csv"),
+    output:
+        f"{TABLES}/baseline_agreement.parquet",
+    log:
+        f"{RUN}/logs/tabulate_baseline_agreement.log",
+    params:
+        code=code("tabulate_baseline_agreement"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_baseline_agreement.py"
+
+
+rule tabulate_selectivity:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
+        published=str(ROOT / "config/published/selectivity.csv"),
+    output:
+        f"{TABLES}/selectivity.parquet",
+    log:
+        f"{RUN}/logs/tabulate_selectivity.log",
+    params:
+        sigma=CONFIG.selective.sigma,
+        code=code("tabulate_selectivity"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_selectivity.py"
+
+
+rule tabulate_selected_share:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
+        other=expand_explained(f"{OTHER_NETWORK}/motion/scores/{{shard}}.parquet") if OTHER_NETWORK else [],
+    output:
+        f"{TABLES}/selected_share.parquet",
+    log:
+        f"{RUN}/logs/tabulate_selected_share.log",
+    params:
+        compare_with=CONFIG.relevance.compare_with,
+        code=code("tabulate_selected_share"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_selected_share.py"
+
+
+rule tabulate_explanation_overhead:
+    input:
+        found=expand(f"{NETWORK}/timings.parquet", model=RELEVANCE_MODELS, seed=CONFIG.seeds[:1]),
+        published=str(ROOT / "config/published/explanation_overhead.csv"),
+    output:
+        f"{TABLES}/explanation_overhead.parquet",
+    log:
+        f"{RUN}/logs/tabulate_explanation_overhead.log",
+    params:
+        code=code("tabulate_explanation_overhead"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_explanation_overhead.py"
+
+
+rule tabulate_motion_sweep:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/sweep/{{shard}}.parquet"),
+    output:
+        f"{TABLES}/motion_sweep.parquet",
+    log:
+        f"{RUN}/logs/tabulate_motion_sweep.log",
+    params:
+        code=code("tabulate_motion_sweep"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_motion_sweep.py"
+
+
+rule tabulate_ground_truth_precision:
+    input:
+        found=expand_explained(f"{NETWORK}/motion/truth/{{shard}}.parquet"),
+    output:
+        f"{TABLES}/ground_truth_precision.parquet",
+    log:
+        f"{RUN}/logs/tabulate_ground_truth_precision.log",
+    params:
+        code=code("tabulate_ground_truth_precision"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_ground_truth_precision.py"
+
+
+rule tabulate_flow_error:
+    input:
+        truth=TRUTH_SOURCE,
+        clips=f"{CLIPS}/clips/{RELEVANT_SHARDS[0]}.h5",
+    output:
+        f"{TABLES}/flow_error.parquet",
+    log:
+        f"{RUN}/logs/tabulate_flow_error.log",
+    params:
+        truth=TRUTH,
+        methods={
+            method: CONFIG.flow.options if method == CONFIG.flow.method else {} for method in CONFIG.flow.compare
+        },
+        videos=RELEVANT[RELEVANT_SHARDS[0]],
+        clips=24,
+        code=code("tabulate_flow_error", *plugins("motion/flow")),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/tabulate_flow_error.py"
+
+
+rule plot_relevance:
+    input:
+        scores=expand(f"{NETWORK}/motion/scores/{{shard}}.parquet", shard=RELEVANT_SHARDS, allow_missing=True),
+        clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=RELEVANT_SHARDS),
+        flow=expand(f"{FLOW}/{{shard}}.h5", shard=RELEVANT_SHARDS),
+        explanations=expand(f"{NETWORK}/explanations/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
+        selective=expand(f"{NETWORK}/selective/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
+    output:
+        sheet=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png",
+        animation=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.gif",
+    log:
+        f"{NETWORK}/logs/plot_relevance.log",
+    params:
+        explainers=list(EXPLAINERS),
+        moving=MOVING,
+        sigma=CONFIG.selective.sigma,
+        options=part("figures", "relevance", "animated", "videos"),
+        code=code("plot_relevance"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/plot_relevance.py"
+
+
+rule plot_motion_sweep:
+    input:
+        f"{TABLES}/motion_sweep.parquet",
+    output:
+        f"{FIGURES}/motion_sweep.png",
+    log:
+        f"{RUN}/logs/plot_motion_sweep.log",
+    params:
+        sigma=CONFIG.selective.sigma,
+        moving=MOVING,
+        code=code("plot_motion_sweep"),
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/plot_motion_sweep.py"
