@@ -22,7 +22,9 @@ def main(stage):
             stage.params.config,
             git_revision(),
             {name: attributes_of(path) for name, path in paths.items()},
-            _stages([path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]),
+            _stages(
+                [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
+            ),
         ),
     )
     with atomic_path(stage.output[0]) as path:
@@ -33,7 +35,12 @@ def _picture(path, folder, classes):
     """A picture, with what its place says of it: concepts/{model}/seed{seed}/{layer}/{label}.png."""
     match Path(path).relative_to(folder).with_suffix("").parts:
         case "concepts", model, seed, layer, label:
-            about = {"model": model, "seed": int(seed.removeprefix("seed")), "layer": layer, "class": classes[label]}
+            about = {
+                "model": model,
+                "seed": int(seed.removeprefix("seed")),
+                "layer": layer,
+                "class": classes[label],
+            }
             return Picture(path, "concepts", about)
         case kind, *_:
             return Picture(path, kind)

@@ -1,6 +1,7 @@
 """Predictions of a network for every test video, averaged over its clips (rule test_model)."""
 
 import numpy as np
+import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import write_table
@@ -13,14 +14,10 @@ def main(stage):
     with ClipStore(stage.input.clips) as store:
         rows = np.arange(len(store.table))
         logits = [model.logits(store.fetch(part)) for part in np.array_split(rows, np.ceil(len(rows) / 16))]
-        table = store.table.assign(**dict(enumerate(np.concatenate(logits).T)))
-    table = table.groupby(["video", "label"], as_index=False)[list(range(len(model.classes)))].mean()
-    scores = table[list(range(len(model.classes)))].to_numpy()
-    table = table[["video", "label"]].assign(
-        model=stage.wildcards.model,
-        seed=int(stage.wildcards.seed),
-        predicted=np.array(model.classes)[scores.argmax(axis=1)],
-    )
+    scores = pd.DataFrame(np.concatenate(logits), columns=model.classes)
+    scores = scores.groupby([store.table["video"], store.table["label"]]).mean()
+    table = scores.idxmax(axis=1).rename("predicted").reset_index()
+    table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
     write_table(stage.output[0], table, kind="predictions", made_by=stage.made_by)
 
 

@@ -15,7 +15,7 @@ from .errors import VoxplainError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return its exit code; an error that the user can mend is told in words, without traceback."""
+    """Run a command, and return its exit code; what the user can mend is told without a traceback."""
     given = _parser().parse_args(arguments)
     try:
         return importlib.import_module(f"voxplain.cli.{given.module}").main(given)
@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="voxplain", description="Explain what 3D ConvNets look at in videos.")
+    parser = argparse.ArgumentParser(
+        prog="voxplain", description="Explain what 3D ConvNets look at in videos."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("list", help="networks, their layers, and every other kind of plug-in")
@@ -38,30 +40,48 @@ def _parser() -> argparse.ArgumentParser:
         choices=["models", "layers", "explainers", "segmenters", "flows", "classifiers", "datasets"],
         help="what to list",
     )
-    command.add_argument("network", nargs="?", help="for layers: a registered network or package.module:function")
+    command.add_argument(
+        "network", nargs="?", help="for layers: a registered network or package.module:function"
+    )
     command.add_argument("options", nargs="*", metavar="KEY=VALUE", help="for layers: options of the network")
-    command.add_argument("--frames", type=int, default=16, help="length of the clip that shapes are given for")
+    command.add_argument(
+        "--frames", type=int, default=16, help="length of the clip that shapes are given for"
+    )
     command.add_argument("--size", type=int, default=112, help="its height and width, in pixels")
 
     command = commands.add_parser("check", help="find what would fail later in a config and its videos")
     command.set_defaults(module="check")
     command.add_argument("config", metavar="CONFIG", help="YAML file")
-    command.add_argument("--config", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake")
+    command.add_argument(
+        "--config", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake"
+    )
     command.add_argument("--directory", default=".", metavar="DIR", help="where results/ will lie")
 
     command = commands.add_parser("explain", help="show what a network looks at in one video")
     command.set_defaults(module="explain")
     command.add_argument("video", metavar="FILE", help="video file")
-    command.add_argument("--weights", required=True, help="weights.safetensors of a run, or what the network knows")
+    command.add_argument(
+        "--weights", required=True, help="weights.safetensors of a run, or what the network knows"
+    )
     command.add_argument("--network", help="registered network, where the weights do not say")
     command.add_argument("--method", default="dtd", help="explainer (default: dtd)")
-    command.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="option of the explainer")
-    command.add_argument("--target", help="class to explain, by name or number (default: the network's answer)")
-    command.add_argument("--frames", type=int, default=16, help="frames that the network is shown (default: 16)")
-    command.add_argument("--size", type=int, default=112, help="their height and width, in pixels (default: 112)")
+    command.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the explainer"
+    )
+    command.add_argument(
+        "--target", help="class to explain, by name or number (default: the network's answer)"
+    )
+    command.add_argument(
+        "--frames", type=int, default=16, help="frames that the network is shown (default: 16)"
+    )
+    command.add_argument(
+        "--size", type=int, default=112, help="their height and width, in pixels (default: 112)"
+    )
     command.add_argument("--out", default="explanation.mp4", metavar="FILE", help="video to write")
 
-    command = commands.add_parser("config", help="write config/README.md and the config's JSON schema from the code")
+    command = commands.add_parser(
+        "config", help="write config/README.md and the config's JSON schema from the code"
+    )
     command.set_defaults(module="config_docs")
     command.add_argument("--directory", default=".", metavar="DIR", help="the project's root")
     return parser

@@ -36,7 +36,9 @@ class Data(Section):
     videos_per_class: PositiveInt | None = Field(
         None, description="Use at most this many videos per class and split, drawn with the seed; all by default."
     )
-    seed: int = Field(0, description="Seed of whatever the adapter draws (embedded videos, splits, samples).")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="Seed of whatever the adapter draws (embedded videos, splits, samples)."
+    )
     shard_size: PositiveInt = Field(250, description="Videos per shard: one job works through a shard.")
 
 
@@ -292,8 +294,10 @@ class Config(Section):
     run: Name = Field("demo", description="Name of the run: results/<run>/.")
     data: Data = Field(default_factory=Data)
     clips: Clips = Field(default_factory=Clips)
-    seeds: list[int] = Field([0], min_length=1, description="Seeds of training, clustering and draws, each a replicate.")
-    models: dict[Name, Model] = Field(description="Networks by the name they get in tables.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="Seeds of training, clustering and draws, each a replicate."
+    )
+    models: dict[Name, Model] = Field(min_length=1, description="Networks by the name they get in tables.")
     supervoxels: Supervoxels = Field(default_factory=Supervoxels)
     activations: Activations = Field(default_factory=Activations)
     concepts: Concepts = Field(default_factory=Concepts)

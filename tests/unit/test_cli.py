@@ -1,4 +1,4 @@
-"""``python -m voxplain``: lists, checks with a mend for each failure, one clip explained, errors without traceback."""
+"""``python -m voxplain``: lists, checks with a mend for each failure, and one clip explained."""
 
 from __future__ import annotations
 
@@ -56,10 +56,16 @@ def test_help_is_there_at_once():
 def test_mistakes_have_no_traceback_and_exit_with_1():
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-m", "voxplain", "check", "nothing.yaml"], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "voxplain", "check", "nothing.yaml"],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
-    assert done.stderr == "voxplain: The config nothing.yaml cannot be read (No such file or directory). Correct its path.\n"
+    assert (
+        done.stderr
+        == "voxplain: The config nothing.yaml cannot be read (No such file or directory). Correct its path.\n"
+    )
 
 
 def test_key_values():
@@ -69,7 +75,10 @@ def test_key_values():
     for bad in ("width", "=3", "a={"):
         with pytest.raises(ConfigError):
             key_values([bad])
-    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "d": {"e": 5}}) == {"a": {"b": 1, "c": 4}, "d": {"e": 5}}
+    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "d": {"e": 5}}) == {
+        "a": {"b": 1, "c": 4},
+        "d": {"e": 5},
+    }
 
 
 # list
@@ -92,7 +101,9 @@ def test_what_is_listed_of_an_option(capsys):
 
 
 def test_layers_have_types_and_shapes(capsys):
-    lines = call("list", "layers", "r3d_18", "width=4", "--frames", 8, "--size", 32, capsys=capsys).splitlines()
+    lines = call(
+        "list", "layers", "r3d_18", "width=4", "--frames", 8, "--size", 32, capsys=capsys
+    ).splitlines()
     found = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     # Strides of 2 in space at the stem, and in space and time from layer2 on.
     assert found["layer3"].startswith("Sequential 16 x 2 x 4 x 4")
@@ -166,25 +177,53 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
     "changes, says",
     [
         ({"clip": {}}, ["clip: unknown key; did you mean 'clips'?"]),
-        ({"models": {"r3d": {"network": "r3d_81"}}}, ["models.r3d: No model is called 'r3d_81'; did you mean 'r3d_18'?"]),
+        (
+            {"models": {"r3d": {"network": "r3d_81"}}},
+            ["models.r3d: No model is called 'r3d_81'; did you mean 'r3d_18'?"],
+        ),
         ({"models": {"r3d": {"options": {"widht": 4}}}}, ["has no option 'widht'; did you mean 'width'?"]),
         ({"models": {"r3d": {"options": {"depth": [1, 1]}}}}, ["models.r3d: model 'r3d_18': option 'depth"]),
-        ({"models": {"r3d": {"options": {"weights": "x"}}}}, ["models.r3d.options.weights", "one level higher"]),
-        ({"models": {"r3d": {"layers": ["layer9"]}}}, ["no layer 'layer9'; did you mean", "list layers r3d_18 width=4"]),
-        ({"models": {"r3d": {"weights": "kinetic400"}}}, ["models.r3d.weights", "did you mean 'kinetics400'?"]),
-        ({"models": {"r3d": {"weights": "lost.safetensors"}}}, ["models.r3d.weights: 'lost.safetensors' is neither a file"]),
-        ({"models": {"r3d": {"weights": "kinetics400"}}}, ["models.r3d.head", "400 classes, the data has 2", "head: new"]),
         (
-            {"models": {"c3d": {"network": "c3d", "options": {"width": 2, "fc_width": 2}, "layers": ["conv4b"]}}},
+            {"models": {"r3d": {"options": {"weights": "x"}}}},
+            ["models.r3d.options.weights", "one level higher"],
+        ),
+        (
+            {"models": {"r3d": {"layers": ["layer9"]}}},
+            ["no layer 'layer9'; did you mean", "list layers r3d_18 width=4"],
+        ),
+        (
+            {"models": {"r3d": {"weights": "kinetic400"}}},
+            ["models.r3d.weights", "did you mean 'kinetics400'?"],
+        ),
+        (
+            {"models": {"r3d": {"weights": "lost.safetensors"}}},
+            ["models.r3d.weights: 'lost.safetensors' is neither a file"],
+        ),
+        (
+            {"models": {"r3d": {"weights": "kinetics400"}}},
+            ["models.r3d.head", "400 classes, the data has 2", "head: new"],
+        ),
+        (
+            {
+                "models": {
+                    "c3d": {"network": "c3d", "options": {"width": 2, "fc_width": 2}, "layers": ["conv4b"]}
+                }
+            },
             ["takes clips of frames 16 only, and clips.frames is 8", "models.c3d.options.size"],
         ),
         ({"models": {"r3d": {"network": "math:sqrt", "options": {}}}}, ["models.r3d: "]),
-        ({"cavs": {"classifier": "rigde"}}, ["No concept classifier is called 'rigde'; did you mean 'ridge'?"]),
+        (
+            {"cavs": {"classifier": "rigde"}},
+            ["No concept classifier is called 'rigde'; did you mean 'ridge'?"],
+        ),
         ({"cavs": {"options": {"shrink": 1}}}, ["did you mean 'shrinkage'?"]),
         ({"cavs": {"options": {"shrinkage": "much"}}}, ["option 'shrinkage' cannot be 'much'"]),
         ({"supervoxels": {"options": {"min_volum": 1}}}, ["did you mean 'min_volume'?"]),
         ({"supervoxels": {"options": {"max_overlap": 2}}}, ["'max_overlap' cannot be 2"]),
-        ({"supervoxels": {"options": {"preset": "official"}}}, ["supervoxels.options.preset", "one level higher"]),
+        (
+            {"supervoxels": {"options": {"preset": "official"}}},
+            ["supervoxels.options.preset", "one level higher"],
+        ),
         ({"supervoxels": {"preset": "official"}}, ["must last 16 frames, but clips.frames is 8"]),
         ({"data": {"adapter": "foldr"}}, ["did you mean 'folder'?"]),
         ({"data": {"options": {"test_fraction": 1.5}}}, ["option 'test_fraction' cannot be 1.5"]),
@@ -194,7 +233,10 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"data": {"classes": ["kick", "pnuch"]}}, ["did you mean 'punch'?"]),
         ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
         ({"seeds": [-1]}, ["seeds: [-1]"]),
-        ({"concepts": {"clusters": 50}}, ["The class 'kick' has 3 usable training videos", "Give it 11 videos or more"]),
+        (
+            {"concepts": {"clusters": 50}},
+            ["The class 'kick' has 3 usable training videos", "Give it 11 videos or more"],
+        ),
         ({"cavs": {"set_size": 500}}, ["set_size is 500, but random sets are drawn from 144 supervoxels"]),
         ({"cavs": {"negatives": "clips"}}, ["set_size is 20, but random sets are drawn from 6 clips"]),
         ({"editing": {"k_max": 5}}, ["k_max is 5, but a class has at most 4 concepts"]),
@@ -209,7 +251,9 @@ def test_each_failure_is_named_with_its_mend(project, changes, says):
 
 
 def test_all_problems_are_told_at_once(project):
-    text = project.check({"cavs": {"classifier": "rigde"}, "seeds": [0, 0], "data": {"classes": ["kick", "pnuch"]}})
+    text = project.check(
+        {"cavs": {"classifier": "rigde"}, "seeds": [0, 0], "data": {"classes": ["kick", "pnuch"]}}
+    )
     assert text.count("problem: ") == 3 and "3 problems to mend" in text
 
 
@@ -220,7 +264,9 @@ def test_files_that_cannot_be_used(project):
     (videos / "train/punch/punch1.mp4").unlink()
     (videos / "train/punch/punch1.mp4").write_bytes(b"no video at all" * 50)
     text = project.check()
-    assert "1 of 10 videos are empty files: copy them again" in text and "kick0.mp4: the file is empty" in text
+    assert (
+        "1 of 10 videos are empty files: copy them again" in text and "kick0.mp4: the file is empty" in text
+    )
     assert "1 of 10 videos cannot be decoded" in text and "punch1.mp4: not a readable video" in text
 
 
@@ -233,7 +279,10 @@ def test_rows_whose_files_are_missing_or_too_short(project, tmp_path):
     rows += ["videos/train/kick/kick2.mp4,kick,train,0,0.5", "lost.mp4,slap,train,,", "lost2.mp4,slap,test,,"]
     (tmp_path / "videos.csv").write_text("\n".join(rows))
     text = project.check({"data": {"adapter": "csv", "path": str(tmp_path / "videos.csv")}})
-    assert "3 of 13 videos are missing: correct their paths, or remove their rows." in text and "lost.mp4: no such file" in text
+    assert (
+        "3 of 13 videos are missing: correct their paths, or remove their rows." in text
+        and "lost.mp4: no such file" in text
+    )
     assert "starts at 5 s of 1.00 s" in text
     assert "note: 1 videos are shorter than a clip" in text
     assert "The class 'slap' has no usable video to train with" in text
@@ -271,7 +320,9 @@ def test_a_thousand_videos_take_less_than_ten_seconds(project, tmp_path):
     (tmp_path / "many").mkdir()
     for number in range(1000):
         os.link(tmp_path / "square.mp4", tmp_path / f"many/{number}.mp4")
-        rows.append(f"many/{number}.mp4,{'kick' if number % 2 else 'punch'},{'test' if number % 5 == 0 else 'train'}")
+        rows.append(
+            f"many/{number}.mp4,{'kick' if number % 2 else 'punch'},{'test' if number % 5 == 0 else 'train'}"
+        )
     (tmp_path / "many/777.mp4").unlink()
     (tmp_path / "videos.csv").write_text("\n".join(rows))
     started = time.monotonic()
@@ -312,7 +363,18 @@ def trained(tmp_path):
 
 def test_one_video_is_explained(trained, tmp_path, capsys):
     out = tmp_path / "overlay.mp4"
-    arguments = ["explain", tmp_path / "square.mp4", "--weights", trained, "--frames", 8, "--size", 32, "--out", out]
+    arguments = [
+        "explain",
+        tmp_path / "square.mp4",
+        "--weights",
+        trained,
+        "--frames",
+        8,
+        "--size",
+        32,
+        "--out",
+        out,
+    ]
     text = call(*arguments, "--method", "gradient", "--target", "slap", capsys=capsys)
     assert text.startswith("The network's answer is ") and text.endswith("shows the relevance for slap.\n")
     assert probe(out).fps == 8 and read_frames(out).shape == (8, 32, 32, 3)
@@ -337,7 +399,9 @@ def test_wrong_explanations_say_the_mend(trained, tmp_path, capsys, arguments, s
 
 
 def test_a_video_that_is_missing(trained, capsys):
-    assert "nothing.mp4: no such file" in call("explain", "nothing.mp4", "--weights", trained, code=1, capsys=capsys)
+    assert "nothing.mp4: no such file" in call(
+        "explain", "nothing.mp4", "--weights", trained, code=1, capsys=capsys
+    )
 
 
 def test_the_overlay_marks_what_is_relevant():
@@ -347,5 +411,7 @@ def test_the_overlay_marks_what_is_relevant():
     drawn = overlay(clip, relevance)
     assert (drawn[relevance == 0] == 120).all()  # gray and darkened
     marked = drawn[relevance != 0]
-    assert (marked == marked[0]).all() and marked[0, 0] > 200 and marked[0, 2] < marked[0, 0]  # yellow, whatever the sign
+    assert (
+        (marked == marked[0]).all() and marked[0, 0] > 200 and marked[0, 2] < marked[0, 0]
+    )  # yellow, whatever the sign
     assert (overlay(clip, np.zeros((2, 10, 10))) == 120).all()

@@ -137,11 +137,18 @@ def test_any_value_is_taken_or_named_by_its_key(place, value):
         assert load_config(json.loads(taken.model_dump_json())) == taken
 
 
-@given(st.sampled_from([place.rpartition(".")[0] for place in PLACES]), st.text("abcdefgh_", min_size=1, max_size=12))
+@given(
+    st.sampled_from([place.rpartition(".")[0] for place in PLACES]),
+    st.text("abcdefgh_", min_size=1, max_size=12),
+)
 @settings(deadline=None, max_examples=100)
 def test_any_unknown_key_is_named_with_the_known_ones(section, key):
     place = f"{section}.{key}".lstrip(".")
-    if place in PLACES or place in {known.partition(".")[0] for known in PLACES} or section.endswith("options"):
+    if (
+        place in PLACES
+        or place in {known.partition(".")[0] for known in PLACES}
+        or section.endswith("options")
+    ):
         return
     if any(known.startswith(f"{place}.") for known in PLACES):
         return
@@ -162,9 +169,9 @@ def test_every_key_is_documented():
     for key in keys():
         assert key.field.description, f"{key.place} has no description in voxplain.config"
         assert f"| `{key.place.rpartition('.')[2]}` | " in text
-    assert set(RERUNS) <= {key.place for key in keys()} | {
-        key.place.rpartition(".")[0] for key in keys()
-    } | {key.place.partition(".")[0] for key in keys()}, "RERUNS names a key that is no more"
+    assert set(RERUNS) <= {key.place for key in keys()} | {key.place.rpartition(".")[0] for key in keys()} | {
+        key.place.partition(".")[0] for key in keys()
+    }, "RERUNS names a key that is no more"
 
 
 def test_the_schema_agrees_with_the_models():
@@ -179,7 +186,10 @@ def test_the_schema_agrees_with_the_models():
 EMBEDDED = {
     "run": "a",
     "data": {"options": {"classes": 3, "train_per_class": 5, "test_per_class": 4, "size": 32}},
-    "models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}, "i3d": {"network": "i3d", "layers": ["mixed_4f"]}},
+    "models": {
+        "r3d": {"network": "r3d_18", "layers": ["layer3"]},
+        "i3d": {"network": "i3d", "layers": ["mixed_4f"]},
+    },
 }
 OTHERS = {
     "run": "b",
@@ -205,7 +215,9 @@ OTHERS = {
 }
 ONLY = {"data.path": "csv", "data.options": "embedded", "data.classes": "embedded"}  # data that a value fits
 CSV = "path,label,split\n" + "".join(
-    f"{label}{i}.mp4,{label},{'train' if i < 3 else 'test'}\n" for label in ("kick", "punch") for i in range(5)
+    f"{label}{i}.mp4,{label},{'train' if i < 3 else 'test'}\n"
+    for label in ("kick", "punch")
+    for i in range(5)
 )
 
 
@@ -251,7 +263,10 @@ def jobs(tmp_path_factory):
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             return {
-                (job.rule.name, tuple(job.output)): (set(job.input), {k: repr(v) for k, v in job.params.items()})
+                (job.rule.name, tuple(job.output)): (
+                    set(job.input),
+                    {k: repr(v) for k, v in job.params.items()},
+                )
                 for job in workflow.dag.jobs
                 # The report shows the whole config; targets have nothing of their own.
                 if job.output and job.rule.name != "make_report"

@@ -36,7 +36,8 @@ def edits_table(published: float = 0.1167) -> pd.DataFrame:
             rows.append(
                 {
                     "model": "r3d", "layer": "layer3", "strategy": strategy, "k": k, "accuracy": accuracy,
-                    "ci_low": accuracy - 0.05, "ci_high": accuracy + 0.05, "n_videos": 120, "n_seeds": 1, "shown": 0.25,
+                    "ci_low": accuracy - 0.05, "ci_high": accuracy + 0.05, "n_videos": 120, "n_seeds": 1,
+                    "shown": 0.25,
                     "baseline": 0.8167, "p_value": np.nan if strategy == "top" else 0.0004,
                     "published": published if strategy != "random_volume" else np.nan,
                     "published_baseline": 0.7562 if strategy != "random_volume" else np.nan,
@@ -47,7 +48,8 @@ def edits_table(published: float = 0.1167) -> pd.DataFrame:
 
 def gap(experiment="concept_addition", worse="least", gap=0.4, low=0.33, high=0.47) -> dict:
     return {
-        "experiment": experiment, "model": "r3d", "layer": "layer3", "better": "top", "worse": worse, "gap": gap,
+        "experiment": experiment, "model": "r3d", "layer": "layer3", "better": "top", "worse": worse,
+        "gap": gap,
         "ci_low": low, "ci_high": high, "p_value": 0.0001, "n_videos": 120, "n_seeds": 1,
     }  # fmt: skip
 
@@ -56,15 +58,19 @@ def scores_table(label="kick") -> pd.DataFrame:
     rows = [(3, 0.98, 1, 0.005, True), (0, 0.5, 2, 0.8, False), (1, 0.02, 3, 0.005, True)]
     table = pd.DataFrame(rows, columns=["concept", "score", "rank", "p_adjusted", "significant"])
     return table.assign(
-        model="r3d", seed=0, layer="layer3", score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41, cav_accuracy=0.93,
+        model="r3d", seed=0, layer="layer3", score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41,
+        cav_accuracy=0.93,
         **{"class": label},
     )  # fmt: skip
 
 
 def all_tables(label="kick") -> dict[str, pd.DataFrame]:
     gaps = [
-        gap(), gap(worse="random", gap=0.198, low=0.12, high=0.271), gap(worse="random_volume", gap=-0.01, low=-0.04, high=0.02),
-        gap("concept_removal", gap=-0.2, low=-0.3, high=-0.1), gap("concept_removal", "random", gap=0.05, low=0.01, high=0.09),
+        gap(),
+        gap(worse="random", gap=0.198, low=0.12, high=0.271),
+        gap(worse="random_volume", gap=-0.01, low=-0.04, high=0.02),
+        gap("concept_removal", gap=-0.2, low=-0.3, high=-0.1),
+        gap("concept_removal", "random", gap=0.05, low=0.01, high=0.09),
     ]  # fmt: skip
     aside = [("v7", "a/b.mp4", label, "train", f"a/b.mp4: the file is empty {EVIL}")]
     return {
@@ -78,7 +84,12 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
 
 
 def provenance(**config) -> Provenance:
-    made = {"rule": "tabulate_concept_scores", "code": "c0de" * 4, "versions": {"torch": "9.9.9"}, "device": "cpu"}
+    made = {
+        "rule": "tabulate_concept_scores",
+        "code": "c0de" * 4,
+        "versions": {"torch": "9.9.9"},
+        "device": "cpu",
+    }
     stages = pd.DataFrame({"rule": ["train_model"], "jobs": [2], "seconds": [3725.0], "max_rss": [812.4]})
     return Provenance({**CONFIG, **config}, "abc123-dirty", {"concept_scores": made}, stages)
 
@@ -135,13 +146,20 @@ def page(pictures) -> Page:
 
 def test_the_answer_is_what_the_tables_say(page):
     for sentence in (
-        "In part: the concepts that score highest do not always matter more than others. Of 4 comparisons with random and "
-        "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot be told from chance.",
-        "r3d names the right class of 81.7 % (95 % interval 73.8 to 87.6 %) of 120 test videos; chance is 50.0 %.",
-        "With only its most important concepts shown, r3d (layer3) is right more often than with the least important ones "
-        "(+40.0 points, +33.0 to +47.0), more often than with random ones (+19.8 points, +12.0 to +27.1) and not clearly more "
-        "or less often than with random supervoxels of the same volume (−1.0 points, −4.0 to +2.0).",
-        "With its most important concepts hidden, r3d (layer3) is right less often than with the least important ones",
+        "In part: the concepts that score highest do not always matter more than others. Of 4 comparisons "
+        "with random and "
+        "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot "
+        "be told from chance.",
+        "r3d names the right class of 81.7 % (95 % interval 73.8 to 87.6 %) of 120 test videos; chance is "
+        "50.0 %.",
+        "With only its most important concepts shown, r3d (layer3) is right more often than with the least "
+        "important ones "
+        "(+40.0 points, +33.0 to +47.0) and random ones (+19.8 points, +12.0 to +27.1), and neither clearly "
+        "more nor less "
+        "often than with random supervoxels of the same volume (−1.0 points, −4.0 to +2.0).",
+        "With its most important concepts hidden, r3d (layer3) is right less often than with the least "
+        "important ones "
+        "(−20.0 points, −30.0 to −10.0), and more often than with random ones (+5.0 points, +1.0 to +9.0).",
         "Of 3 concepts of r3d (layer3), 2 score differently from random concepts (false discovery rate 5 %).",
         "1 video was set aside; the reasons are below.",
     ):
@@ -180,7 +198,10 @@ def test_every_number_of_the_tables_is_in_the_page(page):
     tables = all_tables()
     for name in ("concept_addition", "concept_removal"):
         for row in tables[name].to_dict("records"):
-            assert f"{100 * row['accuracy']:.1f} {100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}" in page.text
+            assert (
+                f"{100 * row['accuracy']:.1f} {100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}"
+                in page.text
+            )
             if row["published"] == row["published"]:
                 difference = 100 * (row["accuracy"] - row["published"])
                 written = f"{difference:+.1f}".replace("-", "−")
@@ -203,7 +224,9 @@ def test_nothing_is_loaded_from_elsewhere(page):
         for name in ("src", "href", "srcset", "poster", "action"):
             assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
     assert not re.search(r"url\(|@import", (TEMPLATES / "style.css").read_text())
-    (policy,) = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert policy.startswith("default-src 'none';")
 
 
@@ -214,9 +237,16 @@ def test_pictures_are_in_the_page_and_described(page):
         decoded = Image.open(io.BytesIO(base64.b64decode(image["src"].partition("base64,")[2])))
         assert decoded.format == "WEBP" and decoded.size == (40, 30)
     shown, _, concepts = (image["alt"] for image in images)
-    assert "with 1 to 2 concepts shown" in shown and "most important 61.0, 62.0" in shown and "unedited 81.7" in shown
+    assert (
+        "with 1 to 2 concepts shown" in shown
+        and "most important 61.0, 62.0" in shown
+        and "unedited 81.7" in shown
+    )
     # One concept from either end, as the config says.
-    assert "rank 1, score 0.98, in 41 videos; rank 3, score 0.02, in 41 videos" in concepts and "rank 2" not in concepts
+    assert (
+        "rank 1, score 0.98, in 41 videos; rank 3, score 0.02, in 41 videos" in concepts
+        and "rank 2" not in concepts
+    )
 
 
 def test_pictures_that_take_too_much_room_are_named(pictures):
@@ -240,7 +270,9 @@ def test_structure_serves_keyboard_and_screen_reader(page):
     assert len(page.all("table")) == len(page.all("caption"))
     assert len(page.all("details")) == len(page.all("summary")) > 0
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
-    assert headings[0] == 1 and all(after <= before + 1 for before, after in zip(headings, headings[1:], strict=False))
+    assert headings[0] == 1 and all(
+        after <= before + 1 for before, after in zip(headings, headings[1:], strict=False)
+    )
     for th in page.all("th"):
         assert th["scope"] in ("row", "col")
 
@@ -269,7 +301,8 @@ def test_a_new_section_is_one_file(tmp_path, monkeypatch):
     monkeypatch.setattr("voxplain.report.TEMPLATES", tmp_path / "templates")
     assert templates_hash() == before
     (tmp_path / "templates/sections/50_relevance.html.j2").write_text(
-        '{% set title = "Relevance" %}{% if "motion_precision" in tables %}<p>{{ tables.motion_precision["mean"][0] | percent }}</p>{% endif %}'
+        '{% set title = "Relevance" %}{% if "motion_precision" in tables %}'
+        '<p>{{ tables.motion_precision["mean"][0] | percent }}</p>{% endif %}'
     )
     assert templates_hash() != before
     tables = all_tables() | {"motion_precision": pd.DataFrame({"mean": [0.6543]})}

@@ -180,7 +180,13 @@ rule plot_concepts:
         clips=shards_of_class(f"{CLIPS}/clips/{{shard}}.h5"),
         labels=shards_of_class(f"{SEGMENTS}/labels/{{shard}}.h5"),
     output:
-        f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png",
+        report(
+            f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png",
+            caption="../report/concepts.rst",
+            category="Concepts",
+            subcategory="{model}, {layer}, seed {seed}",
+            labels={"class": "{label}"},
+        ),
     log:
         f"{LAYER}/logs/plot_concepts.{{label}}.log",
     params:

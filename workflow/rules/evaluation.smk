@@ -62,7 +62,12 @@ rule plot_editing:
     input:
         f"{TABLES}/{{experiment}}.parquet",
     output:
-        f"{FIGURES}/{{experiment}}.png",
+        report(
+            f"{FIGURES}/{{experiment}}.png",
+            caption="../report/editing.rst",
+            category="Accuracy of edited clips",
+            labels={"experiment": "{experiment}"},
+        ),
     wildcard_constraints:
         experiment="concept_addition|concept_removal",
     log:

@@ -69,7 +69,8 @@ def main(arguments: argparse.Namespace) -> int:
         return 1
     splits = ", ".join(f"{n} to {split} with" for split, n in table["split"].value_counts().items())
     print(
-        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['label'].nunique()} classes; "
+        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['label'].nunique()} "
+        "classes; "
         f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {arguments.config}"
     )
     return 0
@@ -98,7 +99,9 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
     """Look for everything that would fail later; the table of videos is None where it cannot be made."""
     findings, table = Findings(), None
     try:
-        table = plan_videos(config.data, directory / f"results/shared/embedded-{digest(config.data)}/embedded")
+        table = plan_videos(
+            config.data, directory / f"results/shared/embedded-{digest(config.data)}/embedded"
+        )
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_plugins(config))
@@ -125,24 +128,32 @@ def check_plugins(config: Config) -> Iterator[str]:
 
     yield from _errors_of(
         lambda: CLASSIFIERS[config.cavs.classifier].options(config.cavs.options),
-        lambda: choose_criteria(config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")),
+        lambda: choose_criteria(
+            config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")
+        ),
     )
     if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
         yield f"seeds: {config.seeds} must be different numbers from 0 on."
     if config.editing.k_max > config.concepts.clusters:
         yield (
-            f"editing.k_max is {config.editing.k_max}, but a class has at most {config.concepts.clusters} concepts: "
+            f"editing.k_max is {config.editing.k_max}, but a class has at most {config.concepts.clusters} "
+            "concepts: "
             "lower it, or raise concepts.clusters."
         )
     elif 2 * config.editing.k_max > config.concepts.clusters:
         yield Note(
-            f"editing.k_max is {config.editing.k_max} of at most {config.concepts.clusters} concepts: the most and the "
+            f"editing.k_max is {config.editing.k_max} of at most {config.concepts.clusters} concepts: the "
+            "most and the "
             "least important ones will overlap."
         )
-    criteria = {**{"min_frames": 16 if config.supervoxels.preset == "official" else 1}, **config.supervoxels.options}
+    criteria = {
+        **{"min_frames": 16 if config.supervoxels.preset == "official" else 1},
+        **config.supervoxels.options,
+    }
     if isinstance(criteria["min_frames"], int) and criteria["min_frames"] > config.clips.frames:
         yield (
-            f"supervoxels must last {criteria['min_frames']} frames, but clips.frames is {config.clips.frames}: none "
+            f"supervoxels must last {criteria['min_frames']} frames, but clips.frames is "
+            f"{config.clips.frames}: none "
             "would stay. Raise clips.frames, or lower supervoxels.options.min_frames."
         )
 
@@ -163,14 +174,19 @@ def check_network(name: str, model: Model, config: Config, table: pd.DataFrame |
         yield f"{where}: {error}"
         return
     except Exception as error:  # of the user's own function, or of options that do not go together
-        yield f"{where}: the network {model.network} cannot be built with the options {model.options}: {error}."
+        yield f"{where}: {model.network} cannot be built with the options {model.options}: {error}."
         return
     if model.weights is not None and model.weights not in known and not Path(model.weights).is_file():
         yield (
             f"{where}.weights: {model.weights!r} is neither a file nor weights that {model.network} "
             f"knows{nearest(model.weights, known)} Known: {', '.join(known) or 'none'}."
         )
-    if model.weights in known and model.head == "keep" and table is not None and table["label"].nunique() != 400:
+    if (
+        model.weights in known
+        and model.head == "keep"
+        and table is not None
+        and table["label"].nunique() != 400
+    ):
         yield (
             f"{where}.head: the weights {model.weights!r} answer with Kinetics' 400 classes, the data has "
             f"{table['label'].nunique()}: write head: new."
@@ -180,23 +196,29 @@ def check_network(name: str, model: Model, config: Config, table: pd.DataFrame |
         if layer not in layers:
             yield (
                 f"{where}.layers: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
-                f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers {model.network}"
+                f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers "
+                f"{model.network}"
                 f"{''.join(f' {key}={value}' for key, value in model.options.items())}."
             )
     for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():
         if fixed is not None and fixed != getattr(config.clips, key):
             mend = f"or set {where}.options.{key}" if key in options else "or choose another network"
-            yield f"{where}: takes clips of {key} {fixed} only, and clips.{key} is {getattr(config.clips, key)}: change it, {mend}."
+            yield (
+                f"{where}: takes clips of {key} {fixed} only, and clips.{key} is "
+                f"{getattr(config.clips, key)}: change it, {mend}."
+            )
 
 
 def check_folder(root: Path) -> Iterator[str]:
     """Folders that name a class but hold no videos, which the adapter passes over."""
     splits = [root / "train", root / "test"]
-    for place in splits if all(split.is_dir() for split in splits) else [root]:
-        for folder in sorted(place.iterdir()) if place.is_dir() else []:
-            if folder.is_dir() and not folder.name.startswith("."):
-                if not any(path.suffix.lower() in ENDINGS for path in folder.iterdir()):
-                    yield f"{folder} names a class but holds no videos ({', '.join(sorted(ENDINGS))}): add some, or remove it."
+    places = splits if all(split.is_dir() for split in splits) else [root]
+    for folder in sorted(folder for place in places if place.is_dir() for folder in place.iterdir()):
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        if not any(path.suffix.lower() in ENDINGS for path in folder.iterdir()):
+            endings = ", ".join(sorted(ENDINGS))
+            yield f"{folder} names a class but holds no videos ({endings}): add some, or remove it."
 
 
 def check_labels(table: pd.DataFrame) -> Iterator[str]:
@@ -224,18 +246,27 @@ def check_files(table: pd.DataFrame, config: Config, unusable: set[str]) -> Iter
             trouble = "have a start that lies after the end of the video: correct it in the video table"
             text = f"{row.path}: starts at {row.start:g} s of {info.duration:.2f} s"
         else:
-            short += 0 < _frames_within(info, row.start, row.end) < (config.clips.frames - 1) * config.clips.step + 1
+            short += (
+                0
+                < _frames_within(info, row.start, row.end)
+                < (config.clips.frames - 1) * config.clips.step + 1
+            )
             continue
         reasons.setdefault(trouble, []).append(text)
         unusable.add(row.video)
     for trouble, texts in reasons.items():
         more = f"\n    and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-        yield f"{len(texts)} of {len(table)} videos {trouble}." + "".join(f"\n    {t}" for t in texts[:SHOWN]) + more
+        yield (
+            f"{len(texts)} of {len(table)} videos {trouble}."
+            + "".join(f"\n    {t}" for t in texts[:SHOWN])
+            + more
+        )
     if short:
         yield Note(f"{short} videos are shorter than a clip and will be repeated to fill it.")
     if len(found) < table["path"].nunique():
         yield Note(
-            f"Within {PROBE_SECONDS:g} s, {len(found)} of {table['path'].nunique()} files were opened, spread over all; "
+            f"Within {PROBE_SECONDS:g} s, {len(found)} of {table['path'].nunique()} files were opened, "
+            "spread over all; "
             "the others were only looked up."
         )
 
@@ -275,13 +306,18 @@ def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> I
     for label in sorted(table["label"].unique()):
         for split, rows in {"train": discovery, "test": evaluation}.items():
             if not len(rows[(rows["label"] == label) & rows["video"].isin(names)]):
-                yield f"The class {label!r} has no usable video to {split} with: add videos, or leave it out of data.classes."
+                yield (
+                    f"The class {label!r} has no usable video to {split} with: add videos, or leave it "
+                    "out of data.classes."
+                )
     counts = discovery[discovery["video"].isin(names)]["label"].value_counts()
     needed = math.ceil(config.concepts.clusters * (config.concepts.min_supervoxels + 1) / (segments * clips))
     for label, count in counts[counts < needed].sort_index().items():
         yield (
-            f"The class {label!r} has {count} usable training videos, at most {count * clips * segments} supervoxels: too "
-            f"few for {config.concepts.clusters} clusters of more than {config.concepts.min_supervoxels}. Give it {needed} "
+            f"The class {label!r} has {count} usable training videos, at most {count * clips * segments} "
+            "supervoxels: too "
+            f"few for {config.concepts.clusters} clusters of more than {config.concepts.min_supervoxels}. "
+            f"Give it {needed} "
             "videos or more, or lower concepts.clusters or concepts.min_supervoxels."
         )
     pool = counts.sum() * clips * (segments if config.cavs.negatives == "supervoxels" else 1)
@@ -292,7 +328,8 @@ def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> I
         )
     elif 2 * config.cavs.set_size > pool:
         yield Note(
-            f"Random sets of {config.cavs.set_size} from {pool} {config.cavs.negatives} have most samples in common, so "
+            f"Random sets of {config.cavs.set_size} from {pool} {config.cavs.negatives} have most samples in "
+            "common, so "
             "that the spread of scores over them looks smaller than it is; lower cavs.set_size."
         )
 
@@ -306,12 +343,15 @@ def check_disk(table: pd.DataFrame, config: Config, directory: Path) -> Iterator
     layers = sum(len(model.layers) for model in config.models.values()) * len(config.seeds)
     cells = np.prod(config.activations.pooling or (4, 14, 14))
     # Frames as bytes, labels of two bytes that compress well, and about 1,000 channels in float32.
-    total = clips * (len(table) * voxels * 3 + explained * (voxels * levels * 2 / 8 + segments * layers * cells * 4000))
+    total = clips * (
+        len(table) * voxels * 3 + explained * (voxels * levels * 2 / 8 + segments * layers * cells * 4000)
+    )
     place = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
     if total > free:
         yield (
-            f"The run needs about {total / 1e9:.1f} GB in {place / 'results'}, and {free / 1e9:.1f} GB are free: make room, "
+            f"The run needs about {total / 1e9:.1f} GB in {place / 'results'}, and {free / 1e9:.1f} GB are "
+            "free: make room, "
             "or lower clips.size, data.videos_per_class or concepts.videos_per_class."
         )
 

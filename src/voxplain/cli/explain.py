@@ -34,7 +34,9 @@ def main(arguments: argparse.Namespace) -> int:
     relevance = explain(model.network, clips, target, arguments.method, **options)[0].cpu().numpy()
     write_video(arguments.out, overlay(clips[0], relevance), probe(arguments.video).fps)
     answer = model.classes[logits.argmax()]
-    print(f"The network's answer is {answer}; {arguments.out} shows the relevance for {model.classes[target]}.")
+    print(
+        f"The network's answer is {answer}; {arguments.out} shows the relevance for {model.classes[target]}."
+    )
     return 0
 
 
@@ -64,7 +66,7 @@ def overlay(clip: np.ndarray, relevance: np.ndarray, *, strength: float = 0.85) 
 
 
 def write_video(path: str, frames: np.ndarray, fps: float) -> None:
-    """Write (T, H, W, 3) uint8 as H.264; height and width are cut to even numbers, as the format wants them."""
+    """Write (T, H, W, 3) uint8 as H.264; height and width are cut to even numbers, as it wants them."""
     frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
     with atomic_path(path) as temporary:
         try:
@@ -76,7 +78,9 @@ def write_video(path: str, frames: np.ndarray, fps: float) -> None:
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
             stream.options = {"crf": "18"}
             for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+                container.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+                )
             container.mux(stream.encode())
 
 
@@ -98,4 +102,6 @@ def _target(given: str, classes: list[str]) -> int:
         return classes.index(given)
     if given.isdigit() and int(given) < len(classes):
         return int(given)
-    raise ConfigError(f"The network has no class {given!r}{nearest(given, classes)} Known: {', '.join(classes[:50])}.")
+    raise ConfigError(
+        f"The network has no class {given!r}{nearest(given, classes)} Known: {', '.join(classes[:50])}."
+    )

@@ -27,9 +27,13 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.kind == "layers":
         if arguments.network is None:
             raise ConfigError("Say which network's layers: python -m voxplain list layers NETWORK.")
-        lines = layer_lines(arguments.network, key_values(arguments.options), arguments.frames, arguments.size)
+        lines = layer_lines(
+            arguments.network, key_values(arguments.options), arguments.frames, arguments.size
+        )
     elif arguments.network is not None:
-        raise ConfigError(f"Only layers are listed by network; write: python -m voxplain list {arguments.kind}.")
+        raise ConfigError(
+            f"Only layers are listed by network; write: python -m voxplain list {arguments.kind}."
+        )
     else:
         lines = plugin_lines(registry(arguments.kind))
     print("\n".join(lines))
@@ -48,7 +52,9 @@ def plugin_lines(plugins: Iterable[Plugin]) -> list[str]:
     for plugin in plugins:
         lines.append(f"{plugin.name}: {plugin.summary}")
         for name, field in plugin.schema.model_fields.items():
-            default = "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"
+            default = (
+                "required" if field.is_required() else f"default {json.dumps(field.default, default=str)}"
+            )
             lines.append(f"    {name}: {type_words(field.annotation, field.metadata)} ({default})")
     return lines
 
@@ -62,13 +68,16 @@ def layer_lines(network: str, options: dict[str, Any], frames: int, size: int) -
     try:
         layers = layer_names(model, frames=frames, size=size)
     except RuntimeError as error:
-        raise ConfigError(f"{network} cannot be shown a clip of {frames} x {size} x {size} ({error}).") from None
+        raise ConfigError(
+            f"{network} cannot be shown a clip of {frames} x {size} x {size} ({error})."
+        ) from None
     width = max(len(layer.name) for layer in layers)
     kind = max(len(layer.type) for layer in layers)
     usual = dict.fromkeys(model.spec.concept_layers, "  usual for concepts")
     usual[model.spec.concept_layers[0]] = "  default for concepts"
     return [
-        f"{layer.name:<{width}}  {layer.type:<{kind}}  {' x '.join(map(str, layer.shape))}{usual.get(layer.name, '')}"
+        f"{layer.name:<{width}}  {layer.type:<{kind}}  "
+        f"{' x '.join(map(str, layer.shape))}{usual.get(layer.name, '')}"
         for layer in layers
     ]
 
@@ -85,14 +94,22 @@ def type_words(annotation: Any, bounds: Iterable[Any] = ()) -> str:
     elif origin is list:
         words = f"list of {type_words(arguments[0])}"
     elif origin is tuple:
-        words = "list of " + (type_words(arguments[0]) if arguments[-1] is ... else f"{len(arguments)} {_same(arguments)}")
+        words = "list of " + (
+            type_words(arguments[0]) if arguments[-1] is ... else f"{len(arguments)} {_same(arguments)}"
+        )
     elif origin is dict:
         words = "mapping"
     elif arguments:  # a union
         words = " or ".join(map(type_words, arguments))
     else:
         name = getattr(annotation, "__name__", str(annotation))
-        words = {"str": "text", "bool": "true or false", "int": "integer", "float": "number", "NoneType": "null"}.get(name, name)
+        words = {
+            "str": "text",
+            "bool": "true or false",
+            "int": "integer",
+            "float": "number",
+            "NoneType": "null",
+        }.get(name, name)
     return ", ".join([words, *_bounds(bounds)])
 
 
@@ -106,7 +123,11 @@ def _bounds(bounds: Iterable[Any]) -> list[str]:
     found = []
     for bound in bounds:
         for part in getattr(bound, "metadata", None) or [bound]:
-            found += [f"{word} {getattr(part, key)}" for key, word in words.items() if getattr(part, key, None) is not None]
+            found += [
+                f"{word} {getattr(part, key)}"
+                for key, word in words.items()
+                if getattr(part, key, None) is not None
+            ]
             if getattr(part, "min_length", None):
                 found.append("not empty")
     return found

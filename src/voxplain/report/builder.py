@@ -21,11 +21,9 @@ from . import TEMPLATES, formats, words
 # Encoded pictures beyond this are left out, and their places named, so that the file opens smoothly.
 PICTURE_BYTES = 20_000_000
 FORMATS = {
-    form.__name__: form
-    for form in (
-        formats.percent, formats.points, formats.number, formats.p_value, formats.whole, formats.yes_no, formats.duration
-    )
-}  # fmt: skip
+    name: getattr(formats, name)
+    for name in ("percent", "points", "number", "p_value", "whole", "yes_no", "duration")
+}
 
 
 @dataclass(frozen=True)

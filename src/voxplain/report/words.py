@@ -14,6 +14,17 @@ EDITS = {
     "concept_removal": "With its most important concepts hidden",
 }
 
+OTHERS = {
+    "random": "random ones",
+    "least": "the least important ones",
+    "random_volume": "random supervoxels of the same volume",
+}
+
+
+def strategy(name: str) -> str:
+    """What a strategy is called in the report."""
+    return STRATEGIES.get(name, name)
+
 
 def verdict(gap: pd.Series) -> str:
     """Whether a gap between two strategies is as the method promises: ``yes``, ``no``, ``opposite``.
@@ -48,7 +59,8 @@ def headline(tables: dict[str, pd.DataFrame]) -> str:
         answer = "No: it cannot be shown that the concepts that score highest matter more than others."
     opposite = verdicts.count("opposite")
     return (
-        f"{answer} Of {total} comparisons with random and with the least important concepts, {kept} come out as they "
+        f"{answer} Of {total} comparisons with random and with the least important concepts, {kept} come out "
+        "as they "
         f"should, {opposite} the other way round, and {total - kept - opposite} cannot be told from chance."
     )
 
@@ -65,7 +77,8 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
         else:
             low, high = percent(total["accuracy"].min()), percent(total["accuracy"].max())
             share = f"{low} to {high} %, depending on the seed ({len(total)} of them),"
-        sentence = f"{model} names the right class of {share} of {first['n_videos']} test videos; chance is {chance} %."
+        of = f"of {first['n_videos']} test videos; chance is {chance} %."
+        sentence = f"{model} names the right class of {share} {of}"
         dead = classes.loc[classes["accuracy"] == 0, "label"].unique().tolist()
         if dead:
             sentence += f" It recognizes no video of {listing(dead)}."
@@ -77,27 +90,29 @@ def gap_sentences(gaps: pd.DataFrame) -> list[str]:
     """A sentence per experiment, network and layer on top against other strategies (table concept_gaps)."""
     top = gaps[gaps["better"] == "top"]
     return [
-        f"{EDITS[experiment]}, {model} ({layer}) is right {listing([_comparison(row) for _, row in rows.iterrows()])}."
+        f"{EDITS[experiment]}, {model} ({layer}) is right {_comparisons(rows)}."
         for (experiment, model, layer), rows in top.groupby(["experiment", "model", "layer"], sort=False)
     ]
 
 
-def _comparison(gap: pd.Series) -> str:
-    others = {
-        "random": "random ones",
-        "least": "the least important ones",
-        "random_volume": "random supervoxels of the same volume",
-    }.get(gap["worse"], gap["worse"])
-    figures = f"{points(gap['gap'])} points, {interval(gap, points)}"
-    if verdict(gap) == "no":
-        return f"not clearly more or less often than with {others} ({figures})"
-    return f"{'more' if gap['gap'] > 0 else 'less'} often than with {others} ({figures})"
+def _comparisons(gaps: pd.DataFrame) -> str:
+    """Top against the other strategies, those with the same outcome together."""
+    outcomes: dict[str, list[str]] = {}
+    for _, gap in gaps.iterrows():
+        often = "more" if gap["gap"] > 0 else "less"
+        outcome = "neither clearly more nor less" if verdict(gap) == "no" else often
+        figures = f"{points(gap['gap'])} points, {interval(gap, points)}"
+        outcomes.setdefault(outcome, []).append(f"{OTHERS.get(gap['worse'], gap['worse'])} ({figures})")
+    return ", and ".join(
+        f"{outcome} often than with {listing(others)}" for outcome, others in outcomes.items()
+    )
 
 
 def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
     return [
-        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} score differently from random "
+        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} score differently from "
+        "random "
         f"concepts (false discovery rate {percent(alpha, 0)} %)."
         for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
     ]
@@ -116,8 +131,8 @@ def curve_text(table: pd.DataFrame, experiment: str) -> str:
     parts = []
     for (model, layer), rows in table.groupby(["model", "layer"], sort=False):
         lines = [
-            f"{STRATEGIES.get(strategy, strategy)} {', '.join(map(percent, line.sort_values('k')['accuracy']))}"
-            for strategy, line in rows.groupby("strategy", sort=False)
+            f"{strategy(name)} {', '.join(map(percent, line.sort_values('k')['accuracy']))}"
+            for name, line in rows.groupby("strategy", sort=False)
         ]
         parts.append(f"{model}, {layer}: {'; '.join(lines)}; unedited {percent(rows['baseline'].iloc[0])}")
     k = f"{table['k'].min()} to {table['k'].max()}"
@@ -138,7 +153,8 @@ def concept_text(scores: pd.DataFrame, shown: int) -> str:
     shown = min(shown, len(scores) // 2)
     rows = pd.concat([scores.head(shown), scores.tail(shown)])
     lines = [
-        f"rank {row['rank']}, score {row['score']:.2f}, in {row['n_videos']} videos" for _, row in rows.iterrows()
+        f"rank {row['rank']}, score {row['score']:.2f}, in {row['n_videos']} videos"
+        for _, row in rows.iterrows()
     ]
     return f"Frames of clips with a supervoxel outlined, one row per concept: {'; '.join(lines)}."
 
