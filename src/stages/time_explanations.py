@@ -7,23 +7,30 @@ from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, write_table
 from voxplain.explainers.entry import explain
+from voxplain.explaining import wanted_labels
 from voxplain.models.trained import load_trained
 from voxplain.motion.selective import selective_relevance
 from voxplain.timing import describe_device, time_steps
+from voxplain.videos.store import LabelStore
 
 
 def main(stage):
     params = stage.params
     model = load_trained(stage.input.weights)
     batch = params.timing["batch"]
-    with open_h5(stage.input.clips, "clips") as source:
-        usable = [video for video in params.videos if video in source and "clips" in source[video]]
-        clips = np.concatenate([source[video]["clips"][()] for video in usable[:batch]])[:batch]
+    with open_h5(stage.input.clips, "clips") as source, LabelStore(stage.input.get("labels", [])) as store:
+        usable = [video for video in params.videos if video in source and "clips" in source[video]][:batch]
+        clips = np.concatenate([source[video]["clips"][()] for video in usable])[:batch]
+        labels = store.of_videos(usable)
     targets = model.targets(model.predict(clips).tolist())
     tables = []
     for name, settings in tqdm(params.explainers.items(), unit="method", mininterval=10):
+        method, options = settings["method"] or name, dict(settings["options"])
+        supervoxels = wanted_labels(method, options, labels, params.segmentation)
+        if supervoxels is not None:
+            options["labels"] = supervoxels[: len(clips)]
         first, both = time_steps(
-            lambda: explain(model.network, clips, targets, settings["method"] or name, **settings["options"]),
+            lambda: explain(model.network, clips, targets, method, **options),
             lambda maps: selective_relevance(maps, params.sigma, params.preset, **params.options),
             model.device,
             repeats=params.timing["repeats"],

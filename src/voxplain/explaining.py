@@ -48,24 +48,36 @@ def explain_by_all(
     maps = {}
     for name, settings in explainers.items():
         method, options = settings.get("method") or name, dict(settings.get("options", {}))
-        levels = None if labels is None else _levels(method, options, segmentation or {})
+        supervoxels = wanted_labels(method, options, labels, segmentation or {})
 
         def some(rows: np.ndarray) -> np.ndarray:
-            known = {} if levels is None else {"labels": labels[rows][:, levels]}
+            known = {} if supervoxels is None else {"labels": supervoxels[rows]}
             return explain(model.network, clips[rows], targets[rows], method, **options, **known).cpu().numpy()
 
         maps[name] = batched(some, np.arange(len(clips)), batch)
     return maps
 
 
-def _levels(method: str, options: Mapping[str, Any], segmentation: Mapping[str, Any]) -> list[int] | None:
-    """Levels of the labels that a method would make itself with its options; None where it would make others."""
-    plugin = EXPLAINERS[method]
-    if "labels" not in plugin.schema.model_fields or "labels" in options:
+def wanted_labels(
+    method: str, options: Mapping[str, Any], labels: np.ndarray | None, segmentation: Mapping[str, Any]
+) -> np.ndarray | None:
+    """Supervoxels for a method that explains by them, so that it need not segment.
+
+    Parameters
+    ----------
+    method, options
+        The explainer, and its options: n_segments chooses levels of the labels; all by default.
+    labels, segmentation
+        As for `explain_by_all`.
+
+    Returns
+    -------
+    (N, levels, T, H, W) array or None
+        None where the method wants none, or others than these.
+    """
+    if labels is None or "labels" not in EXPLAINERS[method].schema.model_fields or "labels" in options:
         return None
-    wanted = plugin.options(options)
-    made = list(segmentation.get("n_segments", ()))
-    same = all(wanted[key] == segmentation.get(key) for key in ("compactness", "sigma"))
-    if not same or not set(wanted["n_segments"]) <= set(made):
-        return None
-    return [made.index(n) for n in wanted["n_segments"]]
+    made = list(segmentation["n_segments"])
+    wanted = list(options.get("n_segments", made))
+    others = any(options.get(key, segmentation[key]) != segmentation[key] for key in ("compactness", "sigma"))
+    return None if others or not set(wanted) <= set(made) else labels[:, [made.index(n) for n in wanted]]

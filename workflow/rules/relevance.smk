@@ -73,9 +73,9 @@ rule measure_motion:
         explanations=f"{NETWORK}/explanations/{{shard}}.h5",
         selective=f"{NETWORK}/selective/{{shard}}.h5",
     output:
-        f"{NETWORK}/motion/scores/{{shard}}.parquet",
-        f"{NETWORK}/motion/agreement/{{shard}}.parquet",
-        f"{NETWORK}/motion/truth/{{shard}}.parquet",
+        f"{NETWORK}/motion_scores/{{shard}}.parquet",
+        f"{NETWORK}/map_agreement/{{shard}}.parquet",
+        f"{NETWORK}/ground_truth/{{shard}}.parquet",
     log:
         f"{NETWORK}/logs/measure_motion.{{shard}}.log",
     benchmark:
@@ -101,7 +101,7 @@ rule sweep_motion:
         flow=f"{FLOW}/{{shard}}.h5",
         explanations=f"{NETWORK}/explanations/{{shard}}.h5",
     output:
-        f"{NETWORK}/motion/sweep/{{shard}}.parquet",
+        f"{NETWORK}/sweeps/{{shard}}.parquet",
     log:
         f"{NETWORK}/logs/sweep_motion.{{shard}}.log",
     benchmark:
@@ -128,6 +128,7 @@ rule time_explanations:
     input:
         weights=f"{NETWORK}/weights.safetensors",
         clips=f"{CLIPS}/clips/{RELEVANT_SHARDS[0]}.h5",
+        labels=[f"{SEGMENTS}/labels/{RELEVANT_SHARDS[0]}.h5"] if USES_SUPERVOXELS else [],
     output:
         f"{NETWORK}/timings.parquet",
     log:
@@ -135,6 +136,7 @@ rule time_explanations:
     params:
         **part("selective", "preset", "sigma", "options"),
         explainers=EXPLAINERS,
+        segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],
         videos=RELEVANT[RELEVANT_SHARDS[0]],
         code=code("time_explanations", *plugins("explainers")),
@@ -150,7 +152,7 @@ rule time_explanations:
 
 rule tabulate_motion_precision:
     input:
-        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
+        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
         published=str(ROOT / "config/published/motion_precision.csv"),
     output:
         f"{TABLES}/motion_precision.parquet",
@@ -167,7 +169,7 @@ rule tabulate_motion_precision:
 
 rule tabulate_baseline_agreement:
     input:
-        found=expand_explained(f"{NETWORK}/motion/agreement/{{shard}}.parquet"),
+        found=expand_explained(f"{NETWORK}/map_agreement/{{shard}}.parquet"),
         published=str(ROOT / "config/published/baseline_agreement.csv"),
     output:
         f"{TABLES}/baseline_agreement.parquet",
@@ -183,7 +185,7 @@ rule tabulate_baseline_agreement:
 
 rule tabulate_selectivity:
     input:
-        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
+        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
         published=str(ROOT / "config/published/selectivity.csv"),
     output:
         f"{TABLES}/selectivity.parquet",
@@ -200,8 +202,8 @@ rule tabulate_selectivity:
 
 rule tabulate_selected_share:
     input:
-        found=expand_explained(f"{NETWORK}/motion/scores/{{shard}}.parquet"),
-        other=expand_explained(f"{OTHER_NETWORK}/motion/scores/{{shard}}.parquet") if OTHER_NETWORK else [],
+        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
+        other=expand_explained(f"{OTHER_NETWORK}/motion_scores/{{shard}}.parquet") if OTHER_NETWORK else [],
     output:
         f"{TABLES}/selected_share.parquet",
     log:
@@ -233,7 +235,7 @@ rule tabulate_explanation_overhead:
 
 rule tabulate_motion_sweep:
     input:
-        found=expand_explained(f"{NETWORK}/motion/sweep/{{shard}}.parquet"),
+        found=expand_explained(f"{NETWORK}/sweeps/{{shard}}.parquet"),
     output:
         f"{TABLES}/motion_sweep.parquet",
     log:
@@ -248,7 +250,7 @@ rule tabulate_motion_sweep:
 
 rule tabulate_ground_truth_precision:
     input:
-        found=expand_explained(f"{NETWORK}/motion/truth/{{shard}}.parquet"),
+        found=expand_explained(f"{NETWORK}/ground_truth/{{shard}}.parquet"),
     output:
         f"{TABLES}/ground_truth_precision.parquet",
     log:
@@ -285,7 +287,7 @@ rule tabulate_flow_error:
 
 rule plot_relevance:
     input:
-        scores=expand(f"{NETWORK}/motion/scores/{{shard}}.parquet", shard=RELEVANT_SHARDS, allow_missing=True),
+        scores=expand(f"{NETWORK}/motion_scores/{{shard}}.parquet", shard=RELEVANT_SHARDS, allow_missing=True),
         clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=RELEVANT_SHARDS),
         flow=expand(f"{FLOW}/{{shard}}.h5", shard=RELEVANT_SHARDS),
         explanations=expand(f"{NETWORK}/explanations/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),

@@ -145,35 +145,34 @@ def relevance_sheet(examples: Sequence[ExplainedClip], *, title: str) -> Figure:
     return figure
 
 
-def relevance_animation(examples: Sequence[ExplainedClip], *, side: int = 96) -> list[Image.Image]:
+def relevance_animation(examples: Sequence[ExplainedClip], *, side: int = 88) -> list[Image.Image]:
     """Frames of a looping animation: the sheet's rows in motion, with headings.
 
     Parameters
     ----------
     examples : sequence of ExplainedClip
     side : int
-        Height of a picture in pixels, about.
+        Of a picture, in pixels.
 
     Returns
     -------
     list of T images
     """
     rows = [line for example in examples for line in tiles(example)]
-    scale = max(1, round(side / rows[0][0].shape[1]))
     length = min(len(picture) for line in rows for picture in line)
     gap, header = 3, 16
-    height, width = (scale * n + gap for n in rows[0][0].shape[1:3])
+    step = side + gap
     names = ["Clip / motion", *(TITLES.get(method, method) for method in examples[0].maps)]
     font = ImageFont.load_default(size=10)
     images = []
     for moment in range(length):
-        image = Image.new("RGB", (width * len(names) - gap, header + height * len(rows) - gap), "white")
+        image = Image.new("RGB", (step * len(names) - gap, header + step * len(rows) - gap), "white")
         draw = ImageDraw.Draw(image)
         for column, name in enumerate(names):
-            draw.text((column * width + (width - gap) / 2, header / 2), name, fill="black", font=font, anchor="mm")
+            draw.text((column * step + side / 2, header / 2), name, fill="black", font=font, anchor="mm")
             for number, line in enumerate(rows):
-                picture = line[column][moment].repeat(scale, axis=0).repeat(scale, axis=1)
-                image.paste(Image.fromarray(picture), (column * width, header + number * height))
+                picture = Image.fromarray(line[column][moment]).resize((side, side), Image.Resampling.BILINEAR)
+                image.paste(picture, (column * step, header + number * step))
         images.append(image)
     return images
 

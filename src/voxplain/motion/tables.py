@@ -212,7 +212,10 @@ def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
         The same columns, and lift, n_clips and n_empty.
     """
     keys = ["model", "method", "sigma", "flow_threshold"]
-    groups = sweeps.dropna(subset=["base_rate"]).groupby(keys, sort=False, dropna=False)
+    known = sweeps.dropna(subset=["base_rate"])
+    # The lift compares with the clips that count.
+    known = known.assign(base_rate=known["base_rate"].where(known["precision"].notna()))
+    groups = known.groupby(keys, sort=False, dropna=False)
     means = groups[["precision", "base_rate", "area_share", "relevance_share"]].mean()
     counts = groups["precision"].agg(n_clips="count", n_empty=lambda values: int(values.isna().sum()))
     table = means.join(counts).reset_index()
@@ -244,6 +247,8 @@ def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> n
 
 def _difference(mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000) -> dict[str, object]:
     """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
+    if not mine.size or not others.size:
+        return {"compared_with": run, **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high"))}
     draws = [_resampled(values, resamples, seed) for seed, values in enumerate((mine, others))]
     low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
     return {

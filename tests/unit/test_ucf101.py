@@ -1,0 +1,122 @@
+"""UCF-101 as it is distributed, on trees of its shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from voxplain.config import load_config
+from voxplain.errors import ConfigError
+from voxplain.videos.clips import read_clips
+from voxplain.videos.plan import plan_videos, relevance_videos
+from voxplain.videos.table import read_video_table
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = ["ApplyLipstick", "Biking", "HandstandPushups"]
+
+
+def tree(root, *, flat=False, groups=range(1, 5), clips=(1, 2)):
+    """A small data set: groups 1 and 2 are for testing."""
+    videos, lists = root / "UCF-101", root / "ucfTrainTestlist"
+    lists.mkdir(parents=True)
+    (lists / "classInd.txt").write_bytes("".join(f"{n} {c}\r\n" for n, c in enumerate(CLASSES, 1)).encode())
+    lines = {"train": [], "test": []}
+    for number, label in enumerate(CLASSES, 1):
+        folder = videos if flat else videos / label
+        folder.mkdir(parents=True, exist_ok=True)
+        for group in groups:
+            for clip in clips:
+                stem = "HandStandPushups" if label == "HandstandPushups" else label
+                name = f"v_{stem}_g{group:02d}_c{clip:02d}.avi"
+                (folder / name).write_bytes(b"")
+                split = "test" if group < 3 else "train"
+                lines[split].append(f"{label}/{name}" + (f" {number}" if split == "train" else ""))
+    for split, texts in lines.items():
+        (lists / f"{split}list01.txt").write_bytes("\r\n".join(texts).encode())
+    return videos
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_videos_get_the_class_and_split_of_the_lists(tmp_path, flat):
+    table = read_video_table(tree(tmp_path, flat=flat), dataset="ucf101")
+    assert len(table) == 3 * 4 * 2 and table["video"].is_unique
+    for row in table.itertuples():
+        group = int(Path(row.path).stem.split("_g")[1][:2])
+        assert row.split == ("test" if group < 3 else "train")
+        assert Path(row.path).name.lower().startswith(f"v_{row.label.lower()}_g")
+        assert Path(row.path).is_file()
+
+
+def test_what_is_not_there_is_left_out_and_counted(tmp_path, caplog):
+    videos = tree(tmp_path)
+    (videos / "Biking" / "v_Biking_g01_c01.avi").unlink()
+    table = read_video_table(videos, dataset="ucf101")
+    assert len(table) == 23 and "v_Biking_g01_c01" not in set(table["video"])
+    assert "1 of the 24 videos" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda root: (root / "ucfTrainTestlist/classInd.txt").unlink(), "lists are not in"),
+        (lambda root: (root / "ucfTrainTestlist/testlist01.txt").unlink(), "cannot be read"),
+        (lambda root: (root / "ucfTrainTestlist/trainlist01.txt").write_text("Biking/v_Biking_g03_c01.avi 1"), "number 1"),
+        (lambda root: (root / "ucfTrainTestlist/testlist01.txt").write_text("Bike/v_Biking_g03_c01.avi"), "line 1"),
+        (lambda root: (root / "UCF-101").rename(root / "other") and (root / "UCF-101").mkdir(), "None of the 24 videos"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(tmp_path, spoil, says):
+    videos = tree(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(ConfigError, match=says):
+        read_video_table(videos, dataset="ucf101")
+
+
+def test_official_lists_and_real_files(tmp_path, shared):
+    """The data set's own lists, of 13,320 videos, with the four files of it that are here."""
+    videos, lists = tmp_path / "UCF-101", tmp_path / "ucfTrainTestlist"
+    lists.mkdir()
+    for name in ("classInd.txt", "trainlist01.txt", "testlist01.txt"):
+        (lists / name).symlink_to(shared / "data/labels" / name)
+    sources = {"v_BaseballPitch_g01_c01": "v_Punch_g03_c01", "v_HandStandPushups_g08_c01": "v_SoccerJuggling_g23_c01"}
+    for name in ("v_Biking_g05_c02", "v_Punch_g03_c01", "v_SoccerJuggling_g23_c01", "v_SoccerJuggling_g24_c01"):
+        sources[name] = name
+    for name, source in sources.items():
+        folder = videos / name.split("_")[1]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.avi").symlink_to(shared / "data/clips" / f"{source}.avi")
+    table = read_video_table(videos, dataset="ucf101").set_index("video")
+    found = {video: (row["label"], row["split"]) for video, row in table.iterrows()}
+    assert found == {
+        "v_Biking_g05_c02": ("Biking", "test"),
+        "v_Punch_g03_c01": ("Punch", "test"),
+        "v_SoccerJuggling_g23_c01": ("SoccerJuggling", "train"),
+        "v_SoccerJuggling_g24_c01": ("SoccerJuggling", "train"),
+        "v_BaseballPitch_g01_c01": ("BaseballPitch", "test"),
+        "v_HandStandPushups_g08_c01": ("HandstandPushups", "train"),
+    }
+    clips, indices = read_clips(table.loc["v_Biking_g05_c02", "path"], sampling="consecutive", size=32)
+    n_frames = indices.max() + 1
+    assert len(clips) == -(-n_frames // 16) and clips.shape[1:] == (16, 32, 32, 3)
+    assert (indices.ravel()[:n_frames] == range(n_frames)).all()
+
+
+def test_the_papers_config_explains_1010_videos(tmp_path, shared):
+    videos = tmp_path / "UCF-101"
+    videos.mkdir()
+    for name in ("trainlist01.txt", "testlist01.txt"):
+        for line in (shared / "data/labels" / name).read_text().split():
+            if line.endswith(".avi"):
+                (videos / line.partition("/")[2]).touch()
+    config = yaml.safe_load((ROOT / "config/ucf101.yaml").read_text())
+    config["data"]["path"] = str(videos)
+    config["data"].setdefault("options", {})["lists"] = str(shared / "data/labels")
+    config = load_config(config)
+    table = plan_videos(config.data, "unused")
+    assert table["split"].value_counts().to_dict() == {"train": 9537, "test": 3783}
+    chosen = relevance_videos(table, config.relevance)
+    assert len(chosen) == 1010 and (chosen["label"].value_counts() == 10).all() and set(chosen["split"]) == {"test"}
+    others = plan_videos(config.data.model_copy(update={"seed": 1}), "unused")
+    assert set(relevance_videos(others, config.relevance)["video"]) != set(chosen["video"])
