@@ -1,0 +1,84 @@
+"""Explaining by several methods, keeping the maps, and timing."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxplain.explaining import explain_by_all, wanted_labels
+from voxplain.explanation_store import packed, relevance_maps, scaled_maps
+from voxplain.models.build import build_model
+from voxplain.models.trained import TrainedModel
+from voxplain.timing import describe_device, time_steps
+from voxplain.videos.store import groups_of
+
+SEGMENTATION = {"n_segments": [2, 4], "compactness": 20.0, "sigma": 1.0}
+
+
+def test_half_precision_keeps_small_relevance(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = rng.random((3, 4, 5, 5)).astype(np.float32) * 1e-7  # below what half precision has
+    maps[1], maps[2] = 0, -maps[2]
+    with h5py.File(tmp_path / "maps.h5", "w") as file:
+        for name, array in packed({"dtd": maps}).items():
+            file[name] = array
+        assert file["maps/dtd"].dtype == np.float16
+        np.testing.assert_allclose(relevance_maps(file, "dtd"), maps, rtol=1e-3)
+        assert np.abs(scaled_maps(file, "dtd")).max(axis=(1, 2, 3)).tolist() == [1, 0, 1]
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 10))
+@settings(deadline=None)
+def test_groups_hold_every_video_once_and_not_too_many_clips(counts, size):
+    videos = {f"v{number}": count for number, count in enumerate(counts)}
+    groups = groups_of(videos, size)
+    assert [video for group in groups for video in group] == list(videos)
+    for group in groups:
+        assert len(group) == 1 or sum(videos[video] for video in group) <= size
+
+
+def test_supervoxels_of_the_run_serve_where_they_are_what_is_wanted():
+    labels = np.arange(2).reshape(1, 2, 1, 1, 1)
+    assert wanted_labels("dtd", {}, labels, SEGMENTATION) is None
+    assert wanted_labels("occlusion", {}, None, SEGMENTATION) is None
+    assert wanted_labels("occlusion", {}, labels, SEGMENTATION).shape == (1, 2, 1, 1, 1)
+    assert wanted_labels("occlusion", {"n_segments": [4]}, labels, SEGMENTATION).ravel().tolist() == [1]
+    assert wanted_labels("occlusion", {"n_segments": [5]}, labels, SEGMENTATION) is None
+    assert wanted_labels("occlusion", {"compactness": 1.0}, labels, SEGMENTATION) is None
+
+
+def test_batches_do_not_matter_and_labels_reach_occlusion():
+    network = build_model("r3d_18", num_classes=3, width=4, depth=[1, 1, 1, 1])
+    model = TrainedModel(network, ["a", "b", "c"], torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    clips = rng.integers(0, 256, (3, 8, 16, 16, 3), dtype=np.uint8)
+    labels = np.zeros((3, 2, 8, 16, 16), np.uint16)
+    labels[:, :, :, :8] = 1  # only the upper half can be relevant
+    explainers = {
+        "gradcam": {"method": None, "options": {}},
+        "mine": {"method": "occlusion", "options": {"n_segments": [4]}},
+    }
+    targets = model.targets(["a", "b", "c"])
+    together, apart = (
+        explain_by_all(model, clips, targets, explainers, labels=labels, segmentation=SEGMENTATION, batch=batch)
+        for batch in (3, 2)
+    )
+    assert list(together) == ["gradcam", "mine"]
+    for name in together:
+        np.testing.assert_allclose(together[name], apart[name], atol=1e-5)
+    assert (together["mine"][:, :, 8:] == 0).all() and (together["mine"][:, :, :8] != 0).all()
+
+
+def test_times_include_both_steps_and_leave_out_the_warmup(monkeypatch):
+    clock = iter(range(0, 100))
+    monkeypatch.setattr("voxplain.timing.time.perf_counter", lambda: next(clock) / 1e3)
+    calls = []
+    first, both = time_steps(
+        lambda: calls.append("a") or 7, lambda made: calls.append(made), torch.device("cpu"), repeats=2, warmup=1
+    )
+    assert first == pytest.approx([1, 1]) and both == pytest.approx([2, 2]) and calls == ["a", 7] * 3
+    assert describe_device(torch.device("cpu")).startswith("cpu (")
