@@ -91,6 +91,13 @@ def test_the_projects_configs_are_good(path):
         ("scores.test", "t", "scores.test: "),
         ("editing.k_max", 0, "editing.k_max: "),
         ("figures.examples", 0, "figures.examples: "),
+        ("concepts.models", ["i3d"], "concepts: Value error, models: there is no 'i3d'"),
+        ("relevance.models", ["rd3"], "did you mean 'r3d'?"),
+        ("explainers", {}, "explainers: "),
+        ("explainers.dtd.option", {}, "explainers.dtd.option: unknown key; did you mean 'options'?"),
+        ("selective.sigma", -1, "selective.sigma: "),
+        ("flow.moving.unit", "pixel", "flow.moving.unit: "),
+        ("relevance.timing.repeats", 1, "relevance.timing.repeats: "),
     ],
 )
 def test_mistakes_are_named_by_place(place, value, says):
@@ -210,6 +217,19 @@ OTHERS = {
     "activations.pooling": (2, 1, 1),
     "concepts.videos_per_class": 2,
     "editing.videos_per_class": 2,
+    "concepts.models": ["r3d"],
+    "explainers.NAME.method": "random",
+    "explainers.NAME.options": {"seed": 1},
+    "selective.options": {"padding": "zero"},
+    "selective.sweep": [1.0],
+    "flow.method": "dis",
+    "flow.options": {"preset": "fast"},
+    "flow.moving.sweep": [1.0],
+    "flow.compare": ["dis"],
+    "relevance.models": ["r3d"],
+    "relevance.videos_per_class": 2,
+    "relevance.compare_with": None,  # needs another run
+    "figures.videos": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }

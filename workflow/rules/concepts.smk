@@ -191,7 +191,7 @@ rule plot_concepts:
         f"{LAYER}/logs/plot_concepts.{{label}}.log",
     params:
         label=lambda wildcards: LABELS[wildcards.label],
-        options=part("figures"),
+        options=part("figures", "concepts", "examples"),
         code=code("plot_concepts"),
     conda:
         "../../envs/voxplain.yaml"

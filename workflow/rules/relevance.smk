@@ -134,7 +134,7 @@ rule time_explanations:
     log:
         f"{NETWORK}/logs/time_explanations.log",
     params:
-        **part("selective", "preset", "sigma", "options"),
+        **part("selective", "preset", "options"),
         explainers=EXPLAINERS,
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],

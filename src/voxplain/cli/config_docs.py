@@ -6,19 +6,19 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ..artifacts import atomic_path
-from ..config import Config, Model, json_schema
+from ..config import Config, json_schema
 from .listing import type_words
 
 # The first rules that a change of a key reruns; what uses their results follows. A key that is not
 # here has its section's entry. A test changes each key and compares with what the workflow reruns.
 RERUNS = {
-    "run": "distinct_supervoxels, train_model, tabulate_set_aside: the run's folder is made anew",
+    "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: the run's folder is made anew",
     "data": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",
@@ -30,6 +30,7 @@ RERUNS = {
     "supervoxels.options": "distinct_supervoxels",
     "activations": "extract_activations",
     "concepts": "cluster_concepts",
+    "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps",
     "concepts.videos_per_class": "segment_supervoxels",
     "cavs": "draw_random_sets",
     "cavs.classifier": "train_cavs, train_random_cavs",
@@ -39,7 +40,31 @@ RERUNS = {
     "scores.alpha": "tabulate_concept_scores",
     "editing": "edit_concepts",
     "editing.videos_per_class": "segment_supervoxels",
+    "explainers": "explain_clips, time_explanations",
+    "selective": "select_relevance, sweep_motion, time_explanations",
+    "selective.sigma": "select_relevance, plot_motion_sweep",
+    "selective.sweep": "sweep_motion",
+    "flow": "estimate_flow, tabulate_flow_error",
+    "flow.method": "estimate_flow",
+    "flow.camera": "estimate_flow",
+    "flow.compare": "tabulate_flow_error",
+    "flow.moving.unit": "measure_motion, sweep_motion",
+    "flow.moving.threshold": "measure_motion, plot_motion_sweep",
+    "flow.moving.sweep": "sweep_motion",
+    "relevance.models": "tabulate_motion_precision, tabulate_baseline_agreement, tabulate_selectivity, "
+    "tabulate_selected_share, tabulate_explanation_overhead, tabulate_motion_sweep, tabulate_ground_truth_precision",
+    "relevance.videos_per_class": "estimate_flow, explain_clips, time_explanations, tabulate_flow_error",
+    "relevance.target": "explain_clips",
+    "relevance.relevant": "measure_motion, sweep_motion",
+    "relevance.empty": "tabulate_motion_precision",
+    "relevance.batch": "explain_clips",
+    "relevance.precision": "explain_clips",
+    "relevance.compare_with": "tabulate_selected_share",
+    "relevance.timing": "time_explanations",
     "figures": "plot_concepts",
+    "figures.relevance": "plot_relevance",
+    "figures.animated": "plot_relevance",
+    "figures.videos": "plot_relevance",
 }
 
 INTRODUCTION = """\
@@ -53,9 +78,9 @@ with `--config KEY=VALUE`. Without a file, `config/config.yaml` is taken. Before
 `python -m voxplain check FILE` finds what would fail later.
 
 Unknown keys are errors, and what is left out has its default. Options of a plug-in (a network, a data set
-adapter, a concept classifier) stand under `options` beside its name: `python -m voxplain list models`,
-`list datasets` and `list classifiers` show them. The last column names the first rules that a change runs
-again; everything that uses their results follows, and nothing else does. (The report shows the whole config,
+adapter, a concept classifier, an explainer, a flow estimator) stand under `options` beside its name:
+`python -m voxplain list models`, `list datasets`, `list classifiers`, `list explainers` and `list flows` show
+them. The last column names the first rules that a change runs again; everything that uses their results follows, and nothing else does. (The report shows the whole config,
 so any change writes it anew.)
 """
 
@@ -105,13 +130,13 @@ def readme() -> str:
 
 
 def keys(section: type[BaseModel] = Config, place: str = "") -> Iterator[Key]:
-    """All keys that are no sections, with dots between levels and ``NAME`` for a network's name."""
+    """All keys that are no sections, with dots between levels and ``NAME`` for the name of a network or explainer."""
     for name, field in section.model_fields.items():
         inner = _section_of(field)
         if inner is None:
             yield Key(place + name, field)
         else:
-            yield from keys(inner, f"{place}{name}." + ("NAME." if inner is Model else ""))
+            yield from keys(inner, f"{place}{name}." + ("NAME." if get_origin(field.annotation) is dict else ""))
 
 
 def _sections() -> Iterator[tuple[str, str]]:
@@ -124,7 +149,7 @@ def _nested(section: type[BaseModel], place: str) -> Iterator[tuple[str, str]]:
     for name, field in section.model_fields.items():
         inner = _section_of(field)
         if inner is not None:
-            inside = f"{place}{name}." + ("NAME." if inner is Model else "")
+            inside = f"{place}{name}." + ("NAME." if get_origin(field.annotation) is dict else "")
             own = [key for key in keys(inner, inside) if "." not in key.place.removeprefix(inside)]
             about = (inner.__doc__ or "").strip()
             yield f"`{inside.rstrip('.')}`", f"{about}\n\n{_table(own, inside)}"

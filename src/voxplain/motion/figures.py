@@ -156,7 +156,7 @@ def relevance_animation(examples: Sequence[ExplainedClip], *, side: int = 88) ->
 
     Returns
     -------
-    list of T images
+    list of T images of one palette
     """
     rows = [line for example in examples for line in tiles(example)]
     length = min(len(picture) for line in rows for picture in line)
@@ -174,7 +174,9 @@ def relevance_animation(examples: Sequence[ExplainedClip], *, side: int = 88) ->
                 picture = Image.fromarray(line[column][moment]).resize((side, side), Image.Resampling.BILINEAR)
                 image.paste(picture, (column * step, header + number * step))
         images.append(image)
-    return images
+    # One palette without dithering: what does not move stays as it is, and the file small.
+    palette = images[length // 2].quantize(128)
+    return [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
 
 
 def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, unit: str) -> Figure:

@@ -1,0 +1,164 @@
+"""The second paper's workflow as a whole, on tiny videos: tables, pictures, reruns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from voxplain.artifacts import open_h5, read_table
+from voxplain.explanation_store import relevance_maps
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests" / "workflow" / "tiny_relevance.yaml"
+METHODS = ["dtd", "gradcam", "guided_backprop", "guided_gradcam", "occlusion"]
+pytestmark = pytest.mark.slow
+
+
+def snakemake(folder, *arguments, check=True):
+    command = [sys.executable, "-m", "snakemake", "--configfile", TINY, "--cores", "2", "--directory", folder]
+    command += ["--snakefile", ROOT / "workflow" / "Snakefile", *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+def planned(folder, target, *arguments):
+    """Names of the rules that a run would execute."""
+    text = snakemake(folder, "-n", target, *arguments).stdout
+    lines = text.partition("Job stats:")[2].splitlines()[3:]
+    return {line.split()[0] for line in lines if line.strip() and line.split()[-1].isdigit()} - {"total", target}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    snakemake(folder, "relevance")
+    return folder
+
+
+def table(folder, name):
+    return read_table(folder / f"results/tiny/tables/{name}.parquet", name)
+
+
+COLUMNS = {
+    "motion_precision": "method selective mean sd base_rate lift n_clips n_videos published_mean published_sd",
+    "baseline_agreement": "method_a method_b mean sd published_mean published_sd",
+    "selectivity": "method sigma area_mean area_sd relevance_mean relevance_sd published_area_mean"
+    " published_relevance_mean",
+    "explanation_overhead": "method selective mean_ms sd_ms device batch n published_mean_ms published_sd_ms",
+    "selected_share": "method share mean ci_low ci_high n_videos",
+    "motion_sweep": "method sigma flow_threshold precision base_rate lift area_share relevance_share",
+    "ground_truth_precision": "method selective target precision recall iou auroc base_rate",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_tables_have_the_promised_columns_and_all_methods(finished, name):
+    found = table(finished, name)
+    assert {"model", *COLUMNS[name].split()} <= set(found.columns)
+    written = pd.read_csv(finished / f"results/tiny/tables/{name}.csv")
+    pd.testing.assert_frame_equal(found, written, check_dtype=False, rtol=1e-9)
+    for model in ("r3d", "c3d"):
+        rows = found[found["model"] == model]
+        seen = set(rows["method"]) if "method" in rows else {*rows["method_a"], *rows["method_b"]}
+        assert seen == set(METHODS)
+    for column in {"mean", "base_rate", "area_mean", "relevance_mean", "precision", "recall", "iou", "auroc"}:
+        if column in found:
+            assert found[column].dropna().between(0, 1).all(), column
+
+
+def test_the_papers_cells_stand_beside_ours(finished):
+    def cells(name, column, *keys):
+        return table(finished, name).query("model == 'c3d'").set_index(list(keys))[column]
+
+    precision = cells("motion_precision", "published_mean", "method", "selective")
+    assert precision["dtd", False] == 0.2779 and precision["dtd", True] == 0.4109
+    assert precision["guided_backprop", False] == 0.4748 and np.isnan(precision["guided_backprop", True])
+    assert np.isnan(precision["occlusion", False])
+    assert cells("baseline_agreement", "published_mean", "method_a", "method_b")["dtd", "gradcam"] == 0.3661
+    assert cells("selectivity", "published_relevance_mean", "method")["guided_gradcam"] == 0.369
+    assert cells("explanation_overhead", "published_mean_ms", "method", "selective")["gradcam", True] == 137
+
+
+def test_the_precision_is_that_of_the_maps_on_disk(finished):
+    """From flow and maps to the table's figure, once more and without the library."""
+    home = finished / "results/tiny/models/c3d/seed0"
+    flow = next(finished.glob("results/shared/*/clips-*/flow-*/test-000.h5"))
+    found, bases = [], []
+    with h5py.File(home / "explanations/test-000.h5") as maps, h5py.File(flow) as flows:
+        assert len(maps) == 6  # two of each class
+        for video in maps:
+            relevance = maps[video]["maps/dtd"][0, :-1].astype(float)
+            moving = np.linalg.norm(flows[video]["flow"][0].astype(np.float32), axis=-1) > 0.5
+            relevant = relevance > 0.05 * maps[video]["maps/dtd"][0].astype(float).max()
+            found.append((relevant & moving).sum() / relevant.sum())
+            bases.append(moving.mean())
+    row = table(finished, "motion_precision").query("model == 'c3d' and method == 'dtd' and not selective").iloc[0]
+    assert row["mean"] == pytest.approx(np.mean(found), abs=1e-6) and row["sd"] == pytest.approx(np.std(found, ddof=1))
+    assert row["lift"] == pytest.approx(np.mean(found) / np.mean(bases))
+    assert (row["n_clips"], row["n_videos"], row["n_empty"]) == (6, 6, 0)
+
+
+@pytest.mark.parametrize("model", ["r3d", "c3d"])
+def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
+    home = finished / f"results/tiny/models/{model}/seed0"
+    with (
+        open_h5(home / "explanations/test-000.h5", "explanations") as maps,
+        open_h5(home / "selective/test-000.h5", "selective_maps") as masks,
+    ):
+        for video in maps:
+            assert relevance_maps(maps[video], "dtd").sum() == pytest.approx(1, abs=0.01)
+            for method in METHODS:
+                selected = masks[video][method][()]
+                assert selected.shape == (1, 16, 32, 32) and selected.dtype == bool and selected.mean() < 0.5
+
+
+def test_flow_is_compared_with_what_moves(finished):
+    error = table(finished, "flow_error").set_index("method")
+    assert set(error.index) == {"farneback", "dis"} and error["best"].sum() == 1
+    assert error["epe"].between(0, 2).all() and (error["ms_per_frame"] > 0).all() and (error["n_clips"] == 6).all()
+
+
+def test_pictures_are_there_and_move(finished):
+    for model in ("r3d", "c3d"):
+        place = finished / f"results/tiny/figures/relevance/{model}"
+        with Image.open(place / "seed0.png") as sheet:
+            assert sheet.width > 700 and sheet.height > 700
+        with Image.open(place / "seed0.gif") as animation:
+            assert animation.n_frames == 16 and animation.info["loop"] == 0
+    assert (finished / "results/tiny/figures/motion_sweep.png").stat().st_size > 10_000
+
+
+def test_it_builds_what_it_needs_alone(finished, tmp_path):
+    rules = planned(tmp_path, "relevance")
+    assert {"train_model", "explain_clips", "estimate_flow", "measure_motion", "plot_relevance"} <= rules
+    assert rules.isdisjoint({"distinct_supervoxels", "extract_activations", "cluster_concepts", "edit_concepts"})
+    assert planned(finished, "relevance") == set()
+    concepts = planned(tmp_path, "concepts")
+    assert concepts.isdisjoint({"explain_clips", "estimate_flow"})
+
+
+def test_another_sigma_reruns_the_selection_and_what_follows(finished):
+    rerun = planned(finished, "relevance", "--config", "selective={sigma: 1}")
+    assert {"select_relevance", "measure_motion", "tabulate_motion_precision", "plot_relevance"} <= rerun
+    assert rerun.isdisjoint({"explain_clips", "estimate_flow", "sweep_motion", "time_explanations", "train_model"})
+
+
+def test_another_explainer_reruns_explanations_alone(finished):
+    rerun = planned(finished, "relevance", "--config", "explainers={random: {}}")
+    assert {"explain_clips", "select_relevance"} <= rerun
+    assert rerun.isdisjoint({"estimate_flow", "train_model", "segment_supervoxels", "cache_clips"})
+
+
+def test_another_threshold_of_motion_keeps_maps_and_flow(finished):
+    rerun = planned(finished, "relevance", "--config", "flow={moving: {threshold: 0.7}}")
+    assert "measure_motion" in rerun
+    assert rerun.isdisjoint({"explain_clips", "estimate_flow", "select_relevance", "sweep_motion"})
