@@ -16,13 +16,13 @@ from voxplain.videos.table import safe_name
 try:
     CONFIG = load_config(config)
     # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    DATA = f"results/shared/{CONFIG.data.adapter}-{digest(CONFIG.data)}"
-    TABLE = plan_videos(CONFIG.data, f"{DATA}/embedded")
+    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(CONFIG.data)}"
+    TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
-DISCOVERY = discovery_videos(TABLE, CONFIG.concepts)
-EVALUATION = evaluation_videos(TABLE, CONFIG.editing)
+DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
+EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 SEGMENTATION = {
     "n_segments": CONFIG.supervoxels.n_segments,
     "compactness": CONFIG.supervoxels.compactness,
