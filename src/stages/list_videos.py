@@ -3,12 +3,11 @@
 from _stage import run
 
 from voxplain.artifacts import write_table
-from voxplain.config import Data
 from voxplain.videos.plan import plan_videos
 
 
 def main(stage):
-    table = plan_videos(Data(**stage.params.data), stage.params.folder)
+    table = plan_videos(stage.params.folder, **stage.params.data)
     write_table(stage.output[0], table, kind="videos", made_by=stage.made_by)
 
 

@@ -31,8 +31,12 @@ class Section(BaseModel):
 class Data(Section):
     """Where the videos come from."""
 
-    adapter: str = Field("embedded", description="Data set adapter: embedded, csv, folder, or one of your own.")
-    path: str | None = Field(None, description="The adapter's file or folder; none for the embedded data.")
+    adapter: str | None = Field(
+        None, description="Data set adapter: embedded, csv, folder, or one of your own; by default what fits the path."
+    )
+    path: str | None = Field(
+        None, description="Video table, or folder with a videos.csv or a folder per class; none: the embedded data."
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the adapter.")
     classes: list[str] | None = Field(None, description="Classes to use; all by default.")
     videos_per_class: PositiveInt | None = Field(

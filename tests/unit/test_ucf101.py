@@ -10,7 +10,7 @@ import yaml
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.videos.clips import read_clips
-from voxplain.videos.plan import plan_videos, relevance_videos
+from voxplain.videos.plan import evaluation_videos, plan_videos
 from voxplain.videos.table import read_video_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,9 +114,9 @@ def test_the_papers_config_explains_1010_videos(tmp_path, shared):
     config["data"]["path"] = str(videos)
     config["data"].setdefault("options", {})["lists"] = str(shared / "data/labels")
     config = load_config(config)
-    table = plan_videos(config.data, "unused")
+    table = plan_videos("unused", **dict(config.data))
     assert table["split"].value_counts().to_dict() == {"train": 9537, "test": 3783}
-    chosen = relevance_videos(table, config.relevance)
+    chosen = evaluation_videos(table, config.relevance.videos_per_class)
     assert len(chosen) == 1010 and (chosen["label"].value_counts() == 10).all() and set(chosen["split"]) == {"test"}
-    others = plan_videos(config.data.model_copy(update={"seed": 1}), "unused")
-    assert set(relevance_videos(others, config.relevance)["video"]) != set(chosen["video"])
+    others = plan_videos("unused", **dict(config.data) | {"seed": 1})
+    assert set(evaluation_videos(others, config.relevance.videos_per_class)["video"]) != set(chosen["video"])

@@ -10,20 +10,20 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.provenance import code_hash
-from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, relevance_videos, source_file
+from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
 from voxplain.videos.table import safe_name
 
 try:
     CONFIG = load_config(config)
     # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    DATA = f"results/shared/{CONFIG.data.adapter}-{digest(CONFIG.data)}"
-    TABLE = plan_videos(CONFIG.data, f"{DATA}/embedded")
+    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(CONFIG.data)}"
+    TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
-DISCOVERY = discovery_videos(TABLE, CONFIG.concepts)
-EVALUATION = evaluation_videos(TABLE, CONFIG.editing)
-RELEVANCE_VIDEOS = relevance_videos(TABLE, CONFIG.relevance)
+DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
+EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
+RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
@@ -64,7 +64,7 @@ LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labe
 SHARDS_OF_CLASS = {label: rows["shard"].unique().tolist() for label, rows in DISCOVERY.groupby("label")}
 RELEVANT_SHARDS = list(RELEVANT)
 # Of the embedded videos it is known what moves.
-KNOWN = CONFIG.data.adapter == "embedded" and CONFIG.data.path is None
+KNOWN = CONFIG.data.path is None
 TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
 TRUTH = f"{DATA}/embedded/ground_truth.h5" if KNOWN else None
 

@@ -16,7 +16,7 @@ rule make_embedded_videos:
 
 rule list_videos:
     input:
-        source_file(CONFIG, f"{DATA}/embedded/videos.csv"),
+        source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
         f"{DATA}/videos.parquet",
     log:

@@ -22,7 +22,7 @@ from ..config import Config, Model, digest, load_config
 from ..errors import ConfigError, VideoError, nearest
 from ..videos.adapters.folder import ENDINGS
 from ..videos.decode import VideoInfo, probe
-from ..videos.plan import discovery_videos, evaluation_videos, plan_videos
+from ..videos.plan import discovery_videos, evaluation_videos, plan_videos, source_of
 from ..videos.table import safe_name
 from .values import key_values, merge
 
@@ -97,22 +97,22 @@ def read_yaml(path: str) -> dict:
 
 def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | None]:
     """Look for everything that would fail later; the table of videos is None where it cannot be made."""
-    findings, table = Findings(), None
+    findings, table, adapter = Findings(), None, None
     try:
-        table = plan_videos(
-            config.data, directory / f"results/shared/embedded-{digest(config.data)}/embedded"
-        )
+        _, adapter = source_of(config.data.path, config.data.adapter)
+        folder = directory / f"results/shared/embedded-{digest(config.data)}/embedded"
+        table = plan_videos(folder, **dict(config.data))
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_plugins(config))
     for name, model in config.models.items():
         findings.add(check_network(name, model, config, table))
-    if config.data.adapter == "folder" and config.data.path is not None:
+    if config.data.path is not None and adapter == "folder":
         findings.add(check_folder(Path(config.data.path)))
     if table is not None:
         findings.add(check_labels(table))
         usable = table
-        if config.data.adapter != "embedded" or config.data.path is not None:
+        if config.data.path is not None:
             unusable: set[str] = set()
             findings.add(check_files(table, config, unusable))
             usable = table[~table["video"].isin(unusable)]
@@ -301,7 +301,8 @@ def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> I
     segments = sum(config.supervoxels.n_segments)
     # Consecutive clips depend on each video's length; one is the least.
     clips = config.clips.per_video if config.clips.sampling == "uniform" else 1
-    discovery, evaluation = discovery_videos(table, config.concepts), evaluation_videos(table, config.editing)
+    discovery = discovery_videos(table, config.concepts.videos_per_class)
+    evaluation = evaluation_videos(table, config.editing.videos_per_class)
     names = set(usable["video"])
     for label in sorted(table["label"].unique()):
         for split, rows in {"train": discovery, "test": evaluation}.items():
@@ -338,7 +339,8 @@ def check_disk(table: pd.DataFrame, config: Config, directory: Path) -> Iterator
     """Room on the disk for clips, supervoxels and activations, by a rough and generous estimate."""
     clips = config.clips.per_video if config.clips.sampling == "uniform" else 1
     voxels = config.clips.frames * config.clips.size**2
-    explained = len(discovery_videos(table, config.concepts)) + len(evaluation_videos(table, config.editing))
+    explained = len(discovery_videos(table, config.concepts.videos_per_class))
+    explained += len(evaluation_videos(table, config.editing.videos_per_class))
     levels, segments = len(config.supervoxels.n_segments), sum(config.supervoxels.n_segments)
     layers = sum(len(model.layers) for model in config.models.values()) * len(config.seeds)
     cells = np.prod(config.activations.pooling or (4, 14, 14))

@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..config import Concepts, Config, Data, Editing, Relevance
 from ..errors import ConfigError, nearest
 from .table import read_video_table
 
+EMBEDDED = "embedded"
 
-def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
+
+def source_of(path: str | None, adapter: str | None) -> tuple[str | None, str]:
+    """Where the video table comes from, and by which adapter.
+
+    Without a path it is the embedded data. A file is a CSV table, and so is a folder with a file
+    ``videos.csv``; another folder has a folder of videos per class.
+
+    Raises
+    ------
+    ConfigError
+        The adapter needs a path.
+    """
+    if path is None and adapter not in (None, EMBEDDED):
+        raise ConfigError(f"data.path: missing. Say which file or folder the adapter {adapter!r} reads.")
+    if path is None or adapter is not None:
+        return path, adapter or EMBEDDED
+    table = Path(path, "videos.csv")
+    if table.is_file():
+        return str(table), "csv"
+    return path, "csv" if Path(path).is_file() else "folder"
+
+
+def plan_videos(
+    folder: str | Path,
+    *,
+    adapter: str | None = None,
+    path: str | None = None,
+    options: dict[str, Any] | None = None,
+    classes: list[str] | None = None,
+    videos_per_class: int | None = None,
+    seed: int = 0,
+    shard_size: int = 250,
+) -> pd.DataFrame:
     """Choose the videos of a run and put them into shards.
 
     Parameters
     ----------
-    data : Data
-        The config's section.
     folder : path
         Where embedded videos are made, for the data set that has no path of its own.
+    adapter, path, options, classes, videos_per_class, seed, shard_size
+        The config's section ``data``.
 
     Returns
     -------
@@ -33,21 +66,20 @@ def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
     ConfigError
         A class is unknown, or has no videos to train or to test with.
     """
-    if data.path is None and data.adapter != "embedded":
-        raise ConfigError(f"data.path: missing. Say which file or folder the adapter {data.adapter!r} reads.")
-    options = dict(data.options)
-    if data.adapter in ("embedded", "folder"):
-        options.setdefault("seed", data.seed)
-    table = read_video_table(data.path or folder, dataset=data.adapter, **options)
+    path, adapter = source_of(path, adapter)
+    options = dict(options or {})
+    if adapter in (EMBEDDED, "folder"):
+        options.setdefault("seed", seed)
+    table = read_video_table(path or folder, dataset=adapter, **options)
     known = sorted(table["label"].unique())
-    for name in data.classes or []:
+    for name in classes or []:
         if name not in known:
             raise ConfigError(
                 f"data.classes: no video has the label {name!r}{nearest(name, known)} "
                 f"Known: {', '.join(known)}."
             )
-    if data.classes:
-        table = table[table["label"].isin(data.classes)]
+    if classes:
+        table = table[table["label"].isin(classes)]
     missing = [
         f"{label} ({split})"
         for split in ("train", "test")
@@ -60,37 +92,33 @@ def plan_videos(data: Data, folder: str | Path) -> pd.DataFrame:
         )
     if table["label"].nunique() < 2:
         raise ConfigError("All videos have the same label; explaining a classifier needs two classes or more.")
-    chance = np.random.default_rng(data.seed).random(len(table))
+    chance = np.random.default_rng(seed).random(len(table))
     order = pd.Categorical(table["split"], ["train", "test"])
     table = table.assign(order=order, chance=chance).sort_values(["order", "label", "chance"])
-    if data.videos_per_class is not None:
-        table = table.groupby(["split", "label"], sort=False).head(data.videos_per_class)
-    shard = table.groupby("split", sort=False).cumcount() // data.shard_size
+    if videos_per_class is not None:
+        table = table.groupby(["split", "label"], sort=False).head(videos_per_class)
+    shard = table.groupby("split", sort=False).cumcount() // shard_size
     table["shard"] = [f"{split}-{number:03d}" for split, number in zip(table["split"], shard, strict=True)]
     return table.drop(columns=["order", "chance"]).reset_index(drop=True)
 
 
-def discovery_videos(table: pd.DataFrame, concepts: Concepts) -> pd.DataFrame:
-    """Rows of the training videos in which concepts are looked for."""
-    return _first(table[table["split"] == "train"], concepts.videos_per_class)
+def discovery_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """Rows of the training videos in which concepts are looked for: n of each class, or all."""
+    return _first(table[table["split"] == "train"], n)
 
 
-def evaluation_videos(table: pd.DataFrame, editing: Editing) -> pd.DataFrame:
-    """Rows of the test videos that are edited."""
-    return _first(table[table["split"] == "test"], editing.videos_per_class)
-
-
-def relevance_videos(table: pd.DataFrame, relevance: Relevance) -> pd.DataFrame:
-    """Rows of the test videos whose classification is explained voxel by voxel."""
-    return _first(table[table["split"] == "test"], relevance.videos_per_class)
+def evaluation_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """Rows of the test videos that are edited, or explained voxel by voxel: n of each class, or all."""
+    return _first(table[table["split"] == "test"], n)
 
 
 def _first(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
     return table if n is None else table.groupby("label", sort=False).head(n)
 
 
-def source_file(config: Config, embedded: str) -> list[str]:
+def source_file(path: str | None, adapter: str | None, embedded: str) -> list[str]:
     """The file whose change lists the videos anew: the data set's table, or none for a folder."""
-    if config.data.path is None:
+    path, _ = source_of(path, adapter)
+    if path is None:
         return [embedded]
-    return [config.data.path] if Path(config.data.path).is_file() else []
+    return [path] if Path(path).is_file() else []
