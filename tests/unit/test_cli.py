@@ -231,6 +231,12 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"data": {"adapter": "csv", "path": "/nowhere.csv"}}, ["/nowhere.csv cannot be read"]),
         ({"data": {"adapter": "csv", "path": None}}, ["data.path: missing"]),
         ({"data": {"classes": ["kick", "pnuch"]}}, ["did you mean 'punch'?"]),
+        ({"explainers": {"dtb": {}}}, ["No explainer is called 'dtb'; did you mean 'dtd'?"]),
+        ({"explainers": {"mine": {"method": "dtd", "options": {"pool": 1}}}}, ["has no option 'pool'"]),
+        ({"flow": {"method": "tvl2"}}, ["did you mean 'tvl1'?"]),
+        ({"flow": {"compare": ["dsi"]}}, ["did you mean 'dis'?"]),
+        ({"selective": {"options": {"pading": "zero"}}}, ["did you mean 'padding'?"]),
+        ({"selective": {"options": {"preset": "paper"}}}, ["selective.options.preset", "one level higher"]),
         ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
         ({"seeds": [-1]}, ["seeds: [-1]"]),
         (

@@ -294,7 +294,12 @@ rule plot_relevance:
         explanations=expand(f"{NETWORK}/explanations/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
         selective=expand(f"{NETWORK}/selective/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
     output:
-        sheet=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png",
+        sheet=report(
+            f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png",
+            caption="../report/relevance.rst",
+            category="Relevance",
+            labels={"network": "{model}, seed {seed}"},
+        ),
         animation=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.gif",
     log:
         f"{NETWORK}/logs/plot_relevance.log",
@@ -316,7 +321,7 @@ rule plot_motion_sweep:
     input:
         f"{TABLES}/motion_sweep.parquet",
     output:
-        f"{FIGURES}/motion_sweep.png",
+        report(f"{FIGURES}/motion_sweep.png", caption="../report/motion_sweep.rst", category="Relevance"),
     log:
         f"{RUN}/logs/plot_motion_sweep.log",
     params:

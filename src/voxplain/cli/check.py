@@ -105,6 +105,7 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_plugins(config))
+    findings.add(check_explanations(config))
     for name, model in config.models.items():
         findings.add(check_network(name, model, config, table))
     if config.data.path is not None and adapter == "folder":
@@ -156,6 +157,31 @@ def check_plugins(config: Config) -> Iterator[str]:
             f"{config.clips.frames}: none "
             "would stay. Raise clips.frames, or lower supervoxels.options.min_frames."
         )
+
+
+def check_explanations(config: Config) -> Iterator[str]:
+    """Explainers, the selection and flow estimators with their options, and clips too short to have motion."""
+    from ..explainers import EXPLAINERS
+    from ..motion.flow.base import FLOWS
+    from ..motion.selective import selective_sweep
+
+    selective, flow = config.selective, config.flow
+    yield from _errors_of(
+        *(
+            lambda name=name, given=given: EXPLAINERS[given.method or name].options(given.options)
+            for name, given in config.explainers.items()
+        ),
+        lambda: FLOWS[flow.method].options(flow.options),
+        *(lambda method=method: FLOWS[method] for method in flow.compare),
+        lambda: selective_sweep(
+            np.zeros((2, 1, 1)),
+            selective.sweep,
+            selective.preset,
+            **_named(selective.options, "selective.options"),
+        ),
+    )
+    if config.clips.frames < 2:
+        yield f"clips.frames is {config.clips.frames}, and a single frame has no motion: write 2 or more."
 
 
 def check_network(name: str, model: Model, config: Config, table: pd.DataFrame | None) -> Iterator[str]:
@@ -341,12 +367,17 @@ def check_disk(table: pd.DataFrame, config: Config, directory: Path) -> Iterator
     voxels = config.clips.frames * config.clips.size**2
     explained = len(discovery_videos(table, config.concepts.videos_per_class))
     explained += len(evaluation_videos(table, config.editing.videos_per_class))
+    relevant = len(evaluation_videos(table, config.relevance.videos_per_class))
+    maps = relevant * len(config.explainers) * len(config.models) * len(config.seeds)
     levels, segments = len(config.supervoxels.n_segments), sum(config.supervoxels.n_segments)
     layers = sum(len(model.layers) for model in config.models.values()) * len(config.seeds)
     cells = np.prod(config.activations.pooling or (4, 14, 14))
-    # Frames as bytes, labels of two bytes that compress well, and about 1,000 channels in float32.
+    # Frames as bytes, labels of two bytes that compress well, about 1,000 channels in float32, and maps and
+    # flow of two bytes.
     total = clips * (
-        len(table) * voxels * 3 + explained * (voxels * levels * 2 / 8 + segments * layers * cells * 4000)
+        len(table) * voxels * 3
+        + explained * (voxels * levels * 2 / 8 + segments * layers * cells * 4000)
+        + (maps + 2 * relevant) * voxels * 2
     )
     place = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.exists())
     free = shutil.disk_usage(place).free
