@@ -23,7 +23,10 @@ def main(stage):
             flows = [estimate_flow(clip, options["method"], **options["options"]) for clip in clips]
             arrays = {}
             if options["camera"] != "none":
-                found = [compensate_camera(f, c, model=options["camera"]) for f, c in zip(flows, clips, strict=True)]
+                found = [
+                    compensate_camera(f, c, model=options["camera"])
+                    for f, c in zip(flows, clips, strict=True)
+                ]
                 flows = [residual for residual, _ in found]
                 arrays["camera_share"] = np.stack([share for _, share in found])
             # Half precision: 0.01 pixels at the fastest motion.

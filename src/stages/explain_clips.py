@@ -17,7 +17,9 @@ def main(stage):
     with (
         open_h5(stage.input.clips, "clips") as source,
         LabelStore(stage.input.get("labels", [])) as labels,
-        resumable_h5(stage.output[0], kind="explanations", made_by=stage.made_by, inputs=stage.input) as shard,
+        resumable_h5(
+            stage.output[0], kind="explanations", made_by=stage.made_by, inputs=stage.input
+        ) as shard,
     ):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]
         counts = {video: len(source[video]["clips"]) for video in usable if not shard.done(video)}
@@ -37,11 +39,15 @@ def main(stage):
                 batch=options["batch"],
             )
             ends = np.cumsum([counts[video] for video in videos])[:-1]
-            parts = {name: np.split(values, ends) for name, values in (maps | {"target": np.array(names)}).items()}
+            parts = {
+                name: np.split(values, ends) for name, values in (maps | {"target": np.array(names)}).items()
+            }
             for number, video in enumerate(videos):
                 arrays = packed({name: parts[name][number] for name in maps}, precision=options["precision"])
                 shard.write(
-                    video, arrays | {"target": parts["target"][number]}, {"label": source[video].attrs["label"]}
+                    video,
+                    arrays | {"target": parts["target"][number]},
+                    {"label": source[video].attrs["label"]},
                 )
 
 

@@ -20,14 +20,21 @@ def main(stage):
             truth = {}
             if params.truth:
                 truth = truth_masks(
-                    params.truth, clip.video, clip.indices, pairs=clip.pairs, camera=params.camera, **params.moving
+                    params.truth,
+                    clip.video,
+                    clip.indices,
+                    pairs=clip.pairs,
+                    camera=params.camera,
+                    **params.moving,
                 )
             scores, known = score_clip(
                 clip.maps, clip.masks, moving, truth, pairs=clip.pairs, relevant=params.relevant
             )
             pairs = agreements(clip.maps, relevant=params.relevant)
             for name, rows in zip(found, (scores, pairs, known), strict=True):
-                found[name].append(pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number))
+                found[name].append(
+                    pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number)
+                )
     place = {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
     for (kind, tables), path in zip(found.items(), stage.output, strict=True):
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -25,11 +25,13 @@ def main(stage):
         examples = []
         for video, number in chosen:
             flow = groups["flow"][video]["flow"][number].astype(np.float32)
-            maps = {name: scaled_maps(groups["explanations"][video], name)[number] for name in params.explainers}
+            maps = {
+                name: scaled_maps(groups["explanations"][video], name)[number] for name in params.explainers
+            }
             selective = {name: maps[name] * groups["selective"][video][name][number] for name in maps}
             clip = groups["clips"][video]["clips"][number]
             examples.append(ExplainedClip(video, clip, moving_mask(flow, **params.moving), maps, selective))
-    title = f"{stage.wildcards.model}: explanations, and below what of them changes in time (σ = {params.sigma:g})"
+    title = f"{stage.wildcards.model}: explanations, and what of them changes in time (σ = {params.sigma:g})"
     with atomic_path(stage.output.animation) as path:
         first, *others = relevance_animation(examples[: options["animated"]])
         first.save(path, save_all=True, append_images=others, duration=120, loop=0)

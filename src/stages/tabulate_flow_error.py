@@ -17,7 +17,9 @@ def main(stage):
             clips += [(video, *clip) for clip in zip(group["clips"], group["frames"][()], strict=True)]
     # Spread over the classes, which come one after the other.
     chosen = np.unique(np.linspace(0, len(clips) - 1, min(len(clips), params.clips)).astype(int))
-    table = flow_error_table(tqdm([clips[i] for i in chosen], unit="clip", mininterval=10), params.truth, params.methods)
+    table = flow_error_table(
+        tqdm([clips[i] for i in chosen], unit="clip", mininterval=10), params.truth, params.methods
+    )
     write_table(stage.output[0], table, kind="flow_error", made_by=stage.made_by, csv=True)
 
 

@@ -8,7 +8,9 @@ from voxplain.motion.tables import ground_truth_precision_table
 
 
 def main(stage):
-    found = pd.concat([read_table(path, "ground_truth_scores") for path in stage.input.found], ignore_index=True)
+    found = pd.concat(
+        [read_table(path, "ground_truth_scores") for path in stage.input.found], ignore_index=True
+    )
     table = ground_truth_precision_table(found)
     write_table(stage.output[0], table, kind="ground_truth_precision", made_by=stage.made_by, csv=True)
 

@@ -11,8 +11,15 @@ import json
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
-    BaseModel, ConfigDict, Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator,
-)  # fmt: skip
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConfigError, nearest
 
@@ -145,7 +152,9 @@ class Activations(Section):
 class Concepts(Section):
     """Clustering per class (3D-ACE, section 2.2)."""
 
-    models: list[Name] | None = Field(None, min_length=1, description="Networks to find concepts in; all by default.")
+    models: list[Name] | None = Field(
+        None, min_length=1, description="Networks to find concepts in; all by default."
+    )
     videos_per_class: PositiveInt | None = Field(
         None, description="Discovery videos per class, from the train split; all by default."
     )
@@ -212,7 +221,7 @@ class Selective(Section):
         2.0, description="Threshold n, in standard deviations; a preset's values are not another's."
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="padding, sign, deviation_of, centre, normalize: override the preset."
+        default_factory=dict, description="padding, sign, deviation_of, centre, normalize: they override it."
     )
     sweep: list[Annotated[float, Field(ge=0)]] = Field(
         [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves."
@@ -241,7 +250,7 @@ class Flow(Section):
     )
     moving: Moving = Field(default_factory=Moving)
     compare: list[str] = Field(
-        ["farneback", "dis", "tvl1"], description="Estimators to compare with exact flow, where that is known."
+        ["farneback", "dis", "tvl1"], description="Estimators compared with exact flow, where that is known."
     )
 
 
@@ -251,7 +260,9 @@ class Relevant(Section):
     unit: Literal["share", "rendered"] = Field(
         "share", description="share of the map's maximum, or gray levels of the map stretched to 0..255."
     )
-    threshold: Annotated[float, Field(ge=0)] = Field(0.05, description="A voxel with more than this is relevant.")
+    threshold: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="A voxel with more than this is relevant."
+    )
 
 
 class Timing(Section):
@@ -267,10 +278,12 @@ class Relevance(Section):
 
     models: list[Name] | None = Field(None, min_length=1, description="Networks to explain; all by default.")
     videos_per_class: PositiveInt | None = Field(10, description="Test videos per class; null takes all.")
-    target: Literal["label", "predicted"] = Field("label", description="Explain the true or the predicted class.")
+    target: Literal["label", "predicted"] = Field(
+        "label", description="Explain the true or the predicted class."
+    )
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
-        "nan", description="Precision of a clip without a relevant voxel: left out, or 0 as in the authors' code."
+        "nan", description="Precision of clips without a relevant voxel: left out, or 0 as in the authors' code."
     )
     batch: PositiveInt = Field(8, description="Clips explained at once; halved when memory runs out.")
     precision: Literal["float16", "float32"] = Field(
@@ -290,7 +303,7 @@ class Figures(Section):
     relevance: PositiveInt = Field(4, description="Clips in the sheet of explanations.")
     animated: PositiveInt = Field(2, description="How many of them move in the animation.")
     videos: list[str] | None = Field(
-        None, description="Videos to show explanations of, by name; by default those with the most precise maps."
+        None, description="Videos to show explanations of; by default those with the most precise maps."
     )
 
 
@@ -324,7 +337,9 @@ class Config(Section):
         known = list(info.data.get("models", section.models or []))
         for name in section.models or []:
             if name not in known:
-                raise ValueError(f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}")
+                raise ValueError(
+                    f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                )
         return section
 
 

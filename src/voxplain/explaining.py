@@ -52,7 +52,9 @@ def explain_by_all(
 
         def some(rows: np.ndarray) -> np.ndarray:
             known = {} if supervoxels is None else {"labels": supervoxels[rows]}
-            return explain(model.network, clips[rows], targets[rows], method, **options, **known).cpu().numpy()
+            return (
+                explain(model.network, clips[rows], targets[rows], method, **options, **known).cpu().numpy()
+            )
 
         maps[name] = batched(some, np.arange(len(clips)), batch)
     return maps

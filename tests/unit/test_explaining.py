@@ -64,7 +64,9 @@ def test_batches_do_not_matter_and_labels_reach_occlusion():
     }
     targets = model.targets(["a", "b", "c"])
     together, apart = (
-        explain_by_all(model, clips, targets, explainers, labels=labels, segmentation=SEGMENTATION, batch=batch)
+        explain_by_all(
+            model, clips, targets, explainers, labels=labels, segmentation=SEGMENTATION, batch=batch
+        )
         for batch in (3, 2)
     )
     assert list(together) == ["gradcam", "mine"]
@@ -78,7 +80,11 @@ def test_times_include_both_steps_and_leave_out_the_warmup(monkeypatch):
     monkeypatch.setattr("voxplain.timing.time.perf_counter", lambda: next(clock) / 1e3)
     calls = []
     first, both = time_steps(
-        lambda: calls.append("a") or 7, lambda made: calls.append(made), torch.device("cpu"), repeats=2, warmup=1
+        lambda: calls.append("a") or 7,
+        lambda made: calls.append(made),
+        torch.device("cpu"),
+        repeats=2,
+        warmup=1,
     )
     assert first == pytest.approx([1, 1]) and both == pytest.approx([2, 2]) and calls == ["a", 7] * 3
     assert describe_device(torch.device("cpu")).startswith("cpu (")

@@ -22,8 +22,12 @@ def test_relevant_is_a_share_of_the_largest_relevance():
     assert relevant_voxels(relevance, **SHARE, peak=20).tolist() == [[[True, False, False, False]]]
     assert not relevant_voxels(-np.ones((1, 2, 2)), **SHARE).any()
     # Rendered, a map with negative values shows absolute ones: 127, 2 (of 255) and so on.
-    assert relevant_voxels(relevance, unit="rendered", threshold=126).tolist() == [[[False, False, False, True]]]
-    assert relevant_voxels(relevance, unit="rendered", threshold=100).tolist() == [[[True, False, False, True]]]
+    assert relevant_voxels(relevance, unit="rendered", threshold=126).tolist() == [
+        [[False, False, False, True]]
+    ]
+    assert relevant_voxels(relevance, unit="rendered", threshold=100).tolist() == [
+        [[True, False, False, True]]
+    ]
 
 
 def test_scores_of_one_clip():
@@ -103,14 +107,21 @@ ROWS = scores_table(
     ]
 )
 CELLS = pd.DataFrame(
-    {"method": ["dtd", "gradcam"], "selective": [False, True], "published_mean": [0.2779, 0.3612], "published_sd": [0.1672, 0.1711]}
+    {
+        "method": ["dtd", "gradcam"],
+        "selective": [False, True],
+        "published_mean": [0.2779, 0.3612],
+        "published_sd": [0.1672, 0.1711],
+    }
 )
 
 
 def test_motion_precision():
     table = tables.motion_precision_table(ROWS, CELLS).set_index("selective")
     whole, selective = table.loc[False], table.loc[True]
-    assert whole["mean"] == pytest.approx(0.5) and whole["sd"] == pytest.approx(np.std([0.2, 0.4, 0.9], ddof=1))
+    assert whole["mean"] == pytest.approx(0.5) and whole["sd"] == pytest.approx(
+        np.std([0.2, 0.4, 0.9], ddof=1)
+    )
     assert whole["video_mean"] == pytest.approx((0.3 + 0.9) / 2)
     assert whole["base_rate"] == pytest.approx(0.2) and whole["lift"] == pytest.approx(2.5)
     assert (whole["n_clips"], whole["n_videos"], whole["n_empty"]) == (3, 2, 0)
@@ -167,7 +178,9 @@ def test_selected_share_against_another_run():
 
 
 def test_overhead():
-    timings = pd.DataFrame({"method": "dtd", "selective": [False, False, True, True], "ms": [1.0, 3.0, 2.0, 5.0]})
+    timings = pd.DataFrame(
+        {"method": "dtd", "selective": [False, False, True, True], "ms": [1.0, 3.0, 2.0, 5.0]}
+    )
     timings = timings.assign(model="net", device="cpu (1 threads)", batch=8)
     published = pd.DataFrame(
         {"method": ["dtd"], "selective": [False], "published_mean_ms": [1.16], "published_sd_ms": [0.455]}
@@ -202,8 +215,16 @@ def test_ground_truth_precision():
 
 
 def test_examples_are_the_most_precise_clip_of_each_class():
-    rows = [("a", "x", 0, 0.9), ("b", "x", 0, 0.8), ("c", "y", 0, 0.1), ("c", "y", 1, 0.3), ("d", "z", 0, NAN)]
-    scores = pd.DataFrame(rows, columns=["video", "label", "clip", "precision"]).assign(selective=True, method="m")
+    rows = [
+        ("a", "x", 0, 0.9),
+        ("b", "x", 0, 0.8),
+        ("c", "y", 0, 0.1),
+        ("c", "y", 1, 0.3),
+        ("d", "z", 0, NAN),
+    ]
+    scores = pd.DataFrame(rows, columns=["video", "label", "clip", "precision"]).assign(
+        selective=True, method="m"
+    )
     assert figures.choose_examples(scores, 3) == [("a", 0), ("c", 1), ("d", 0)]
     assert figures.choose_examples(scores, 2, ["d", "c"]) == [("d", 0), ("c", 1)]
 
@@ -212,12 +233,17 @@ def test_pictures_show_heat_where_the_relevance_is():
     clip = np.full((4, 8, 8, 3), 200, np.uint8)
     relevance = np.zeros((4, 8, 8))
     relevance[1, 2, 3] = 1
-    example = figures.ExplainedClip("v", clip, np.zeros((3, 8, 8), bool), {"dtd": relevance}, {"dtd": relevance * 0})
+    example = figures.ExplainedClip(
+        "v", clip, np.zeros((3, 8, 8), bool), {"dtd": relevance}, {"dtd": relevance * 0}
+    )
     above, below = figures.tiles(example)
     bright = above[1].astype(int).sum(axis=-1)
     assert np.argwhere(bright > 400).tolist() == [[1, 2, 3]]
     assert (below[1] == below[1][0, 0, 0]).all()
-    assert figures.fullest_frame(figures.ExplainedClip("v", clip, example.moving, example.maps, example.maps)) == 1
+    assert (
+        figures.fullest_frame(figures.ExplainedClip("v", clip, example.moving, example.maps, example.maps))
+        == 1
+    )
     images = figures.relevance_animation([example], side=20)
     assert len(images) == 4 and images[0].size == (2 * 23 - 3, 16 + 2 * 23 - 3)
     assert len(figures.relevance_sheet([example, example], title="t").axes) == 4 * 2

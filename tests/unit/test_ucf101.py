@@ -80,8 +80,16 @@ def test_official_lists_and_real_files(tmp_path, shared):
     lists.mkdir()
     for name in ("classInd.txt", "trainlist01.txt", "testlist01.txt"):
         (lists / name).symlink_to(shared / "data/labels" / name)
-    sources = {"v_BaseballPitch_g01_c01": "v_Punch_g03_c01", "v_HandStandPushups_g08_c01": "v_SoccerJuggling_g23_c01"}
-    for name in ("v_Biking_g05_c02", "v_Punch_g03_c01", "v_SoccerJuggling_g23_c01", "v_SoccerJuggling_g24_c01"):
+    sources = {
+        "v_BaseballPitch_g01_c01": "v_Punch_g03_c01",
+        "v_HandStandPushups_g08_c01": "v_SoccerJuggling_g23_c01",
+    }
+    for name in (
+        "v_Biking_g05_c02",
+        "v_Punch_g03_c01",
+        "v_SoccerJuggling_g23_c01",
+        "v_SoccerJuggling_g24_c01",
+    ):
         sources[name] = name
     for name, source in sources.items():
         folder = videos / name.split("_")[1]
@@ -117,6 +125,10 @@ def test_the_papers_config_explains_1010_videos(tmp_path, shared):
     table = plan_videos("unused", **dict(config.data))
     assert table["split"].value_counts().to_dict() == {"train": 9537, "test": 3783}
     chosen = evaluation_videos(table, config.relevance.videos_per_class)
-    assert len(chosen) == 1010 and (chosen["label"].value_counts() == 10).all() and set(chosen["split"]) == {"test"}
+    assert (
+        len(chosen) == 1010
+        and (chosen["label"].value_counts() == 10).all()
+        and set(chosen["split"]) == {"test"}
+    )
     others = plan_videos("unused", **dict(config.data) | {"seed": 1})
     assert set(evaluation_videos(others, config.relevance.videos_per_class)["video"]) != set(chosen["video"])

@@ -34,7 +34,10 @@ def planned(folder, target, *arguments):
     """Names of the rules that a run would execute."""
     text = snakemake(folder, "-n", target, *arguments).stdout
     lines = text.partition("Job stats:")[2].splitlines()[3:]
-    return {line.split()[0] for line in lines if line.strip() and line.split()[-1].isdigit()} - {"total", target}
+    return {line.split()[0] for line in lines if line.strip() and line.split()[-1].isdigit()} - {
+        "total",
+        target,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +104,14 @@ def test_the_precision_is_that_of_the_maps_on_disk(finished):
             relevant = relevance > 0.05 * maps[video]["maps/dtd"][0].astype(float).max()
             found.append((relevant & moving).sum() / relevant.sum())
             bases.append(moving.mean())
-    row = table(finished, "motion_precision").query("model == 'c3d' and method == 'dtd' and not selective").iloc[0]
-    assert row["mean"] == pytest.approx(np.mean(found), abs=1e-6) and row["sd"] == pytest.approx(np.std(found, ddof=1))
+    row = (
+        table(finished, "motion_precision")
+        .query("model == 'c3d' and method == 'dtd' and not selective")
+        .iloc[0]
+    )
+    assert row["mean"] == pytest.approx(np.mean(found), abs=1e-6) and row["sd"] == pytest.approx(
+        np.std(found, ddof=1)
+    )
     assert row["lift"] == pytest.approx(np.mean(found) / np.mean(bases))
     assert (row["n_clips"], row["n_videos"], row["n_empty"]) == (6, 6, 0)
 
@@ -124,7 +133,11 @@ def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
 def test_flow_is_compared_with_what_moves(finished):
     error = table(finished, "flow_error").set_index("method")
     assert set(error.index) == {"farneback", "dis"} and error["best"].sum() == 1
-    assert error["epe"].between(0, 2).all() and (error["ms_per_frame"] > 0).all() and (error["n_clips"] == 6).all()
+    assert (
+        error["epe"].between(0, 2).all()
+        and (error["ms_per_frame"] > 0).all()
+        and (error["n_clips"] == 6).all()
+    )
 
 
 def test_pictures_are_there_and_move(finished):
@@ -140,7 +153,9 @@ def test_pictures_are_there_and_move(finished):
 def test_it_builds_what_it_needs_alone(finished, tmp_path):
     rules = planned(tmp_path, "relevance")
     assert {"train_model", "explain_clips", "estimate_flow", "measure_motion", "plot_relevance"} <= rules
-    assert rules.isdisjoint({"distinct_supervoxels", "extract_activations", "cluster_concepts", "edit_concepts"})
+    assert rules.isdisjoint(
+        {"distinct_supervoxels", "extract_activations", "cluster_concepts", "edit_concepts"}
+    )
     assert planned(finished, "relevance") == set()
     concepts = planned(tmp_path, "concepts")
     assert concepts.isdisjoint({"explain_clips", "estimate_flow"})
@@ -149,7 +164,9 @@ def test_it_builds_what_it_needs_alone(finished, tmp_path):
 def test_another_sigma_reruns_the_selection_and_what_follows(finished):
     rerun = planned(finished, "relevance", "--config", "selective={sigma: 1}")
     assert {"select_relevance", "measure_motion", "tabulate_motion_precision", "plot_relevance"} <= rerun
-    assert rerun.isdisjoint({"explain_clips", "estimate_flow", "sweep_motion", "time_explanations", "train_model"})
+    assert rerun.isdisjoint(
+        {"explain_clips", "estimate_flow", "sweep_motion", "time_explanations", "train_model"}
+    )
 
 
 def test_another_explainer_reruns_explanations_alone(finished):

@@ -49,7 +49,8 @@ CLIPS = f"{DATA}/clips-{digest(CONFIG.clips)}"
 SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, EXPLAINED)}"
 FLOW = f"{CLIPS}/flow-{digest(FLOW_OPTIONS, RELEVANT)}"
 NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
-OTHER_NETWORK = CONFIG.relevance.compare_with and NETWORK.replace(RUN, f"results/{CONFIG.relevance.compare_with}")
+OTHER = CONFIG.relevance.compare_with
+OTHER_NETWORK = OTHER and NETWORK.replace(RUN, f"results/{OTHER}")
 LAYER = f"{NETWORK}/{{layer}}"
 TABLES = f"{RUN}/tables"
 FIGURES = f"{RUN}/figures"
@@ -108,7 +109,7 @@ def plugins(package, name="*"):
     """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
     folder = ROOT / "src/voxplain" / package
     found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in found if path.stem != "__init__"]
+    return [f"voxplain.{package.replace('/', '.')}.{path.stem}" for path in found if path.stem != "__init__"]
 
 
 def code(stage, *plugins):
@@ -135,7 +136,8 @@ RELEVANCE = [
 
 def print_summary():
     """Say what was made and where."""
-    for kind, pattern in [("Tables", "tables/*.csv"), ("Figures", "figures/**/*.[pg][ni][gf]"), ("Report", "report.html")]:
+    patterns = {"Tables": "tables/*.csv", "Figures": "figures/**/*.[pg][ni][gf]", "Report": "report.html"}
+    for kind, pattern in patterns.items():
         found = sorted(Path(RUN).glob(pattern))
         print(f"{kind + ':':<9}" + "\n         ".join(map(str, found[:12])))
         if len(found) > 12:

@@ -274,9 +274,7 @@ rule tabulate_flow_error:
         f"{RUN}/logs/tabulate_flow_error.log",
     params:
         truth=TRUTH,
-        methods={
-            method: CONFIG.flow.options if method == CONFIG.flow.method else {} for method in CONFIG.flow.compare
-        },
+        methods={name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare},
         videos=RELEVANT[RELEVANT_SHARDS[0]],
         clips=24,
         code=code("tabulate_flow_error", *plugins("motion/flow")),

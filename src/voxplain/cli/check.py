@@ -160,7 +160,7 @@ def check_plugins(config: Config) -> Iterator[str]:
 
 
 def check_explanations(config: Config) -> Iterator[str]:
-    """Explainers, the selection and flow estimators with their options, and clips too short to have motion."""
+    """Explainers, the selection and flow estimators with their options; clips too short to have motion."""
     from ..explainers import EXPLAINERS
     from ..motion.flow.base import FLOWS
     from ..motion.selective import selective_sweep

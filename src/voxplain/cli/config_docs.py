@@ -18,7 +18,8 @@ from .listing import type_words
 # The first rules that a change of a key reruns; what uses their results follows. A key that is not
 # here has its section's entry. A test changes each key and compares with what the workflow reruns.
 RERUNS = {
-    "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: the run's folder is made anew",
+    "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: "
+    "the run's own folder is made under the new name",
     "data": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",
@@ -52,7 +53,8 @@ RERUNS = {
     "flow.moving.threshold": "measure_motion, plot_motion_sweep",
     "flow.moving.sweep": "sweep_motion",
     "relevance.models": "tabulate_motion_precision, tabulate_baseline_agreement, tabulate_selectivity, "
-    "tabulate_selected_share, tabulate_explanation_overhead, tabulate_motion_sweep, tabulate_ground_truth_precision",
+    "tabulate_selected_share, tabulate_explanation_overhead, tabulate_motion_sweep, "
+    "tabulate_ground_truth_precision",
     "relevance.videos_per_class": "estimate_flow, explain_clips, time_explanations, tabulate_flow_error",
     "relevance.target": "explain_clips",
     "relevance.relevant": "measure_motion, sweep_motion",
@@ -80,8 +82,8 @@ with `--config KEY=VALUE`. Without a file, `config/config.yaml` is taken. Before
 Unknown keys are errors, and what is left out has its default. Options of a plug-in (a network, a data set
 adapter, a concept classifier, an explainer, a flow estimator) stand under `options` beside its name:
 `python -m voxplain list models`, `list datasets`, `list classifiers`, `list explainers` and `list flows` show
-them. The last column names the first rules that a change runs again; everything that uses their results follows, and nothing else does. (The report shows the whole config,
-so any change writes it anew.)
+them. The last column names the first rules that a change runs again; everything that uses their results
+follows, and nothing else does. (The report shows the whole config, so any change writes it anew.)
 """
 
 
@@ -130,13 +132,14 @@ def readme() -> str:
 
 
 def keys(section: type[BaseModel] = Config, place: str = "") -> Iterator[Key]:
-    """All keys that are no sections, with dots between levels and ``NAME`` for the name of a network or explainer."""
+    """All keys that are no sections, with dots between levels and ``NAME`` for a network's or explainer's."""
     for name, field in section.model_fields.items():
         inner = _section_of(field)
         if inner is None:
             yield Key(place + name, field)
         else:
-            yield from keys(inner, f"{place}{name}." + ("NAME." if get_origin(field.annotation) is dict else ""))
+            named = "NAME." if get_origin(field.annotation) is dict else ""
+            yield from keys(inner, f"{place}{name}.{named}")
 
 
 def _sections() -> Iterator[tuple[str, str]]:
@@ -149,7 +152,8 @@ def _nested(section: type[BaseModel], place: str) -> Iterator[tuple[str, str]]:
     for name, field in section.model_fields.items():
         inner = _section_of(field)
         if inner is not None:
-            inside = f"{place}{name}." + ("NAME." if get_origin(field.annotation) is dict else "")
+            named = "NAME." if get_origin(field.annotation) is dict else ""
+            inside = f"{place}{name}.{named}"
             own = [key for key in keys(inner, inside) if "." not in key.place.removeprefix(inside)]
             about = (inner.__doc__ or "").strip()
             yield f"`{inside.rstrip('.')}`", f"{about}\n\n{_table(own, inside)}"

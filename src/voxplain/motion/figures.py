@@ -52,8 +52,10 @@ class ExplainedClip:
     selective: Mapping[str, np.ndarray]
 
 
-def choose_examples(scores: pd.DataFrame, n: int, videos: Sequence[str] | None = None) -> list[tuple[str, int]]:
-    """Choose clips to show: of each class the one whose selective maps are the most precise, best classes first.
+def choose_examples(
+    scores: pd.DataFrame, n: int, videos: Sequence[str] | None = None
+) -> list[tuple[str, int]]:
+    """Choose clips: of each class the one whose selective maps are the most precise, best classes first.
 
     Parameters
     ----------
@@ -70,7 +72,13 @@ def choose_examples(scores: pd.DataFrame, n: int, videos: Sequence[str] | None =
     rows = scores[scores["selective"]].groupby(["video", "label", "clip"], as_index=False)["precision"].mean()
     rows = rows.sort_values("precision", ascending=False, kind="stable")
     if videos is not None:
-        best = rows.drop_duplicates("video").set_index("video").reindex(videos).dropna(subset="clip").reset_index()
+        best = (
+            rows.drop_duplicates("video")
+            .set_index("video")
+            .reindex(videos)
+            .dropna(subset="clip")
+            .reset_index()
+        )
     else:
         best = rows.assign(turn=rows.groupby("label").cumcount()).sort_values("turn", kind="stable")
     return [(row.video, int(row.clip)) for row in best.head(n).itertuples()]
@@ -97,7 +105,7 @@ def overlay(frames: np.ndarray, relevance: np.ndarray, *, largest: float) -> np.
 
 
 def mark_motion(frames: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Tint the moving voxels (T-1, H, W) of gray frames (T, H, W, 3); the last frame shows those before it."""
+    """Tint the moving voxels (T-1, H, W) of gray frames (T, H, W, 3); the last shows those before it."""
     gray = np.repeat((0.6 * (frames @ np.array([0.299, 0.587, 0.114])))[..., None], 3, axis=-1)
     moving = np.concatenate([moving, moving[-1:]])[..., None]
     return np.where(moving, 0.45 * gray + 0.55 * MOTION, gray).astype(np.uint8)
@@ -117,7 +125,10 @@ def tiles(example: ExplainedClip) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def fullest_frame(example: ExplainedClip) -> int:
     """The frame in which the methods select most, each measured by its own largest relevance."""
-    amounts = [np.maximum(example.selective[name], 0).sum(axis=(1, 2)) / max(m.max(), 1e-30) for name, m in example.maps.items()]
+    amounts = [
+        np.maximum(example.selective[name], 0).sum(axis=(1, 2)) / max(m.max(), 1e-30)
+        for name, m in example.maps.items()
+    ]
     return int(np.sum([amount / max(amount.sum(), 1e-30) for amount in amounts], axis=0).argmax())
 
 
@@ -137,7 +148,9 @@ def relevance_sheet(examples: Sequence[ExplainedClip], *, title: str) -> Figure:
                 axis.spines[:].set_visible(False)
         axes[2 * number, 0].set_ylabel(f"{example.caption}\nframe {moment}", fontsize=7)
         axes[2 * number + 1, 0].set_ylabel("motion | selective", fontsize=7)
-    for axis, name in zip(axes[0], ["Clip", *(TITLES.get(method, method) for method in methods)], strict=True):
+    for axis, name in zip(
+        axes[0], ["Clip", *(TITLES.get(method, method) for method in methods)], strict=True
+    ):
         axis.set_title(name, fontsize=8, pad=4)
     margin = 0.55 / figure.get_figheight()
     figure.subplots_adjust(left=0.5 / figure.get_figwidth(), right=0.995, bottom=0.01, top=1 - margin)
@@ -171,7 +184,9 @@ def relevance_animation(examples: Sequence[ExplainedClip], *, side: int = 88) ->
         for column, name in enumerate(names):
             draw.text((column * step + side / 2, header / 2), name, fill="black", font=font, anchor="mm")
             for number, line in enumerate(rows):
-                picture = Image.fromarray(line[column][moment]).resize((side, side), Image.Resampling.BILINEAR)
+                picture = Image.fromarray(line[column][moment]).resize(
+                    (side, side), Image.Resampling.BILINEAR
+                )
                 image.paste(picture, (column * step, header + number * step))
         images.append(image)
     # One palette without dithering: what does not move stays as it is, and the file small.

@@ -17,7 +17,9 @@ from .flow.endpoint import endpoint_error
 
 
 def flow_error_table(
-    clips: Iterable[tuple[str, np.ndarray, np.ndarray]], truth: str | Path, methods: Mapping[str, Mapping[str, Any]]
+    clips: Iterable[tuple[str, np.ndarray, np.ndarray]],
+    truth: str | Path,
+    methods: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
     """Endpoint error and cost of flow estimators.
 
@@ -46,7 +48,10 @@ def flow_error_table(
             start = time.perf_counter()
             flow = estimate_flow(clip, method, **options)
             milliseconds = 1e3 * (time.perf_counter() - start) / len(flow)
-            errors = {"epe": endpoint_error(flow, scene.flow), "epe_actor": endpoint_error(flow, scene.flow, actor)}
+            errors = {
+                "epe": endpoint_error(flow, scene.flow),
+                "epe_actor": endpoint_error(flow, scene.flow, actor),
+            }
             rows.append({"method": method, **errors, "ms": milliseconds, "zero_epe": zero})
     groups = pd.DataFrame(rows).groupby("method", sort=False)
     table = groups.agg(

@@ -14,7 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ConfigError
-from .precision import agreement, base_rate, ground_truth_scores, motion_precision, render_relevance, selectivity
+from .precision import (
+    agreement,
+    base_rate,
+    ground_truth_scores,
+    motion_precision,
+    render_relevance,
+    selectivity,
+)
 from .selective import selective_sweep
 
 NAN = float("nan")
@@ -123,7 +130,8 @@ def agreements(maps: Mapping[str, np.ndarray], *, relevant: Mapping[str, Any]) -
     """
     chosen = {method: relevant_voxels(relevance, **relevant) for method, relevance in maps.items()}
     return [
-        {"method_a": a, "method_b": b, "agreement": agreement(chosen[a], chosen[b])} for a, b in combinations(maps, 2)
+        {"method_a": a, "method_b": b, "agreement": agreement(chosen[a], chosen[b])}
+        for a, b in combinations(maps, 2)
     ]
 
 

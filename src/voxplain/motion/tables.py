@@ -17,7 +17,9 @@ from .precision import summarize
 PLACE = ["model", "method"]
 
 
-def motion_precision_table(scores: pd.DataFrame, published: pd.DataFrame, *, empty: str = "nan") -> pd.DataFrame:
+def motion_precision_table(
+    scores: pd.DataFrame, published: pd.DataFrame, *, empty: str = "nan"
+) -> pd.DataFrame:
     """Precision of every method and its selective counterpart (table 1).
 
     Parameters
@@ -79,15 +81,22 @@ def baseline_agreement_table(agreements: pd.DataFrame, published: pd.DataFrame) 
     Returns
     -------
     DataFrame
-        model, method_a, method_b, mean, sd, ci_low, ci_high, n_clips, n_videos, n_empty, and the paper's cells.
+        model, method_a, method_b, mean, sd, ci_low, ci_high, n_clips, n_videos, n_empty, and the paper's
+        cells.
     """
     pairs = ["method_a", "method_b"]
     either = pd.concat([published, published.rename(columns=dict(zip(pairs, pairs[::-1], strict=True)))])
     rows = [
-        {**dict(zip(["model", *pairs], key, strict=True)), **_summary(group, "agreement"), **_counts(group, "agreement")}
+        {
+            **dict(zip(["model", *pairs], key, strict=True)),
+            **_summary(group, "agreement"),
+            **_counts(group, "agreement"),
+        }
         for key, group in agreements.groupby(["model", *pairs], sort=False)
     ]
-    return pd.DataFrame(rows, columns=[*rows[0]] if rows else ["model", *pairs]).merge(either, how="left", on=pairs)
+    return pd.DataFrame(rows, columns=[*rows[0]] if rows else ["model", *pairs]).merge(
+        either, how="left", on=pairs
+    )
 
 
 def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: float) -> pd.DataFrame:
@@ -117,7 +126,9 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
     return pd.DataFrame(rows).merge(published, how="left", on="method")
 
 
-def selected_share_table(scores: pd.DataFrame, other: pd.DataFrame | None = None, *, run: str | None = None) -> pd.DataFrame:
+def selected_share_table(
+    scores: pd.DataFrame, other: pd.DataFrame | None = None, *, run: str | None = None
+) -> pd.DataFrame:
     """Share of relevance that is selected, and its difference from another run's networks.
 
     Where one network can tell classes apart by motion alone and another by context alone, the first should
@@ -219,13 +230,19 @@ def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
     means = groups[["precision", "base_rate", "area_share", "relevance_share"]].mean()
     counts = groups["precision"].agg(n_clips="count", n_empty=lambda values: int(values.isna().sum()))
     table = means.join(counts).reset_index()
-    table.insert(table.columns.get_loc("base_rate") + 1, "lift", table["precision"] / table["base_rate"].replace(0, np.nan))
+    table.insert(
+        table.columns.get_loc("base_rate") + 1,
+        "lift",
+        table["precision"] / table["base_rate"].replace(0, np.nan),
+    )
     return table
 
 
 def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
     """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out."""
-    table = rows.pivot_table(index="seed", columns="video", values=column, aggfunc="mean", sort=True, dropna=False)
+    table = rows.pivot_table(
+        index="seed", columns="video", values=column, aggfunc="mean", sort=True, dropna=False
+    )
     return table.dropna(axis=1).to_numpy(dtype=float)
 
 
@@ -245,10 +262,15 @@ def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> n
     return per_video(rows[same], column)
 
 
-def _difference(mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000) -> dict[str, object]:
+def _difference(
+    mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000
+) -> dict[str, object]:
     """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
     if not mine.size or not others.size:
-        return {"compared_with": run, **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high"))}
+        return {
+            "compared_with": run,
+            **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high")),
+        }
     draws = [_resampled(values, resamples, seed) for seed, values in enumerate((mine, others))]
     low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
     return {

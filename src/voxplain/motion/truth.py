@@ -30,11 +30,20 @@ def exact_flow(path: str | Path, video: str, indices: np.ndarray, *, camera: boo
         Pixels per frame; NaN where two frames do not follow each other.
     """
     scene = read_ground_truth(path, video, indices)
-    return scene.flow - np.asarray(scene.attributes["background_velocity"], np.float32) if camera else scene.flow
+    return (
+        scene.flow - np.asarray(scene.attributes["background_velocity"], np.float32) if camera else scene.flow
+    )
 
 
 def truth_masks(
-    path: str | Path, video: str, indices: np.ndarray, *, pairs: np.ndarray, camera: bool, unit: str, threshold: float
+    path: str | Path,
+    video: str,
+    indices: np.ndarray,
+    *,
+    pairs: np.ndarray,
+    camera: bool,
+    unit: str,
+    threshold: float,
 ) -> dict[str, np.ndarray]:
     """Masks of the actor, the context cue, and of what really moves.
 

@@ -103,7 +103,7 @@ class LabelStore:
         return self._groups[video]["labels"][clip]
 
     def of_videos(self, videos: Sequence[str]) -> np.ndarray | None:
-        """Labels of all clips of some videos as (n, levels, T, H, W) uint16, or None if some are not there."""
+        """Labels of all clips of some videos as (n, levels, T, H, W) uint16, or None if any are missing."""
         if not set(videos) <= set(self._groups):
             return None
         return np.concatenate([self._groups[video]["labels"][()] for video in videos])

@@ -15,6 +15,7 @@ from . import DATASETS
 
 log = logging.getLogger(__name__)
 LISTS = "ucfTrainTestlist"
+AGAIN = "Unpack UCF-101's lists again."
 
 
 @DATASETS("ucf101")
@@ -65,11 +66,13 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
                 rows.append((path, label, part))
     if not rows:
         raise ConfigError(
-            f"None of the {missing} videos that {folder} lists is in {source}. Set data.path to the folder that "
-            "holds UCF-101's avi files."
+            f"None of the {missing} videos that {folder} lists is in {source}. Set data.path to the folder "
+            "that holds UCF-101's avi files."
         )
     if missing:
-        log.warning("%d of the %d videos that %s lists are not in %s.", missing, missing + len(rows), folder, source)
+        log.warning(
+            "%d of the %d videos that %s lists are not in %s.", missing, missing + len(rows), folder, source
+        )
     return pd.DataFrame(rows, columns=["path", "label", "split"])
 
 
@@ -79,8 +82,8 @@ def _list_folder(source: Path, lists: str | None) -> Path:
         if (place / "classInd.txt").is_file():
             return place
     raise ConfigError(
-        f"UCF-101's lists are not in {' or '.join(map(str, places))}: unpack its archive of splits there (classInd.txt, "
-        "trainlist01.txt, testlist01.txt, ...), or name its folder in data.options.lists."
+        f"UCF-101's lists are not in {' or '.join(map(str, places))}: unpack its archive of splits there "
+        "(classInd.txt, trainlist01.txt, testlist01.txt, ...), or name its folder in data.options.lists."
     )
 
 
@@ -90,20 +93,20 @@ def _classes(folder: Path) -> dict[str, int]:
     for line in _lines(folder / "classInd.txt"):
         number, _, label = line.partition(" ")
         if not number.isdigit() or not label.strip():
-            raise ConfigError(f"{folder / 'classInd.txt'}: {line!r} is not a number and a class. Unpack the lists again.")
+            raise ConfigError(f"{folder / 'classInd.txt'}: {line!r} is not a number and a class. {AGAIN}")
         found[label.strip()] = int(number)
     return found
 
 
 def _entry(line: str, classes: dict[str, int], where: str) -> tuple[str, str]:
-    """Class and file of a line: ``Class/v_Class_gXX_cYY.avi``, with the class's number in lists for training."""
+    """Class and file of a line, ``Class/v_Class_gXX_cYY.avi``; training lists add the class's number."""
     path, _, number = line.partition(" ")
     label, _, file = path.partition("/")
     if label not in classes or not file:
-        raise ConfigError(f"{where}: {line!r} does not name a class of classInd.txt and a file. Unpack the lists again.")
+        raise ConfigError(f"{where}: {line!r} does not name a class of classInd.txt and a file. {AGAIN}")
     if number.strip() and number.strip() != str(classes[label]):
         raise ConfigError(
-            f"{where}: {label} has number {number.strip()}, but {classes[label]} in classInd.txt. Unpack the lists again."
+            f"{where}: {label} has number {number.strip()}, but {classes[label]} in classInd.txt. {AGAIN}"
         )
     return label, file
 
@@ -112,4 +115,4 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): unpack UCF-101's lists again.") from None
+        raise ConfigError(f"{path} cannot be read ({error.strerror}). {AGAIN}") from None
