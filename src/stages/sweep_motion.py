@@ -7,7 +7,7 @@ from tqdm import tqdm
 from voxplain.artifacts import write_table
 from voxplain.motion.clips import open_motion
 from voxplain.motion.precision import speeds
-from voxplain.motion.scores import sweep_clip
+from voxplain.motion.sweeps import sweep_clip
 
 
 def main(stage):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from voxplain.motion import figures, tables
-from voxplain.motion.scores import agreements, relevant_voxels, score_clip, sweep_clip
+from voxplain.motion.scores import agreements, relevant_voxels, score_clip
+from voxplain.motion.sweeps import sweep_clip
 
 NAN = float("nan")
 SHARE = {"unit": "share", "threshold": 0.1}
