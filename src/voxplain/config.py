@@ -181,7 +181,7 @@ class Scores(Section):
     """Importance of concepts and its significance."""
 
     random_concepts: Annotated[int, Field(ge=2)] = Field(
-        200, description="Random concepts per class that the test compares with."
+        1000, description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many)."
     )
     test: Literal["random_concepts", "paired_t"] = Field(
         "random_concepts", description="Rank among random concepts, or the paired t-test of the authors' code."

@@ -52,10 +52,11 @@ def score_concepts(
     random_vectors : (random concepts, sets, d) float
         CAVs of random concepts (random members) against the same random sets.
     test : {"random_concepts", "paired_t"}
-        How the p-value is had. ``random_concepts``: the rank of the concept's score among the
-        scores of random concepts, which is exact whatever their distribution. ``paired_t``: the
-        t-test over random sets against the first random concept, as in the authors' code; its
-        samples share the positives, so it is far too sure.
+        How the p-value is had. ``random_concepts``: the rank of the concept's mean derivative among
+        those of random concepts, which is exact whatever their distribution. (Not of the score: it
+        ends at 1, where random concepts get too.) ``paired_t``: the t-test of S over random sets
+        against the first random concept, as in the authors' code; its samples share the positives,
+        so it is far too sure.
 
     Returns
     -------
@@ -67,12 +68,12 @@ def score_concepts(
     derivatives = directional_derivatives(gradients, vectors)
     shares = (derivatives > 0).mean(axis=-1)
     random_derivatives = directional_derivatives(gradients, random_vectors)
-    random_shares = (random_derivatives > 0).mean(axis=-1)
     score = shares.mean(axis=1)
     if test == "random_concepts":
-        p_values = rank_p_value(score, random_shares.mean(axis=1))
+        p_values = rank_p_value(derivatives.mean(axis=(1, 2)), random_derivatives.mean(axis=(1, 2)))
     else:
         # Where all differences are 0 the t statistic is 0/0: nothing differs, so p is 1.
+        random_shares = (random_derivatives > 0).mean(axis=-1)
         same = np.all(shares == random_shares[0], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             p_values = np.where(same, 1.0, stats.ttest_rel(shares, random_shares[0][None], axis=1).pvalue)
