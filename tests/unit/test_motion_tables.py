@@ -49,9 +49,15 @@ def test_scores_of_one_clip():
     by = {(row["selective"], row["target"]): row for row in found}
     # Relevant: 2 voxels of frame 0, 4 of frame 1, 1 of frame 2; the actor has 2, 0 and 1.
     assert by[False, "actor"] | {"auroc": 0} == {
-        "method": "m", "selective": False, "target": "actor", "share": pytest.approx(3 / 12),
-        "precision": pytest.approx(3 / 7), "recall": 1.0, "iou": pytest.approx(3 / 7), "auroc": 0,
-    }  # fmt: skip
+        "method": "m",
+        "selective": False,
+        "target": "actor",
+        "share": pytest.approx(3 / 12),
+        "precision": pytest.approx(3 / 7),
+        "recall": 1.0,
+        "iou": pytest.approx(3 / 7),
+        "auroc": 0,
+    }
     assert by[False, "actor"]["auroc"] == 1.0  # 4, 2 and 4 are above all others
     assert by[True, "actor"]["recall"] == pytest.approx(1 / 3)
     assert by[False, "moving"]["precision"] == 0.5 and by[False, "moving"]["recall"] == 1.0
@@ -60,9 +66,13 @@ def test_scores_of_one_clip():
 def test_a_clip_without_two_frames_in_order_has_no_precision():
     maps = {"m": np.ones((3, 2, 2))}
     scores, found = score_clip(
-        maps, {"m": np.ones((3, 2, 2), bool)}, np.ones((2, 2, 2), bool), {"moving": np.zeros((0, 2, 2), bool)},
-        pairs=np.zeros(2, bool), relevant=SHARE,
-    )  # fmt: skip
+        maps,
+        {"m": np.ones((3, 2, 2), bool)},
+        np.ones((2, 2, 2), bool),
+        {"moving": np.zeros((0, 2, 2), bool)},
+        pairs=np.zeros(2, bool),
+        relevant=SHARE,
+    )
     assert all(np.isnan(row["precision"]) and np.isnan(row["base_rate"]) for row in scores)
     assert all(np.isnan(row["recall"]) for row in found)
 
@@ -72,8 +82,10 @@ def test_agreement_of_all_pairs():
     a[..., :2], b[..., 1:] = 1, 1
     rows = agreements({"a": a, "b": b, "c": a}, relevant=SHARE)
     assert [(row["method_a"], row["method_b"], row["agreement"]) for row in rows] == [
-        ("a", "b", 0.25), ("a", "c", 1.0), ("b", "c", 0.25)
-    ]  # fmt: skip
+        ("a", "b", 0.25),
+        ("a", "c", 1.0),
+        ("b", "c", 0.25),
+    ]
 
 
 @given(arrays(np.float32, (4, 3, 3), elements=st.floats(0, 1, width=16)))
@@ -81,9 +93,15 @@ def test_agreement_of_all_pairs():
 def test_higher_thresholds_select_less(relevance):
     rng = np.random.default_rng(0)
     rows = sweep_clip(
-        {"m": relevance}, rng.random((3, 3, 3)), pairs=np.ones(3, bool), relevant=SHARE,
-        sigmas=[0, 1, 3], thresholds=[0.2, 0.6], preset="corrected", options={},
-    )  # fmt: skip
+        {"m": relevance},
+        rng.random((3, 3, 3)),
+        pairs=np.ones(3, bool),
+        relevant=SHARE,
+        sigmas=[0, 1, 3],
+        thresholds=[0.2, 0.6],
+        preset="corrected",
+        options={},
+    )
     table = pd.DataFrame(rows)
     assert len(table) == 4 * 2
     shares = table[table["flow_threshold"] == 0.2].set_index("sigma")["relevance_share"]
@@ -137,9 +155,16 @@ def test_motion_precision():
 
 def test_agreement_takes_the_papers_cell_in_either_order():
     rows = pd.DataFrame(
-        {"model": "net", "seed": 0, "method_a": "gradcam", "method_b": "dtd", "video": ["a", "b", "c"], "clip": 0,
-         "agreement": [0.1, 0.3, NAN]}
-    )  # fmt: skip
+        {
+            "model": "net",
+            "seed": 0,
+            "method_a": "gradcam",
+            "method_b": "dtd",
+            "video": ["a", "b", "c"],
+            "clip": 0,
+            "agreement": [0.1, 0.3, NAN],
+        }
+    )
     published = pd.DataFrame(
         {"method_a": ["dtd"], "method_b": ["gradcam"], "published_mean": [0.3661], "published_sd": [0.1384]}
     )
@@ -150,9 +175,14 @@ def test_agreement_takes_the_papers_cell_in_either_order():
 
 def test_selectivity():
     published = pd.DataFrame(
-        {"method": ["dtd"], "published_area_mean": [0.077], "published_area_sd": [0.041],
-         "published_relevance_mean": [0.105], "published_relevance_sd": [0.071]}
-    )  # fmt: skip
+        {
+            "method": ["dtd"],
+            "published_area_mean": [0.077],
+            "published_area_sd": [0.041],
+            "published_relevance_mean": [0.105],
+            "published_relevance_sd": [0.071],
+        }
+    )
     (row,) = tables.selectivity_table(ROWS, published, sigma=2).to_dict("records")
     assert row["sigma"] == 2 and row["area_mean"] == pytest.approx(0.15)
     assert row["relevance_mean"] == pytest.approx(0.3) and row["published_relevance_mean"] == 0.105
@@ -194,10 +224,17 @@ def test_overhead():
 
 def test_sweep_compares_with_the_clips_that_count():
     sweeps = pd.DataFrame(
-        {"model": "net", "method": "dtd", "sigma": [NAN, NAN, 2.0, 2.0], "flow_threshold": 0.5,
-         "precision": [0.2, 0.4, 0.6, NAN], "base_rate": [0.1, 0.3, 0.1, 0.3], "area_share": [1, 1, 0.2, 0],
-         "relevance_share": [1, 1, 0.4, 0]}
-    )  # fmt: skip
+        {
+            "model": "net",
+            "method": "dtd",
+            "sigma": [NAN, NAN, 2.0, 2.0],
+            "flow_threshold": 0.5,
+            "precision": [0.2, 0.4, 0.6, NAN],
+            "base_rate": [0.1, 0.3, 0.1, 0.3],
+            "area_share": [1, 1, 0.2, 0],
+            "relevance_share": [1, 1, 0.4, 0],
+        }
+    )
     table = tables.motion_sweep_table(sweeps)
     whole, selected = table[table["sigma"].isna()].iloc[0], table[table["sigma"] == 2].iloc[0]
     assert whole["lift"] == pytest.approx(0.3 / 0.2) and selected["lift"] == pytest.approx(6.0)
@@ -206,10 +243,21 @@ def test_sweep_compares_with_the_clips_that_count():
 
 def test_ground_truth_precision():
     found = pd.DataFrame(
-        {"model": "net", "seed": 0, "method": "dtd", "selective": False, "target": "actor", "video": ["a", "b"],
-         "clip": 0, "share": [0.1, 0.3], "precision": [0.5, NAN], "recall": [0.2, 0.4], "iou": [0.1, 0.2],
-         "auroc": [0.9, 0.5]}
-    )  # fmt: skip
+        {
+            "model": "net",
+            "seed": 0,
+            "method": "dtd",
+            "selective": False,
+            "target": "actor",
+            "video": ["a", "b"],
+            "clip": 0,
+            "share": [0.1, 0.3],
+            "precision": [0.5, NAN],
+            "recall": [0.2, 0.4],
+            "iou": [0.1, 0.2],
+            "auroc": [0.9, 0.5],
+        }
+    )
     (row,) = tables.ground_truth_precision_table(found).to_dict("records")
     assert (row["precision"], row["recall"], row["auroc"]) == pytest.approx((0.5, 0.3, 0.7))
     assert row["base_rate"] == pytest.approx(0.2) and (row["n_clips"], row["n_empty"]) == (1, 1)

@@ -62,11 +62,22 @@ def test_what_is_not_there_is_left_out_and_counted(tmp_path, caplog):
     [
         (lambda root: (root / "ucfTrainTestlist/classInd.txt").unlink(), "lists are not in"),
         (lambda root: (root / "ucfTrainTestlist/testlist01.txt").unlink(), "cannot be read"),
-        (lambda root: (root / "ucfTrainTestlist/trainlist01.txt").write_text("Biking/v_Biking_g03_c01.avi 1"), "number 1"),
-        (lambda root: (root / "ucfTrainTestlist/testlist01.txt").write_text("Bike/v_Biking_g03_c01.avi"), "line 1"),
-        (lambda root: (root / "UCF-101").rename(root / "other") and (root / "UCF-101").mkdir(), "None of the 24 videos"),
+        (
+            lambda root: (root / "ucfTrainTestlist/trainlist01.txt").write_text(
+                "Biking/v_Biking_g03_c01.avi 1"
+            ),
+            "number 1",
+        ),
+        (
+            lambda root: (root / "ucfTrainTestlist/testlist01.txt").write_text("Bike/v_Biking_g03_c01.avi"),
+            "line 1",
+        ),
+        (
+            lambda root: (root / "UCF-101").rename(root / "other") and (root / "UCF-101").mkdir(),
+            "None of the 24 videos",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(tmp_path, spoil, says):
     videos = tree(tmp_path)
     spoil(tmp_path)

@@ -52,7 +52,8 @@ def table(folder, name):
 
 
 COLUMNS = {
-    "motion_precision": "method selective mean sd base_rate lift n_clips n_videos published_mean published_sd",
+    "motion_precision": "method selective mean sd base_rate lift n_clips n_videos published_mean"
+    " published_sd",
     "baseline_agreement": "method_a method_b mean sd published_mean published_sd",
     "selectivity": "method sigma area_mean area_sd relevance_mean relevance_sd published_area_mean"
     " published_relevance_mean",

@@ -136,9 +136,12 @@ def relevance_sheet(examples: Sequence[ExplainedClip], *, title: str) -> Figure:
     """Draw clips with every explanation above its selective counterpart (figure 3)."""
     methods = list(examples[0].maps)
     figure, axes = plt.subplots(
-        2 * len(examples), len(methods) + 1, figsize=(1.25 * (len(methods) + 1) + 0.5, 2.55 * len(examples) + 0.7),
-        squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04},
-    )  # fmt: skip
+        2 * len(examples),
+        len(methods) + 1,
+        figsize=(1.25 * (len(methods) + 1) + 0.5, 2.55 * len(examples) + 0.7),
+        squeeze=False,
+        gridspec_kw={"wspace": 0.04, "hspace": 0.04},
+    )
     for number, example in enumerate(examples):
         moment = fullest_frame(example)
         for row, line in enumerate(tiles(example)):
