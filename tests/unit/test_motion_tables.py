@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from voxplain.artifacts import create_h5, store
+from voxplain.explanation_store import packed
 from voxplain.motion import figures, tables
+from voxplain.motion.clips import open_motion
 from voxplain.motion.scores import agreements, relevant_voxels, score_clip
 from voxplain.motion.sweeps import sweep_clip
+from voxplain.motion.truth import truth_masks
+from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
 
 NAN = float("nan")
 SHARE = {"unit": "share", "threshold": 0.1}
@@ -296,3 +303,46 @@ def test_pictures_show_heat_where_the_relevance_is():
     images = figures.relevance_animation([example], side=20)
     assert len(images) == 4 and images[0].size == (2 * 23 - 3, 16 + 2 * 23 - 3)
     assert len(figures.relevance_sheet([example, example], title="t").axes) == 4 * 2
+
+
+def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
+    paths = SimpleNamespace(clips=tmp_path / "c.h5", flow=tmp_path / "f.h5", explanations=tmp_path / "e.h5")
+    with create_h5(paths.clips, kind="clips") as file:
+        store(file, "a/frames", [[0, 1, 2, 3], [4, 5, 4, 5]])  # six frames in two clips of four
+        file.create_group("unused")
+    with create_h5(paths.flow, kind="flow") as file:
+        store(file, "a/flow", np.ones((2, 3, 2, 2, 2), np.float16))
+    with create_h5(paths.explanations, kind="explanations") as file:
+        group = file.create_group("a")
+        group.attrs["label"] = "x"
+        for name, array in packed({"m": np.full((2, 4, 2, 2), 3.0)}).items():
+            store(group, name, array)
+        file.create_group("without flow")
+    with open_motion(paths, ["m"]) as clips:
+        first, second = clips
+        assert len(clips) == 2
+    assert (first.video, first.label, first.number, second.number) == ("a", "x", 0, 1)
+    assert first.pairs.tolist() == [True, True, True] and second.pairs.tolist() == [True, False, True]
+    assert second.flow.dtype == np.float32 and (second.maps["m"] == 1).all() and second.masks == {}
+
+
+def test_what_moves_against_the_background_is_known(tmp_path):
+    options = {"classes": 2, "train_per_class": 1, "test_per_class": 1, "frames": 6, "size": 32}
+    video = make_embedded_videos(tmp_path, **options)["video"].iloc[0]
+    path, indices = tmp_path / "ground_truth.h5", np.arange(1, 5)
+    scene = read_ground_truth(path, video, indices)
+    still, drifting = (
+        truth_masks(
+            path, video, indices, pairs=np.ones(3, bool), camera=camera, unit="pixels", threshold=1e-2
+        )
+        for camera in (True, False)
+    )
+    # The background moves only with the camera; the actor may rest for a moment, but not as a whole.
+    background = scene.objects[:-1] == 0
+    assert not still["moving"][background].any() and drifting["moving"][background].all()
+    assert still["moving"][scene.objects[:-1] == 1].mean() > 0.5
+    assert (still["actor"] == (scene.objects == 1)).all() and (still["cue"] == (scene.objects == 255)).all()
+    one = truth_masks(
+        path, video, indices, pairs=np.array([True, False, False]), camera=True, unit="pixels", threshold=1e-2
+    )
+    assert (one["moving"] == still["moving"][:1]).all()
