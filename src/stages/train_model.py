@@ -1,4 +1,4 @@
-"""Train a network, or fit a new linear head to given weights (rule train_model)."""
+"""Train a network from scratch, or take given weights as they are (rule train_model)."""
 
 import pandas as pd
 import torch
@@ -7,7 +7,7 @@ from _stage import run
 from voxplain.artifacts import atomic_path, partial_path, write_table
 from voxplain.device import choose_device
 from voxplain.models.build import build_model
-from voxplain.models.training import fit_new_head, hold_out, train
+from voxplain.models.training import hold_out, train
 from voxplain.models.weights import save_weights
 from voxplain.videos.store import ClipStore
 
@@ -16,31 +16,25 @@ def main(stage):
     settings, classes, seed = stage.params.model, stage.params.classes, int(stage.wildcards.seed)
     recipe = dict(settings["training"])
     share = recipe.pop("validation_share")
-    new_head = settings["head"] == "new"
     model = build_model(
-        settings["network"], settings["weights"], None if new_head else len(classes), seed=seed, **settings["options"]
+        settings["network"], settings["weights"], len(classes), seed=seed, **settings["options"]
     ).to(choose_device())
     partial = partial_path(stage.output.weights, made_by=stage.made_by, inputs=stage.input)
-    with ClipStore(stage.input.clips) as store:
-        labels = store.table["label"].map(classes.index).to_numpy()
-        if new_head:
-            history = fit_new_head(
-                model, store.fetch, labels, store.table["video"].to_numpy(), views=settings["head_views"], seed=seed
-            )
-        elif settings["weights"] is None:
-            print(f"training on {len(labels)} clips of {len(classes)} classes")
+    history = pd.DataFrame({"epoch": []})
+    if settings["weights"] is None:
+        with ClipStore(stage.input.clips) as store:
+            table = store.table
+            print(f"training on {len(table)} clips of {len(classes)} classes")
             history = train(
                 model,
                 store.fetch,
-                labels,
-                hold_out(store.table["video"], store.table["label"], share=share, seed=seed),
+                table["label"].map(classes.index).to_numpy(),
+                hold_out(table["video"], table["label"], share=share, seed=seed),
                 seed=seed,
                 state=torch.load(partial, weights_only=False) if partial.exists() else None,
                 on_epoch=lambda state: _keep(state, partial),
                 **recipe,
             )
-        else:
-            history = pd.DataFrame({"epoch": []})
     save_weights(model, stage.output.weights, {"classes": classes, "made_by": stage.made_by})
     write_table(stage.output.history, history, kind="training", made_by=stage.made_by)
     partial.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ KINDS = {
     "edits": 1,
     "explanation_overhead": 1,
     "explanations": 1,
+    "features": 1,
     "flow": 1,
     "flow_error": 1,
     "ground_truth_precision": 1,

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from skimage.segmentation import find_boundaries
 
 # Okabe and Ito's palette, which color-blind readers can tell apart, with a marker each.
@@ -101,7 +102,7 @@ def editing_figure(table: pd.DataFrame, *, title: str, verb: str) -> Figure:
     """
     panels = list(table.groupby(["model", "layer"], sort=False))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(4.2 * len(panels), 3.6), sharey=True, squeeze=False, layout="constrained"
+        1, len(panels), figsize=(max(6.0, 4.2 * len(panels)), 3.9), sharey=True, squeeze=False, layout="constrained"
     )
     for ((model, layer), rows), axis in zip(panels, axes[0], strict=True):
         for strategy, (color, marker, label) in STYLES.items():
@@ -116,6 +117,10 @@ def editing_figure(table: pd.DataFrame, *, title: str, verb: str) -> Figure:
         axis.set(title=f"{model}, {layer}", xlabel=f"concepts {verb}", xticks=sorted(rows["k"].unique()))
         axis.grid(alpha=0.25)
     axes[0, 0].set(ylabel="accuracy (%)", ylim=(0, 100))
-    axes[0, -1].legend(fontsize=7, title="dotted: the paper, on Kinetics", title_fontsize=6)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    if table["published"].notna().any():
+        handles.append(Line2D([], [], color="gray", ls=":", lw=1))
+        names.append("the paper, on Kinetics-700")
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     figure.suptitle(f"{title} (n = {table['n_videos'].max()} videos, 95 % intervals)", fontsize=10)
     return figure

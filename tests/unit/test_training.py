@@ -12,7 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from voxplain.errors import VoxplainError
 from voxplain.models.build import build_model
-from voxplain.models.training import augment, fit_head, fit_new_head, hold_out, predict, random_boxes, train
+from voxplain.models.head import fit_head, view_features
+from voxplain.models.layers import head_features, replace_head
+from voxplain.models.inputs import normalize
+from voxplain.models.training import augment, hold_out, predict, random_boxes, train
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def test_head_is_scikit_learns(classes):
     labels = np.repeat(np.arange(classes), 30)
     features = rng.normal(size=(30 * classes, 5)) * 3 + 7
     features[np.arange(len(labels)), labels] += 6
-    weight, bias = fit_head(features, labels, np.arange(len(labels)))
+    weight, bias = fit_head(features[None], labels, np.arange(len(labels)))
     assert weight.shape == (classes, 5) and bias.shape == (classes,)
     oracle = LogisticRegression(max_iter=5000).fit(features, labels).predict(features)
     assert ((features @ weight.T + bias).argmax(axis=1) == oracle).mean() > 0.9
@@ -114,7 +117,13 @@ def test_head_is_scikit_learns(classes):
 def test_a_new_head_answers_in_the_new_classes(bright_and_dark):
     clips, labels = bright_and_dark
     model = build_model("r3d_18", None, 9, width=4, depth=(1, 1, 1, 1))
-    history = fit_new_head(model, lambda rows: clips[rows], labels, np.arange(24), views=1)
+    features = view_features(model, lambda rows: clips[rows], 24, views=1)
+    assert features.shape == (2, 24, 32)
+    with torch.no_grad():
+        expected = head_features(model, normalize(torch.from_numpy(clips), model.spec)).numpy()
+    np.testing.assert_allclose(features[0], expected, rtol=1e-4, atol=1e-5)
+    weight, bias = fit_head(features, labels, np.arange(24))
+    replace_head(model, 2, weight=weight, bias=bias)
     logits = predict(model, lambda rows: clips[rows], np.arange(24))
-    assert logits.shape == (24, 2) and model.spec.num_classes == 2
-    assert history["train_accuracy"].item() > 0.9
+    np.testing.assert_allclose(logits, features[0] @ weight.T + bias, rtol=1e-3, atol=1e-3)
+    assert (logits.argmax(axis=1) == labels).mean() > 0.9

@@ -99,6 +99,16 @@ def shards_of_class(pattern):
     )
 
 
+def one_of(names):
+    """Wildcard constraint that matches these names and no others."""
+    return "|".join(names) or "(?!)"
+
+
+def network_params(*keys):
+    """Params function: some keys of the wildcard's network in the config."""
+    return lambda wildcards: CONFIG.models[wildcards.model].model_dump(mode="json", include=set(keys))
+
+
 def part(name, *keys):
     """A section of the config, or some of its keys, as params that rerun a stage when they change."""
     values = getattr(CONFIG, name).model_dump(mode="json")

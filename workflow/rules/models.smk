@@ -5,17 +5,15 @@ rule train_model:
     output:
         weights=f"{NETWORK}/weights.safetensors",
         history=f"{NETWORK}/training.parquet",
+    wildcard_constraints:
+        model=one_of(name for name, model in CONFIG.models.items() if model.head == "keep"),
     log:
         f"{NETWORK}/logs/train_model.log",
     benchmark:
         f"{NETWORK}/benchmarks/train_model.tsv"
     params:
-        model=lambda wildcards: CONFIG.models[wildcards.model].model_dump(
-            mode="json", exclude={"layers"}
-        ),
+        model=network_params("network", "options", "weights", "training"),
         classes=CLASSES,
-        frames=CONFIG.clips.frames,
-        size=CONFIG.clips.size,
         code=code("train_model"),
     threads: max(1, (workflow.resource_settings.cores or 1) // len(CONFIG.models))
     resources:
@@ -24,6 +22,51 @@ rule train_model:
         "../../envs/voxplain.yaml"
     script:
         "../../src/stages/train_model.py"
+
+
+rule extract_features:
+    input:
+        clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=TRAIN_SHARDS),
+    output:
+        f"{RUN}/models/{{model}}/features.h5",
+    log:
+        f"{RUN}/models/{{model}}/logs/extract_features.log",
+    benchmark:
+        f"{RUN}/models/{{model}}/benchmarks/extract_features.tsv"
+    params:
+        model=network_params("network", "options", "weights", "head_views"),
+        code=code("extract_features"),
+    threads: max(1, (workflow.resource_settings.cores or 1) // len(CONFIG.models))
+    resources:
+        mem_mb=6000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/extract_features.py"
+
+
+rule fit_head:
+    input:
+        features=f"{RUN}/models/{{model}}/features.h5",
+    output:
+        weights=f"{NETWORK}/weights.safetensors",
+        history=f"{NETWORK}/training.parquet",
+    wildcard_constraints:
+        model=one_of(name for name, model in CONFIG.models.items() if model.head == "new"),
+    log:
+        f"{NETWORK}/logs/fit_head.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/fit_head.tsv"
+    params:
+        model=network_params("network", "options", "weights"),
+        classes=CLASSES,
+        code=code("fit_head"),
+    resources:
+        mem_mb=4000,
+    conda:
+        "../../envs/voxplain.yaml"
+    script:
+        "../../src/stages/fit_head.py"
 
 
 rule test_model:

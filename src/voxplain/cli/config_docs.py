@@ -25,6 +25,8 @@ RERUNS = {
     "clips": "cache_clips",
     "seeds": "train_model, for new seeds",
     "models": "train_model, of this network",
+    "models.NAME.head": "extract_features, of this network",
+    "models.NAME.head_views": "extract_features, of this network",
     "models.NAME.layers": "extract_activations, of this network",
     "supervoxels": "segment_supervoxels",
     "supervoxels.preset": "distinct_supervoxels",

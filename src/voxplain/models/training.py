@@ -1,4 +1,4 @@
-"""Train a network from scratch, or a new linear head on a network with given weights.
+"""Train a network from scratch.
 
 Augmentation includes masked boxes: concepts are later judged by clips of which most is filled
 (section 3 of 3D-ACE), and a network that never saw a filled box answers such clips by accident.
@@ -13,10 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -24,7 +20,6 @@ from tqdm import tqdm
 from ..device import choose_precision
 from ..errors import VoxplainError
 from .inputs import normalize
-from .layers import head_features, replace_head
 
 Fetch = Callable[[np.ndarray], np.ndarray]
 
@@ -274,78 +269,3 @@ def random_boxes(shape: tuple[int, int, int], rng: np.random.Generator) -> np.nd
             box.append(slice(start, start + max(1, size)))
         mask[tuple(box)] = True
     return mask
-
-
-@torch.no_grad()
-def fit_new_head(
-    model: nn.Module, fetch: Fetch, labels: np.ndarray, videos: np.ndarray, *, views: int = 4, seed: int = 0
-) -> pd.DataFrame:
-    """Give a network with trained weights a new linear head, fitted to its pooled features.
-
-    The features of every clip and of some augmented views of it (mirrored, shifted, other brightness) are
-    had once, and a logistic regression is fitted to them.
-
-    Parameters
-    ----------
-    model : Module
-        As built by `voxplain.build_model`; its head is replaced in place.
-    fetch : callable
-        As in `train`.
-    labels : (clips,) int
-    videos : (clips,) array
-        The video of each clip.
-    views : int
-        Augmented views of each clip.
-    seed : int
-
-    Returns
-    -------
-    DataFrame, one row
-        epoch (0), train_accuracy
-    """
-    rows, features = np.arange(len(labels)), []
-    device, size = next(model.parameters()).device, fetch(np.array([0])).shape[2]
-    progress = tqdm(total=len(rows) * (1 + views), desc="features", unit="clip", mininterval=10)
-    for view in range(1 + views):
-        rng = np.random.default_rng([seed, view])
-        for part in np.array_split(rows, int(np.ceil(len(rows) / 8))):
-            clips = fetch(part)
-            if view:
-                clips = augment(clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0))
-            inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
-            features.append(head_features(model, inputs).float().cpu().numpy())
-            progress.update(len(part))
-    features, targets = np.concatenate(features), np.tile(labels, 1 + views)
-    weight, bias = fit_head(features, targets, np.tile(videos, 1 + views), seed=seed)
-    replace_head(model, len(weight), weight=weight, bias=bias)
-    accuracy = ((features @ weight.T + bias).argmax(axis=1) == targets).mean()
-    return pd.DataFrame({"epoch": [0], "train_accuracy": [accuracy]})
-
-
-def fit_head(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a linear head to cached features by logistic regression.
-
-    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos.
-
-    Parameters
-    ----------
-    features : (n, d) float
-        Pooled features of the training clips.
-    labels : (n,) int
-    groups : (n,) array
-        The video of each clip; clips of one video stay in one fold.
-
-    Returns
-    -------
-    weight : (classes, d) float32
-    bias : (classes,) float32
-    """
-    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, labels, groups))
-    logistic = LogisticRegressionCV(Cs=np.logspace(-4, 1, 6), cv=folds, max_iter=2000, scoring="accuracy")
-    pipeline = make_pipeline(StandardScaler(), logistic).fit(features, labels)
-    scale = pipeline[0]
-    weight = logistic.coef_ / scale.scale_
-    bias = logistic.intercept_ - weight @ scale.mean_
-    if len(weight) == 1:  # two classes: scikit-learn keeps one row
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return weight.astype(np.float32), bias.astype(np.float32)

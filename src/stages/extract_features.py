@@ -1,0 +1,24 @@
+"""Pooled features that a new head is fitted to (rule extract_features)."""
+
+from _stage import run
+
+from voxplain.artifacts import create_h5, store
+from voxplain.device import choose_device
+from voxplain.models.build import build_model
+from voxplain.models.head import view_features
+from voxplain.videos.store import ClipStore
+
+
+def main(stage):
+    settings = stage.params.model
+    model = build_model(settings["network"], settings["weights"], **settings["options"]).to(choose_device())
+    with ClipStore(stage.input.clips) as clips:
+        features = view_features(model, clips.fetch, len(clips.table), views=settings["head_views"])
+        with create_h5(stage.output[0], kind="features", made_by=stage.made_by) as file:
+            store(file, "features", features)
+            store(file, "video", clips.table["video"].to_numpy())
+            store(file, "label", clips.table["label"].to_numpy())
+
+
+if __name__ == "__main__":
+    run(main, globals())

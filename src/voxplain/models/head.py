@@ -1,0 +1,91 @@
+"""A new linear head on a network with trained weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from tqdm import tqdm
+
+from .inputs import normalize
+from .layers import head_features
+from .training import Fetch, augment
+
+
+@torch.no_grad()
+def view_features(
+    model: nn.Module, fetch: Fetch, n: int, *, views: int = 4, batch: int = 8, seed: int = 0
+) -> np.ndarray:
+    """Pooled features of clips and of augmented views of them (mirrored, shifted, other brightness).
+
+    Parameters
+    ----------
+    model : Module
+        As built by `voxplain.build_model`, on its device.
+    fetch : callable
+        Maps an array of clip numbers to uint8 (n, T, H, W, 3).
+    n : int
+        Number of clips.
+    views : int
+        Augmented views of each clip.
+    batch, seed : int
+
+    Returns
+    -------
+    (1 + views, n, d) float32 : the clips themselves first
+    """
+    device, size = next(model.parameters()).device, fetch(np.array([0])).shape[2]
+    features: list[list[np.ndarray]] = []
+    progress = tqdm(total=n * (1 + views), desc="features", unit="clip", mininterval=10)
+    for view in range(1 + views):
+        rng = np.random.default_rng([seed, view])
+        features.append([])
+        for part in np.array_split(np.arange(n), int(np.ceil(n / batch))):
+            clips = fetch(part)
+            if view:
+                clips = augment(clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0))
+            inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
+            features[-1].append(head_features(model, inputs).float().cpu().numpy())
+            progress.update(len(part))
+    return np.stack([np.concatenate(view) for view in features])
+
+
+def fit_head(
+    features: np.ndarray, labels: np.ndarray, videos: np.ndarray, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a linear head to features by logistic regression.
+
+    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos.
+
+    Parameters
+    ----------
+    features : (views, n, d) float
+        As from `view_features`.
+    labels : (n,) int
+    videos : (n,) array
+        The video of each clip; clips and views of one video stay in one fold.
+
+    Returns
+    -------
+    weight : (classes, d) float32
+    bias : (classes,) float32
+    """
+    views = len(features)
+    features = features.reshape(-1, features.shape[-1])
+    labels, videos = np.tile(labels, views), np.tile(videos, views)
+    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, labels, videos))
+    logistic = LogisticRegressionCV(
+        Cs=np.logspace(-4, 1, 6), l1_ratios=(0.0,), cv=folds, max_iter=2000, scoring="accuracy",
+        use_legacy_attributes=False,
+    )  # fmt: skip
+    pipeline = make_pipeline(StandardScaler(), logistic).fit(features, labels)
+    scale = pipeline[0]
+    weight = logistic.coef_ / scale.scale_
+    bias = logistic.intercept_ - weight @ scale.mean_
+    if len(weight) == 1:  # two classes: scikit-learn keeps one row
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight.astype(np.float32), bias.astype(np.float32)
