@@ -232,7 +232,7 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"data": {"adapter": "csv", "path": None}}, ["data.path: missing"]),
         ({"data": {"classes": ["kick", "pnuch"]}}, ["did you mean 'punch'?"]),
         ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
-        ({"seeds": [-1]}, ["seeds: [-1]"]),
+        ({"seeds": [-1]}, ["seeds.0: Input should be greater than or equal to 0"]),
         (
             {"concepts": {"clusters": 50}},
             ["The class 'kick' has 3 usable training videos", "Give it 11 videos or more"],
