@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
@@ -147,8 +148,9 @@ def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):
          "label": videos["label"][0], "split": ["train", "test", "train", "test"]}
     )  # fmt: skip
     pd.concat([videos, extra]).to_csv(tmp_path / "videos.csv", index=False)
-    options = ["--config", "data={adapter: csv, path: " + str(tmp_path / "videos.csv") + ", options: {}}"]
-    snakemake(tmp_path, *options, "--", "results/tiny/tables/set_aside.parquet")
+    config = yaml.safe_load(TINY.read_text()) | {"data": {"path": str(tmp_path / "videos.csv")}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    snakemake(tmp_path, "results/tiny/tables/set_aside.parquet", configfile=tmp_path / "config.yaml")
     aside = pd.read_csv(tmp_path / "results/tiny/tables/set_aside.csv")
     assert {Path(path).stem for path in aside["path"]} == {*broken, "missing"}
     assert aside["reason"].str.len().gt(10).all()
