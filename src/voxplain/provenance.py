@@ -23,7 +23,7 @@ from .errors import VoxplainError
 PACKAGE = Path(__file__).resolve().parent
 # The distributions whose versions can change a result.
 PACKAGES = (
-    "av", "h5py", "matplotlib", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic",
+    "av", "h5py", "jinja2", "matplotlib", "numpy", "opencv-python-headless", "pandas", "pyarrow", "pydantic",
     "pillow", "pytorchvideo", "pyyaml", "safetensors", "scikit-image", "scikit-learn", "scipy", "snakemake",
     "threadpoolctl", "torch", "torchvision", "tqdm", "zennit",
 )  # fmt: skip

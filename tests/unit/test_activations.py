@@ -8,6 +8,7 @@ from torch import nn
 
 from voxplain.activations import average_to_grid, layer_activations, logit_gradients
 from voxplain.errors import ConfigError
+from voxplain.models.build import build_model
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_under_pooling_and_a_linear_head_the_gradient_is_the_same_for_all_clips(
     assert not torch.allclose(gradients["1"][0], gradients["1"][1], atol=1e-4)
 
 
-def test_unknown_layer_names_the_nearest(network, clips):
-    with pytest.raises(ConfigError):
-        layer_activations(network, clips, ["7"])
+def test_unknown_layer_names_the_nearest(clips):
+    network = build_model("r3d_18", None, 3, width=4, depth=(1, 1, 1, 1))
+    with pytest.raises(ConfigError, match="did you mean 'layer3'"):
+        layer_activations(network, clips, ["layr3"])

@@ -238,7 +238,7 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"selective": {"options": {"pading": "zero"}}}, ["did you mean 'padding'?"]),
         ({"selective": {"options": {"preset": "paper"}}}, ["selective.options.preset", "one level higher"]),
         ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
-        ({"seeds": [-1]}, ["seeds: [-1]"]),
+        ({"seeds": [-1]}, ["seeds.0: Input should be greater than or equal to 0"]),
         (
             {"concepts": {"clusters": 50}},
             ["The class 'kick' has 3 usable training videos", "Give it 11 videos or more"],

@@ -377,7 +377,7 @@ BAD_TABLES = {
     HEAD + ",b,train,,\n": ["line 2", "path is empty"],
     HEAD + "a,b,train,,\n\na,b,test,,\n": ["line 4", "line 2", "Remove one"],
     HEAD + "a,b,tets,,\n": ["line 2", "'tets'", "did you mean 'test'"],
-    HEAD + "a,b,validation,,\n": ["line 2", "'validation'", "write train or test"],
+    HEAD + "a,b,validation,,\n": ["line 2", "'validation'", "Write train or test"],
     HEAD + "a,b,train,5,2\n": ["line 2", "end 2 s is not after start 5 s"],
     HEAD + "a,b,train,2,2\n": ["line 2", "not after"],
     HEAD + "a,b,train,,0\n": ["line 2", "not after start 0 s"],
