@@ -279,7 +279,7 @@ def jobs(tmp_path_factory):
                 config_settings=types.ConfigSettings(config=config),
                 snakefile=ROOT / "workflow/Snakefile",
             )._workflow
-            workflow.dag_settings = types.DAGSettings(targets={"all"})
+            workflow.dag_settings = types.DAGSettings(targets={"all", "relevance"})
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             return {
