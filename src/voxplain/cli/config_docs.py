@@ -66,9 +66,10 @@ RERUNS = {
     "relevance.compare_with": "tabulate_selected_share",
     "relevance.timing": "time_explanations",
     "figures": "plot_concepts",
-    "figures.relevance": "plot_relevance",
+    "figures.examples": "plot_concepts, animate_concepts",
+    "figures.relevance": "plot_relevance, animate_relevance",
     "figures.animated": "plot_relevance",
-    "figures.videos": "plot_relevance",
+    "figures.videos": "plot_relevance, animate_relevance",
 }
 
 INTRODUCTION = """\
