@@ -30,7 +30,9 @@ def main(stage):
         chosen = [
             (model, video, number)
             for model in params.places
-            for video, number in choose_examples(scores[scores["model"] == model], params.clips, params.videos)
+            for video, number in choose_examples(
+                scores[scores["model"] == model], params.clips, params.videos
+            )
         ]
         for model, video, number in tqdm(chosen, unit="clip", mininterval=10):
             name = f"{video} {number}"

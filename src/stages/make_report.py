@@ -16,7 +16,10 @@ def main(stage):
     clips = {Path(path).stem: path for path in (*stage.input.concepts, *stage.input.relevance)}
     found = Found(
         {name: read_table(path, name) for name, path in paths.items()},
-        *(read_json(clips[kind], kind) if kind in clips else None for kind in ("concept_clips", "relevance_clips")),
+        *(
+            read_json(clips[kind], kind) if kind in clips else None
+            for kind in ("concept_clips", "relevance_clips")
+        ),
         [Check(name, *about, figures.get(name)) for name, about in stage.params.validity.items()],
     )
     benchmarks = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]

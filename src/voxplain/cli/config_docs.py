@@ -20,6 +20,7 @@ from .listing import type_words
 RERUNS = {
     "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: "
     "the run's own folder is made under the new name",
+    "parts": "make_report, and what makes a part that was not there before",
     "data": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",

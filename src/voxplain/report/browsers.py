@@ -61,7 +61,9 @@ def concept_browser(
     examples = {_key(entry): entry["examples"] for entry in clips["concepts"]}
     scores = tables["concept_scores"]
     concepts, wanted = [], []
-    for place, rows in scores.groupby(PLACE, sort=False):
+    networks = list(dict.fromkeys(entry["model"] for entry in clips["concepts"]))  # in the config's order
+    groups = sorted(scores.groupby(PLACE, sort=False), key=lambda group: networks.index(group[0][0]))
+    for place, rows in groups:
         total = len(rows)
         for row, cells in rows.sort_values("rank").iterrows():
             entry = dict(zip(PLACE, place, strict=True)) | {"concept": int(cells["concept"])}
@@ -161,8 +163,10 @@ def highlights(
 
 
 def _best_concepts(clips: Mapping[str, Any], scores: pd.DataFrame, most: int) -> dict[str, Any]:
-    first = scores.iloc[0]
-    rows = scores[(scores[PLACE[:3]] == first[PLACE[:3]]).all(axis=1) & (scores["rank"] == 1)]
+    first = clips["concepts"][0]
+    rows = scores[scores["rank"] == 1]
+    for key in PLACE[:3]:
+        rows = rows[rows[key] == first[key]]
     examples = {_key(entry): entry["examples"] for entry in clips["concepts"]}
     tiles = []
     for row, cells in rows.head(most).iterrows():
@@ -170,11 +174,11 @@ def _best_concepts(clips: Mapping[str, Any], scores: pd.DataFrame, most: int) ->
         if not shown:
             continue
         clip = clips["clips"][shown[0]["clip"]]
-        frames = read_strip(clip["image"], clip["frames"])
+        frames = read_strip(clip["image"], clip["frames"], gray=False)
         mask = read_strip(shown[0]["mask"], clip["frames"]) > 0
         moment = int(mask.sum(axis=(1, 2)).argmax())
         scale = max(1, 192 // clip["height"])
-        drawn = outline(frames[moment][None], mask[moment][None], scale=scale)[0]
+        drawn = outline(frames[moment][None], mask[moment][None], dim=0.65, scale=scale)[0]
         score = formats.number(cells["score"])
         tiles.append(
             {
@@ -183,7 +187,8 @@ def _best_concepts(clips: Mapping[str, Any], scores: pd.DataFrame, most: int) ->
                 f"important concept outlined, score {score}",
             }
         )  # fmt: skip
-    return {"model": first["model"], "layer": first["layer"], "seed": int(first["seed"]), "what": "concepts", "tiles": tiles}
+    place = {key: first[key] for key in PLACE[:3]}
+    return place | {"what": "concepts", "tiles": tiles}
 
 
 def _first_explained(clips: Mapping[str, Any], most: int) -> dict[str, Any]:
@@ -194,7 +199,7 @@ def _first_explained(clips: Mapping[str, Any], most: int) -> dict[str, Any]:
     tiles = []
     for entry in entries:
         clip = clips["clips"][entry["clip"]]
-        frames = read_strip(clip["image"], clip["frames"])
+        frames = read_strip(clip["image"], clip["frames"], gray=False)
         share = (read_strip(entry["maps"][method]["relevance"], clip["frames"]) / 255.0) ** 2
         moment = int(share.sum(axis=(1, 2)).argmax())
         drawn = overlay(frames[moment], share[moment], largest=1.0)

@@ -111,7 +111,11 @@ def curves(lines: Sequence[Line], axes: Axes, *, table: str, text: str) -> Marku
     points = [point for line in lines for point in line.points if point.y == point.y]
     xs = np.array([point.x for point in points] or [0.0, 1.0])
     tops = [max(point.y, point.high if point.high == point.high else point.y) for point in points]
-    high = axes.y_high if axes.y_high is not None else max([*tops, *(y for y, _ in axes.references), 1e-9]) * 1.05
+    high = (
+        axes.y_high
+        if axes.y_high is not None
+        else max([*tops, *(y for y, _ in axes.references), 1e-9]) * 1.05
+    )
     low_x, high_x = float(xs.min()), float(max(xs.max(), xs.min() + 1e-9))
     y_ticks = _ticks(axes.y_low, high)
 
@@ -172,9 +176,9 @@ def intervals(
     values = [v for row in rows for v in (row.point.y, row.point.low, row.point.high, row.chance) if v == v]
     values += [] if reference is None else [reference]
     low, high = min([*values, 0.0]), max([*values, 1e-9])
-    low, high = low - 0.03 * (high - low) * (low < 0), high + 0.03 * (high - low)
-    left, step = 10 + 6.1 * max(len(row.name) for row in rows), 20
-    width, height = int(left) + 260, TOP + step * len(rows) + BOTTOM
+    low, high = low - 0.03 * (high - low) * (low < 0), high + 0.05 * (high - low)
+    left, step = 16 + 6.7 * max(len(row.name) for row in rows), 17
+    width, height = int(left) + 290, TOP + step * len(rows) + BOTTOM
 
     def across(x: float) -> float:
         return left + (width - left - RIGHT) * (x - low) / (high - low)
@@ -183,7 +187,9 @@ def intervals(
     parts = []
     for tick in _ticks(low, high):
         parts.append(f'<path class="grid" d="M{across(tick):.1f} {TOP}V{bottom}"/>')
-        parts.append(f'<text x="{across(tick):.1f}" y="{bottom + 15}" text-anchor="middle">{_signed(tick)}</text>')
+        parts.append(
+            f'<text x="{across(tick):.1f}" y="{bottom + 15}" text-anchor="middle">{_signed(tick)}</text>'
+        )
     if reference is not None:
         parts.append(f'<path class="reference" d="M{across(reference):.1f} {TOP}V{bottom}"/>')
     parts.append(
@@ -193,7 +199,7 @@ def intervals(
         y = TOP + step * (number + 0.5)
         parts.append(f'<text x="{left - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{escape(row.name)}</text>')
         if row.chance == row.chance:
-            parts.append(f'<path class="chance" d="M{across(row.chance):.1f} {y - 8}V{y + 8}"/>')
+            parts.append(f'<path class="chance" d="M{across(row.chance):.1f} {y - 7}V{y + 7}"/>')
         if row.point.low == row.point.low:
             ends = f"M{across(row.point.low):.1f} {y}H{across(row.point.high):.1f}"
             parts.append(f'<path d="{ends}" stroke="{row.color}" stroke-width="2.5" fill="none"/>')
@@ -206,7 +212,9 @@ def _curve(line: Line, place, table: str) -> str:
     found = [point for point in line.points if point.y == point.y]
     path = "L".join("{:.1f} {:.1f}".format(*place(point.x, point.y)) for point in found)
     dashes = f' stroke-dasharray="{line.dashes}"' if line.dashes else ""
-    drawn = f'<path d="M{path}" fill="none" stroke="{line.color}" stroke-width="1.8"{dashes}/>' if path else ""
+    drawn = (
+        f'<path d="M{path}" fill="none" stroke="{line.color}" stroke-width="1.8"{dashes}/>' if path else ""
+    )
     if not line.marked:
         return drawn
     signs = (
@@ -231,7 +239,9 @@ def _band(line: Line, place) -> str:
     found = [point for point in line.points if point.low == point.low]
     if not found:
         return ""
-    ends = [place(point.x, point.high) for point in found] + [place(point.x, point.low) for point in found[::-1]]
+    ends = [place(point.x, point.high) for point in found] + [
+        place(point.x, point.low) for point in found[::-1]
+    ]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in ends)
     return f'<path d="M{path}z" fill="{line.color}" opacity="0.14"/>'
 
@@ -241,7 +251,10 @@ def _ticks(low: float, high: float) -> list[float]:
     raw = (high - low) / 5
     scale = 10.0 ** np.floor(np.log10(raw))
     step = float(next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= raw * 0.999))
-    return [round(step * n, 10) for n in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
+    return [
+        round(step * n, 10)
+        for n in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)
+    ]
 
 
 def _signed(value: float) -> str:

@@ -54,11 +54,18 @@ def editing_group(table: pd.DataFrame, experiment: str) -> Group:
             if published:
                 lines.append(Line(f"{label}, paper", color, SHAPES[marker], published, "2 4", marked=False))
         baseline = 100 * float(rows["baseline"].iloc[0])
-        axes = Axes(f"concepts {words.VERBS[experiment]}", "accuracy, %", y_high=100, references=[(baseline, "unedited")])
+        axes = Axes(
+            f"concepts {words.VERBS[experiment]}",
+            "accuracy, %",
+            y_high=100,
+            references=[(baseline, "unedited")],
+        )
         text = words.curve_text(rows, experiment)
         panels.append(Panel(f"{model}, {layer}", curves(lines, axes, table=experiment, text=text)))
     used = set(table["strategy"])
-    legend = [(mark(color, SHAPES[sign]), label) for name, (color, sign, label) in STYLES.items() if name in used]
+    legend = [
+        (mark(color, SHAPES[sign]), label) for name, (color, sign, label) in STYLES.items() if name in used
+    ]
     return Group(panels, legend)
 
 
@@ -71,9 +78,15 @@ def gap_chart(gaps: pd.DataFrame) -> Markup:
         color = COLORS[0] if gap["experiment"] == "concept_addition" else COLORS[1]
         shape = "circle" if gap["experiment"] == "concept_addition" else "square"
         rows.append(Interval(name, _point(row, gap, "gap"), color, shape))
-        described.append({"name": name, "value": gap["gap"], "ci_low": gap["ci_low"], "ci_high": gap["ci_high"]})
-    text = words.intervals_text(pd.DataFrame(described), "Differences of accuracy in points with 95 % intervals")
-    return intervals(rows, x_label="difference of accuracy, points", table="concept_gaps", text=text, reference=0)
+        described.append(
+            {"name": name, "value": gap["gap"], "ci_low": gap["ci_low"], "ci_high": gap["ci_high"]}
+        )
+    text = words.intervals_text(
+        pd.DataFrame(described), "Differences of accuracy in points with 95 % intervals"
+    )
+    return intervals(
+        rows, x_label="difference of accuracy, points", table="concept_gaps", text=text, reference=0
+    )
 
 
 SHORT = {"random": "random", "least": "least", "random_volume": "equal volume"}
@@ -91,12 +104,23 @@ def precision_group(table: pd.DataFrame) -> Group:
             color, shape = (COLORS[0], "diamond") if selective else (COLORS[1], "circle")
             rows.append(Interval(name, _point(row, cells, "mean"), color, shape, 100 * chance))
             described.append(
-                {"name": name, "value": cells["mean"], "ci_low": cells["ci_low"], "ci_high": cells["ci_high"], "chance": chance}
+                {
+                    "name": name,
+                    "value": cells["mean"],
+                    "ci_low": cells["ci_low"],
+                    "ci_high": cells["ci_high"],
+                    "chance": chance,
+                }
             )
-        text = words.intervals_text(pd.DataFrame(described), f"{model}: relevant voxels that move, in percent")
+        text = words.intervals_text(
+            pd.DataFrame(described), f"{model}: relevant voxels that move, in percent"
+        )
         chart = intervals(rows, x_label="relevant voxels that move, %", table="motion_precision", text=text)
         panels.append(Panel(model, chart))
-    legend = [(mark(COLORS[1], "circle"), "whole explanation"), (mark(COLORS[0], "diamond"), "its selective part")]
+    legend = [
+        (mark(COLORS[1], "circle"), "whole explanation"),
+        (mark(COLORS[0], "diamond"), "its selective part"),
+    ]
     return Group(panels, legend[: 1 + bool(table["selective"].any())])
 
 
@@ -120,23 +144,39 @@ def sweep_group(table: pd.DataFrame, *, sigma: float, threshold: float) -> Group
             ("relevance_share", 100, "relevance selected, %", "share of the relevance that is selected"),
         ):
             lines = [
-                Line(title_of(m), *look(n), _points(held[held["method"] == m], "sigma", column, ends=False, factor=factor))
+                Line(
+                    title_of(m),
+                    *look(n),
+                    _points(held[held["method"] == m], "sigma", column, ends=False, factor=factor),
+                )
                 for n, m in enumerate(methods)
             ]
             axes = Axes(
-                "threshold of selection, σ", y_label, at=sigma, references=[(1.0, "chance")] if column == "lift" else []
+                "threshold of selection, σ",
+                y_label,
+                at=sigma,
+                references=[(1.0, "chance")] if column == "lift" else [],
             )
             text = _sweep_text(model, held, methods, "sigma", column, factor, caption)
             panels.append(Panel(f"{model}: {caption}", curves(lines, axes, table="motion_sweep", text=text)))
         nearest_sigma = _nearest(rows["sigma"].dropna(), sigma)
         at = rows[rows["sigma"] == nearest_sigma].sort_values("flow_threshold")
         lines = [
-            Line(title_of(m), *look(n), _points(at[at["method"] == m], "flow_threshold", "precision", ends=False))
+            Line(
+                title_of(m),
+                *look(n),
+                _points(at[at["method"] == m], "flow_threshold", "precision", ends=False),
+            )
             for n, m in enumerate(methods)
         ]
         caption = f"selected voxels that move, over what counts as motion (σ = {nearest_sigma:g})"
         ticks = sorted(at["flow_threshold"].unique())
-        axes = Axes("threshold of motion", "selected that move, %", x_ticks=ticks[-3:] if len(ticks) > 4 else ticks, at=threshold)
+        axes = Axes(
+            "threshold of motion",
+            "selected that move, %",
+            x_ticks=ticks[-3:] if len(ticks) > 4 else ticks,
+            at=threshold,
+        )
         text = _sweep_text(model, at, methods, "flow_threshold", "precision", 100, caption)
         panels.append(Panel(f"{model}: {caption}", curves(lines, axes, table="motion_sweep", text=text)))
     return Group(panels, [(mark(*look(n)), title_of(method)) for n, method in enumerate(methods)])
@@ -155,7 +195,9 @@ def plain_columns(table: pd.DataFrame) -> list[tuple[str, str, Any]]:
     return columns
 
 
-def _sweep_text(model: str, rows: pd.DataFrame, methods: list[str], x: str, column: str, factor: int, caption: str) -> str:
+def _sweep_text(
+    model: str, rows: pd.DataFrame, methods: list[str], x: str, column: str, factor: int, caption: str
+) -> str:
     parts = []
     for method in methods:
         own = rows[rows["method"] == method].sort_values(x)
@@ -178,6 +220,10 @@ def _point(row: Any, cells: pd.Series, column: str) -> Point:
 def _points(rows: pd.DataFrame, x: str, y: str, *, ends: bool = True, factor: int = 100) -> list[Point]:
     found = []
     for row, cells in rows.iterrows():
-        low, high = (factor * float(cells[end]) for end in ("ci_low", "ci_high")) if ends else (np.nan, np.nan)
-        found.append(Point(float(cells[x]), factor * float(cells[y]), low, high, int(row), y, float(cells[y])))
+        low, high = (
+            (factor * float(cells[end]) for end in ("ci_low", "ci_high")) if ends else (np.nan, np.nan)
+        )
+        found.append(
+            Point(float(cells[x]), factor * float(cells[y]), low, high, int(row), y, float(cells[y]))
+        )
     return found

@@ -47,7 +47,9 @@ def clip_strip(clip: np.ndarray, *, quality: int = 70) -> dict[str, Any]:
 
 def mask_strip(mask: np.ndarray) -> str:
     """A mask (T, H, W) of bool as the address of a strip of black and white."""
-    return _address(Image.fromarray(_strip_of(mask.astype(np.uint8) * 255)).convert("1"), "png", optimize=True)
+    return _address(
+        Image.fromarray(_strip_of(mask.astype(np.uint8) * 255)).convert("1"), "png", optimize=True
+    )
 
 
 def relevance_strip(relevance: np.ndarray) -> str:
@@ -90,10 +92,10 @@ def selection_levels(swept: np.ndarray) -> np.ndarray:
     return (swept != 0).sum(axis=0).astype(np.uint8)
 
 
-def read_strip(address: str, frames: int) -> np.ndarray:
-    """The frames of a strip, (frames, H, W) or (frames, H, W, 3) uint8 array."""
+def read_strip(address: str, frames: int, *, gray: bool = True) -> np.ndarray:
+    """The frames of a strip: (frames, H, W) uint8 array, or (frames, H, W, 3) of a clip that is not `gray`."""
     with Image.open(io.BytesIO(base64.b64decode(address.partition("base64,")[2]))) as image:
-        strip = np.asarray(image.convert("L") if image.mode in ("1", "L") else image.convert("RGB"))
+        strip = np.asarray(image.convert("L" if gray else "RGB"))
     return np.stack(np.split(strip, frames, axis=1))
 
 

@@ -118,6 +118,12 @@ def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     ]
 
 
+def first_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence of a text, and what follows."""
+    first, _, rest = text.partition(". ")
+    return (f"{first}.", rest) if rest else (text, "")
+
+
 def motion_verdict(row: pd.Series) -> str:
     """Whether what a map calls relevant moves more often than voxels do at large: ``more``, ``less``, ``no``.
 

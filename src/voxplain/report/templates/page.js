@@ -227,7 +227,6 @@
           pixels.data.set([...color(root * root), 255 * root * strength.value / 100], 4 * i);
         }
         over.putImageData(pixels, 0, 0);
-        context.imageSmoothingEnabled = false;
         context.drawImage(layer, 0, 0);
       }
       if (moving.checked) {
@@ -280,7 +279,7 @@
     const update = () => {
       fill(network, distinct(data.explained.map((e) => e.model)));
       const own = data.explained.filter((e) => e.model === network.value);
-      const names = own.map((e) => `${data.clips[e.clip].label}, ${data.clips[e.clip].video}`);
+      const names = own.map((e) => data.clips[e.clip]).map((c) => c.video.startsWith(c.label) ? c.video : `${c.label}: ${c.video}`);
       fill(clipChoice, own.map((e) => e.clip), names);
       const methods = Object.keys(own[0].maps);
       fill(explainer, methods, methods.map((m) => data.titles[m] || m));
