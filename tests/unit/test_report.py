@@ -540,11 +540,9 @@ def test_a_run_shows_what_it_has():
         page = Page(build_report(found, provenance()))
         return page.text, [a["href"] for a in page.all("a") if a["href"].startswith("#section")]
 
-    text, links = titles(Found(all_tables(), concept_clips()))
+    text, _ = titles(Found(all_tables(), concept_clips()))
     assert "Concept browser" in text and "Relevance browser" not in text and "motion" not in text.lower()
-    text, more = titles(
-        Found(motion_tables() | {"model_accuracy": accuracy_table()}, None, relevance_clips())
-    )
+    text, _ = titles(Found(motion_tables() | {"model_accuracy": accuracy_table()}, None, relevance_clips()))
     assert (
         "Relevance browser" in text
         and "Concept browser" not in text

@@ -43,10 +43,8 @@ def planned(folder, *arguments, **options):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    snakemake(folder, "concepts")
-    return folder
+def finished(concept_run):
+    return concept_run
 
 
 def tables(folder):

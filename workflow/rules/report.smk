@@ -3,9 +3,16 @@ from voxplain.report import templates_hash
 
 REPORTED = [path for part in CONFIG.parts for path in PARTS[part]]
 # Places of the first seed's explanations, which are all networks' and shards' one after the other.
-FIRST_EXPLAINED = [
-    (model, shard) for model in RELEVANCE_MODELS for shard in RELEVANT_SHARDS
-]
+FIRST_EXPLAINED = [(model, shard) for model in RELEVANCE_MODELS for shard in RELEVANT_SHARDS]
+
+
+def expand_first_explained(pattern):
+    """Expand a pattern over networks and shards, for the first seed."""
+    return [
+        path
+        for model, shard in FIRST_EXPLAINED
+        for path in expand(pattern, model=model, seed=CONFIG.seeds[0], shard=shard)
+    ]
 
 
 rule animate_concepts:
@@ -39,18 +46,10 @@ rule animate_concepts:
 
 rule animate_relevance:
     input:
-        scores=[
-            path
-            for model, shard in FIRST_EXPLAINED
-            for path in expand(f"{NETWORK}/motion_scores/{{shard}}.parquet", model=model, seed=CONFIG.seeds[0], shard=shard)
-        ],
+        scores=expand_first_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
         clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=RELEVANT_SHARDS),
         flow=expand(f"{FLOW}/{{shard}}.h5", shard=RELEVANT_SHARDS),
-        explanations=[
-            path
-            for model, shard in FIRST_EXPLAINED
-            for path in expand(f"{NETWORK}/explanations/{{shard}}.h5", model=model, seed=CONFIG.seeds[0], shard=shard)
-        ],
+        explanations=expand_first_explained(f"{NETWORK}/explanations/{{shard}}.h5"),
     output:
         f"{RUN}/report/relevance_clips.json",
     log:
@@ -61,7 +60,8 @@ rule animate_relevance:
         **part("selective", "preset", "options", "sigma"),
         sigmas=sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma}),
         places={
-            model: [i for i, (name, _) in enumerate(FIRST_EXPLAINED) if name == model] for model in RELEVANCE_MODELS
+            model: [place for place, (name, _) in enumerate(FIRST_EXPLAINED) if name == model]
+            for model in RELEVANCE_MODELS
         },
         seed=CONFIG.seeds[0],
         explainers=list(EXPLAINERS),
@@ -80,7 +80,7 @@ rule animate_relevance:
 rule make_report:
     input:
         tables=list(dict.fromkeys(path for path in REPORTED if path.endswith(".parquet"))),
-        figures=[path for path in PARTS["validity"] if path.endswith(".png") and path in REPORTED],
+        figures=[path for path in REPORTED if path.endswith(".png") and Path(path).stem in VALIDITY_TABLES],
         concepts=rules.animate_concepts.output if "concepts" in CONFIG.parts else [],
         relevance=rules.animate_relevance.output if "relevance" in CONFIG.parts else [],
     output:

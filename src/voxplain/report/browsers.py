@@ -262,7 +262,7 @@ def _sweep(table: pd.DataFrame | None, sigmas: list[float], threshold: float) ->
     for (model, method), rows in held.groupby(["model", "method"], sort=False):
         steps = []
         for sigma in [float("nan"), *sigmas]:
-            here = rows[rows["sigma"].isna() if sigma != sigma else rows["sigma"] == sigma]
+            here = rows[rows["sigma"].isna() if np.isnan(sigma) else rows["sigma"] == sigma]
             steps.append(None if here.empty else _step(here.iloc[0], int(here.index[0])))
         found[f"{model} {method}"] = steps
     return found

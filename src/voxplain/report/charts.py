@@ -173,7 +173,9 @@ def intervals(
 
     A point's `x` is not used.
     """
-    values = [v for row in rows for v in (row.point.y, row.point.low, row.point.high, row.chance) if v == v]
+    values = [
+        v for row in rows for v in (row.point.y, row.point.low, row.point.high, row.chance) if not np.isnan(v)
+    ]
     values += [] if reference is None else [reference]
     low, high = min([*values, 0.0]), max([*values, 1e-9])
     low, high = low - 0.03 * (high - low) * (low < 0), high + 0.05 * (high - low)
