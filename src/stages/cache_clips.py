@@ -24,9 +24,7 @@ def main(stage):
                 print(f"set aside: {found.reason}")
                 shard.write(found.video, attrs={**label, "reason": found.reason})
     with open_h5(stage.output.clips, "clips") as file:
-        reasons = pd.Series(
-            {video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object
-        )
+        reasons = pd.Series({video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object)
     aside = table[["video", "path", "label", "split"]].join(reasons).dropna(subset="reason")
     write_table(stage.output.set_aside, aside, kind="set_aside", made_by=stage.made_by)
 
