@@ -40,6 +40,7 @@ RERUNS = {
     "cavs.classifier": "train_cavs, train_random_cavs",
     "cavs.options": "train_cavs, train_random_cavs",
     "scores.random_concepts": "draw_random_sets",
+    "scores.rank_by": "score_concepts",
     "scores.test": "score_concepts",
     "scores.alpha": "tabulate_concept_scores",
     "editing": "edit_concepts",
