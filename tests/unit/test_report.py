@@ -32,7 +32,7 @@ from voxplain.report.strips import (
 CONFIG = {
     "run": "made-up",
     "seeds": [0],
-    "scores": {"alpha": 0.05},
+    "scores": {"alpha": 0.05, "rank_by": "effect"},
     "selective": {"sigma": 2.0},
     "flow": {"moving": {"threshold": 0.5}},
 }
@@ -75,7 +75,7 @@ def scores_table(label="kick") -> pd.DataFrame:
     rows = [(3, 0.98, 1, 0.005, True), (0, 0.5, 2, 0.8, False), (1, 0.02, 3, 0.005, True)]
     table = pd.DataFrame(rows, columns=["concept", "score", "rank", "p_adjusted", "significant"])
     return table.assign(
-        model="r3d", seed=0, layer="layer3", score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41,
+        model="r3d", seed=0, layer="layer3", effect=[0.347, 0.1, -0.2], score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41,
         cav_accuracy=0.93,
         **{"class": label},
     )  # fmt: skip
@@ -263,7 +263,7 @@ def page() -> Page:
 
 def test_the_answer_is_what_the_tables_say(page):
     for sentence in (
-        "In part: the concepts that score highest do not always matter more than others. Of 4 comparisons "
+        "In part: the concepts that are ranked highest do not always matter more than others. Of 4 comparisons "
         "with random and "
         "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot "
         "be told from chance.",
@@ -277,7 +277,7 @@ def test_the_answer_is_what_the_tables_say(page):
         "With its most important concepts hidden, r3d (layer3) is right less often than with the least "
         "important ones "
         "(−20.0 points, −30.0 to −10.0), and more often than with random ones (+5.0 points, +1.0 to +9.0).",
-        "Of 3 concepts of r3d (layer3), 2 score differently from random concepts (false discovery rate 5 %).",
+        "Of 3 concepts of r3d (layer3), 2 can be told from random concepts (false discovery rate 5 %).",
         "1 video was set aside; the reasons are below.",
     ):
         assert sentence in page.text
@@ -372,7 +372,7 @@ def test_every_number_of_the_tables_is_in_the_page(page):
                 in page.text
             )
     assert "unedited 81.7 (paper 75.6 )" in page.text
-    assert "1 3 0.98 0.02 0.005 yes 60 41 93.0" in page.text  # a concept
+    assert "1 3 0.35 0.98 0.02 0.005 yes 60 41 93.0" in page.text  # a concept
     assert "train_model 2 1 h 2 min 5 s 812" in page.text
     assert "abc123-dirty" in page.text and "torch 9.9.9" in page.text and "alpha: 0.05" in page.text
 
@@ -438,6 +438,7 @@ def test_the_concept_browser_has_the_tables_numbers():
     browser = concept_browser(concept_clips(), all_tables() | {"concept_motion": motion}, 10**6)
     assert [c["rank"] for c in browser["concepts"]] == [1, 2, 3] and browser["left_out"] == 0
     first = browser["concepts"][0]
+    assert first["text"].pop("effect") == "0.35"
     assert (first["concept"], first["score"], first["motion"], first["total"]) == (3, 0.98, "34.5", 3)
     assert first["text"] == {
         "score": "0.98 ± 0.02",

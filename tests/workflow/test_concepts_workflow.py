@@ -95,6 +95,19 @@ def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
 
 
+def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report, finished):
+    snakemake(finished, "report", "--report", "snakemake.html", "--config", "parts=[concepts]")
+    text = (finished / "snakemake.html").read_text(encoding="utf-8")
+    for words in (
+        "Accuracy of edited clips",  # a category
+        "r3d, layer3, seed 0",  # a subcategory
+        "concept_removal",  # a label
+        "one supervoxel of the concept",  # a caption
+        "What the networks of run",
+    ):
+        assert words in text
+
+
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
     rerun = planned(finished, "--config", "concepts={clusters: 3}")
     assert {"cluster_concepts", "train_cavs", "score_concepts", "edit_concepts", "plot_editing"} <= rerun

@@ -229,6 +229,7 @@ def _concept_cells(cells: pd.Series, total: int, row: int) -> dict[str, Any]:
         "spread": None if pd.isna(spread) else float(spread),
         "significant": bool(cells["significant"]),
         "text": {
+            "effect": formats.number(cells["effect"]),
             "score": f"{formats.number(score)} ± {formats.number(spread)}",
             "p": formats.p_value(cells["p_adjusted"]),
             "supervoxels": formats.whole(cells["n_supervoxels"]),

@@ -42,7 +42,7 @@ def verdict(gap: pd.Series) -> str:
 
 
 def headline(tables: dict[str, pd.DataFrame]) -> str:
-    """One sentence: do the concepts that score highest matter most to the networks?"""
+    """One sentence: do the concepts that are ranked highest matter most to the networks?"""
     if "concept_gaps" not in tables:
         return ""
     gaps = tables["concept_gaps"]
@@ -52,11 +52,11 @@ def headline(tables: dict[str, pd.DataFrame]) -> str:
     if not total:
         return ""
     if kept == total:
-        answer = "Yes: the concepts that score highest are those that the networks rely on most."
+        answer = "Yes: the concepts that are ranked highest are those that the networks rely on most."
     elif kept:
-        answer = "In part: the concepts that score highest do not always matter more than others."
+        answer = "In part: the concepts that are ranked highest do not always matter more than others."
     else:
-        answer = "No: it cannot be shown that the concepts that score highest matter more than others."
+        answer = "No: it cannot be shown that the concepts that are ranked highest matter more than others."
     opposite = verdicts.count("opposite")
     return (
         f"{answer} Of {total} comparisons with random and with the least important concepts, {kept} come out "
@@ -111,8 +111,7 @@ def _comparisons(gaps: pd.DataFrame) -> str:
 def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
     return [
-        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} score differently from "
-        "random "
+        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} can be told from random "
         f"concepts (false discovery rate {percent(alpha, 0)} %)."
         for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
     ]

@@ -126,6 +126,7 @@
     const card = (concept) => {
       const facts = element("dl");
       const add = (name, value) => facts.append(element("dt", {}, name), element("dd", {}, value));
+      add("effect", `${concept.text.effect} logits`);
       add("score ± sd", concept.text.score);
       add("p, corrected", concept.text.p);
       add("significant", concept.significant ? "yes" : "no");
@@ -177,7 +178,9 @@
       const found = at();
       fill(select.concept, ["all", ...found.map((c) => c.concept)], ["all", ...found.map((c) => `rank ${c.rank}`)]);
       const chosen = found.filter((c) => select.concept.value === "all" || String(c.concept) === select.concept.value);
-      chosen.sort((a, b) => (select.sort.value === "rank" ? 1 : -1) * (a.rank - b.rank));
+      const orders = {rank: (a, b) => a.rank - b.rank, "-rank": (a, b) => b.rank - a.rank,
+        score: (a, b) => b.score - a.score || a.rank - b.rank};
+      chosen.sort(orders[select.sort.value]);
       shown = [];
       list.classList.toggle("large", chosen.length === 1);
       list.replaceChildren(...chosen.map(card));
