@@ -18,12 +18,11 @@
     return made;
   };
 
-  // Fill a select with values, keeping the chosen one if it is still there; hide it if there is no choice.
+  // Fill a select with values, keeping the chosen one if it is still there.
   const fill = (select, values, names = values) => {
     const before = select.value;
     select.replaceChildren(...values.map((value, i) => element("option", {value}, String(names[i]))));
     if (values.map(String).includes(before)) select.value = before;
-    select.closest("label").hidden = values.length < 2;
   };
   const distinct = (values) => [...new Set(values)];
 
@@ -174,6 +173,7 @@
       const model = data.concepts.filter((c) => c.model === select.network.value);
       fill(select.layer, distinct(model.map((c) => c.layer)));
       fill(select.seed, distinct(model.map((c) => c.seed)));
+      select.seed.closest("label").hidden = select.seed.options.length < 2;
       fill(select.class, distinct(data.concepts.map((c) => c.class)));
       const found = at();
       fill(select.concept, ["all", ...found.map((c) => c.concept)], ["all", ...found.map((c) => `rank ${c.rank}`)]);
