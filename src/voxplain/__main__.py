@@ -57,6 +57,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--directory", default=".", metavar="DIR", help="where results/ will lie")
 
+    command = commands.add_parser("init", help="write a config and a video table for a folder of clips")
+    command.set_defaults(module="init")
+    command.add_argument("folder", metavar="FOLDER", help="a folder of videos per class, or with a videos.csv")
+    command.add_argument("--into", metavar="DIR", help="where to write config.yaml and videos.csv (FOLDER)")
+    command.add_argument("--classes", nargs="+", metavar="LABEL", help="classes to use (default: all)")
+    command.add_argument("--labels", metavar="REGEX", help="of a flat folder: finds the label in a file's name")
+    command.add_argument("--run", metavar="NAME", help="results/NAME (default: the folder's name)")
+    command.add_argument(
+        "--test-fraction", type=float, default=0.25, help="share of a class's videos to test with (0.25)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
+    command.add_argument("--force", action="store_true", help="write over what is there")
+
     command = commands.add_parser("explain", help="show what a network looks at in a video or a live stream")
     command.set_defaults(module="explain")
     command.add_argument(
