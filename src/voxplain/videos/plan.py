@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, nearest
-from .table import read_video_table
+from .adapters import DATASETS
+from .table import check_labels, read_video_table
 
 EMBEDDED = "embedded"
 
@@ -64,10 +65,13 @@ def plan_videos(
     Raises
     ------
     ConfigError
-        A class is unknown, or has no videos to train or to test with.
+        A class is unknown, has no videos to train or to test with, or a name that another one or a table
+        uses; or the embedded data's options are left over beside a path.
     """
+    given = path
     path, adapter = source_of(path, adapter)
     options = dict(options or {})
+    _check_leftovers(given, adapter, options)
     if adapter in (EMBEDDED, "folder"):
         options.setdefault("seed", seed)
     table = read_video_table(path or folder, dataset=adapter, **options)
@@ -80,6 +84,7 @@ def plan_videos(
             )
     if classes:
         table = table[table["label"].isin(classes)]
+    check_labels(table["label"])
     missing = [
         f"{label} ({split})"
         for split in ("train", "test")
@@ -100,6 +105,29 @@ def plan_videos(
     shard = table.groupby("split", sort=False).cumcount() // shard_size
     table["shard"] = [f"{split}-{number:03d}" for split, number in zip(table["split"], shard, strict=True)]
     return table.drop(columns=["order", "chance"]).reset_index(drop=True)
+
+
+def _check_leftovers(path: str | None, adapter: str, options: dict[str, Any]) -> None:
+    """A path laid over the embedded config leaves that one's adapter or options, which mean nothing here.
+
+    They are not dropped silently: the same keys could be the user's own mistake.
+    """
+    mend = (
+        "Take a config for your own clips (--configfile config/real_clips.yaml, or one that `python -m voxplain "
+        "init FOLDER` writes)"
+    )
+    if path is not None and adapter == EMBEDDED:
+        raise ConfigError(
+            f"data.path is {path}, but data.adapter is embedded, which makes its own videos. {mend}, or write "
+            "data.adapter: folder (or csv, ucf101)."
+        )
+    own = set(DATASETS[adapter].schema.model_fields)
+    left = [key for key in options if key not in own and key in DATASETS[EMBEDDED].schema.model_fields]
+    if left and adapter != EMBEDDED:
+        raise ConfigError(
+            f"data.options: {', '.join(left)} are options of the embedded data, and data.path is {path}. {mend}, or "
+            "remove them."
+        )
 
 
 def discovery_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,27 @@ def _seconds(value: Any, column: str, where: str) -> float | None:
 def safe_name(text: str) -> str:
     """Replace all but letters, digits, ``.``, ``-`` and ``_``, so that `text` can name a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-") or "_"
+
+
+def check_labels(labels: Iterable[str]) -> None:
+    """Check that classes can be told apart in file names and tables.
+
+    Raises
+    ------
+    ConfigError
+        Two become the same file name (some file systems do not tell cases apart), or one is a word that
+        tables use.
+    """
+    files: dict[str, str] = {}
+    problems = []
+    for label in sorted(set(labels)):
+        other = files.setdefault(safe_name(label).lower(), label)
+        if other != label:
+            problems.append(f"The classes {other!r} and {label!r} would get the same file name: rename one.")
+        if label == "all":
+            problems.append("A class is called 'all', which tables use for all classes together: rename it.")
+    if problems:
+        raise ConfigError(" ".join(problems))
 
 
 def _unique_names(table: pd.DataFrame) -> list[str]:
