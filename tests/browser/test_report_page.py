@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
@@ -145,6 +146,8 @@ def test_every_number_is_its_cell_of_a_table(read, either):
         expected = tables[name].at[row, ours]
         if papers:
             expected = expected - tables[name].at[row, papers]
+        if isinstance(expected, np.floating):
+            expected = float(expected)
         if isinstance(expected, float) and pd.isna(expected):
             assert value in ("", "nan")
         elif isinstance(expected, float):
