@@ -111,7 +111,8 @@ class Player:
             "explanations_per_second": _rate(explained),
             "shown_latency_ms": _spread(shown),
             "explanation_latency_ms": _spread(explained),
-            "ended": self._stream.error or ("end" if self._stream.ended and self._done.is_set() else "stopped"),
+            "ended": self._stream.error
+            or ("end" if self._stream.ended and self._done.is_set() else "stopped"),
         }
 
     def _work(self) -> None:
@@ -140,9 +141,7 @@ class Player:
         newest, image = self._newest, frame.image
         if newest is not None:
             size = image.shape[1::-1]
-            relevance = cv2.resize(
-                newest.relevance.astype(np.float32), size, interpolation=cv2.INTER_LINEAR
-            )
+            relevance = cv2.resize(newest.relevance.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
             image = overlay(image[None], relevance[None], limit=newest.limit)[0]
         status = {"answer": newest.answer if newest else None, **self._rates()}
         seconds = frame.arrived - first + (1 / self._stream.fps if again else 0)
