@@ -314,6 +314,11 @@ class Config(Section):
     """The whole config."""
 
     run: Name = Field("demo", description="Name of the run: results/<run>/.")
+    parts: list[Literal["concepts", "relevance", "validity"]] = Field(
+        ["concepts", "relevance", "validity"],
+        min_length=1,
+        description="What is computed and put into the report: the first paper, the second, checks of both.",
+    )
     data: Data = Field(default_factory=Data)
     clips: Clips = Field(default_factory=Clips)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(

@@ -200,6 +200,7 @@ EMBEDDED = {
 }
 OTHERS = {
     "run": "b",
+    "parts": ["concepts"],
     "seeds": [0, 1],
     "data.adapter": None,  # changes with data.path
     "data.path": "other.csv",

@@ -43,10 +43,8 @@ def planned(folder, *arguments, **options):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    snakemake(folder, "concepts")
-    return folder
+def finished(concept_run):
+    return concept_run
 
 
 def tables(folder):
@@ -95,6 +93,19 @@ def test_every_number_can_be_had_from_the_answers_per_video(finished):
 
 def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
+
+
+def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report, finished):
+    snakemake(finished, "report", "--report", "snakemake.html", "--config", "parts=[concepts]")
+    text = (finished / "snakemake.html").read_text(encoding="utf-8")
+    for words in (
+        "Accuracy of edited clips",  # a category
+        "r3d, layer3, seed 0",  # a subcategory
+        "concept_removal",  # a label
+        "one supervoxel of the concept",  # a caption
+        "What the networks of run",
+    ):
+        assert words in text
 
 
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):

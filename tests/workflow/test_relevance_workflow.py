@@ -41,10 +41,8 @@ def planned(folder, target, *arguments):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    snakemake(folder, "relevance")
-    return folder
+def finished(relevance_run):
+    return relevance_run
 
 
 def table(folder, name):

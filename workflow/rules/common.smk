@@ -143,6 +143,11 @@ RELEVANCE = [
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
 
+# Checks of what the methods find: name of a table, and of its figure, to (title, meaning).
+VALIDITY_TABLES = {}
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in VALIDITY_TABLES]
+PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
+
 
 def print_summary():
     """Say what was made and where."""

@@ -20,6 +20,7 @@ from .listing import type_words
 RERUNS = {
     "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: "
     "the run's own folder is made under the new name",
+    "parts": "what makes a part that was not there before",
     "data": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",
@@ -33,7 +34,7 @@ RERUNS = {
     "supervoxels.options": "distinct_supervoxels",
     "activations": "extract_activations",
     "concepts": "cluster_concepts",
-    "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps",
+    "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps, animate_concepts",
     "concepts.videos_per_class": "segment_supervoxels",
     "cavs": "draw_random_sets",
     "cavs.classifier": "train_cavs, train_random_cavs",
@@ -47,7 +48,7 @@ RERUNS = {
     "explainers": "explain_clips, time_explanations",
     "selective": "select_relevance, sweep_motion, time_explanations",
     "selective.sigma": "select_relevance, plot_motion_sweep",
-    "selective.sweep": "sweep_motion",
+    "selective.sweep": "sweep_motion, animate_relevance",
     "flow": "estimate_flow, tabulate_flow_error",
     "flow.method": "estimate_flow",
     "flow.camera": "estimate_flow",
@@ -57,7 +58,7 @@ RERUNS = {
     "flow.moving.sweep": "sweep_motion",
     "relevance.models": "tabulate_motion_precision, tabulate_baseline_agreement, tabulate_selectivity, "
     "tabulate_selected_share, tabulate_explanation_overhead, tabulate_motion_sweep, "
-    "tabulate_ground_truth_precision",
+    "tabulate_ground_truth_precision, animate_relevance",
     "relevance.videos_per_class": "estimate_flow, explain_clips, time_explanations, tabulate_flow_error",
     "relevance.target": "explain_clips",
     "relevance.relevant": "measure_motion, sweep_motion",
@@ -67,9 +68,10 @@ RERUNS = {
     "relevance.compare_with": "tabulate_selected_share",
     "relevance.timing": "time_explanations",
     "figures": "plot_concepts",
-    "figures.relevance": "plot_relevance",
+    "figures.examples": "plot_concepts, animate_concepts",
+    "figures.relevance": "plot_relevance, animate_relevance",
     "figures.animated": "plot_relevance",
-    "figures.videos": "plot_relevance",
+    "figures.videos": "plot_relevance, animate_relevance",
 }
 
 INTRODUCTION = """\
