@@ -185,7 +185,7 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
         for split in ("train", "test"):
             if not row.get(split, 0):
                 raise ConfigError(
-                    f"The class {label!r} has {int(row.sum())} video{'s' * (row.sum() != 1)}, none to {split} with: "
+                    f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
                     "add videos (8 or more are better), or leave it out with --classes."
                 )
     discovery, evaluation = min(8, counts["train"].min()), min(8, counts["test"].min())
