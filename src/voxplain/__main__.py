@@ -59,10 +59,14 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("init", help="write a config and a video table for a folder of clips")
     command.set_defaults(module="init")
-    command.add_argument("folder", metavar="FOLDER", help="a folder of videos per class, or with a videos.csv")
+    command.add_argument(
+        "folder", metavar="FOLDER", help="a folder of videos per class, or with a videos.csv"
+    )
     command.add_argument("--into", metavar="DIR", help="where to write config.yaml and videos.csv (FOLDER)")
     command.add_argument("--classes", nargs="+", metavar="LABEL", help="classes to use (default: all)")
-    command.add_argument("--labels", metavar="REGEX", help="of a flat folder: finds the label in a file's name")
+    command.add_argument(
+        "--labels", metavar="REGEX", help="of a flat folder: finds the label in a file's name"
+    )
     command.add_argument("--run", metavar="NAME", help="results/NAME (default: the folder's name)")
     command.add_argument(
         "--test-fraction", type=float, default=0.25, help="share of a class's videos to test with (0.25)"
@@ -102,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--output", "--out", metavar="FILE", help="video to write (of one clip: explanation.mp4)"
     )
-    command.add_argument("--live", action="store_true", help="play a whole file as it would come from a camera")
+    command.add_argument(
+        "--live", action="store_true", help="play a whole file as it would come from a camera"
+    )
     command.add_argument("--repeat", action="store_true", help="live, and from the beginning at a file's end")
     command.add_argument("--window", action="store_true", help="live, in a window")
     command.add_argument("--serve", type=int, metavar="PORT", help="live, as a page on this machine")
@@ -110,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         "--shown", type=_count, default=256, help="live: height and width shown, in pixels (default: 256)"
     )
     command.add_argument(
-        "--statistics", metavar="FILE", help="live: JSON to write of frame rate and latency (explanation.json)"
+        "--statistics",
+        metavar="FILE",
+        help="live: JSON to write of frame rate and latency (explanation.json)",
     )
 
     command = commands.add_parser(

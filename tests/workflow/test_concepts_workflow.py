@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -181,3 +182,12 @@ def test_a_wrong_config_says_the_mend(tmp_path, setting, message):
     assert done.returncode != 0
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_of_artifacts_names_every_column(finished):
+    entries = re.split(r"^### ", (ROOT / "docs/artifacts.md").read_text(), flags=re.MULTILINE)
+    page = {entry.split("\n")[0]: set(re.findall(r"`(\w+)`", entry)) for entry in entries[1:]}
+    for path in finished.glob("results/tiny/tables/*.parquet"):
+        columns = set(pd.read_parquet(path).columns)
+        missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
+        assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"

@@ -233,7 +233,9 @@ def check_device(config: Config) -> Iterator[str | Note]:
         )
     for name, model in config.models.items():
         if model.training.precision == "bfloat16" and not torch.cuda.is_available():
-            yield Note(f"models.{name}.training.precision: bfloat16 needs a GPU, and there is none: float32 is used.")
+            yield Note(
+                f"models.{name}.training.precision: bfloat16 needs a GPU, and there is none: float32 is used."
+            )
 
 
 def check_network(name: str, model: Model, config: Config, table: pd.DataFrame | None) -> Iterator[str]:

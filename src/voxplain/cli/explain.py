@@ -37,7 +37,9 @@ def main(arguments: argparse.Namespace) -> int:
     options = key_values(arguments.option)
     EXPLAINERS[arguments.method].options(options)  # before any work
     if arguments.selective is not None and arguments.selective < 0:
-        raise ConfigError(f"--selective is {arguments.selective:g}: give 0 or more standard deviations, such as 2.")
+        raise ConfigError(
+            f"--selective is {arguments.selective:g}: give 0 or more standard deviations, such as 2."
+        )
     stream = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
     if stream or arguments.source.isdigit() or "://" in arguments.source:
         return _explain_stream(arguments, options)

@@ -79,15 +79,21 @@ def main(arguments: argparse.Namespace) -> int:
     written = [config_path] if keep_table else [table_path, config_path]
     for path in written:
         if path.exists() and not arguments.force:
-            raise ConfigError(f"{path} is there already: add --force to write it anew, or --into another folder.")
+            raise ConfigError(
+                f"{path} is there already: add --force to write it anew, or --into another folder."
+            )
     if keep_table:
         table_path = given
         table = read_video_table(given)
     else:
-        table = find_videos(root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed)
+        table = find_videos(
+            root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed
+        )
     table = _only(table, arguments.classes)
     check_labels(table["label"])
-    text = config_text(table, table_path, run=safe_name(arguments.run or root.absolute().name), classes=arguments.classes)
+    text = config_text(
+        table, table_path, run=safe_name(arguments.run or root.absolute().name), classes=arguments.classes
+    )
     try:
         if not keep_table:
             with atomic_path(table_path) as temporary:
@@ -179,7 +185,7 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
         for split in ("train", "test"):
             if not row.get(split, 0):
                 raise ConfigError(
-                    f"The class {label!r} has {int(row.sum())} video{'s' * (row.sum() != 1)}, none to {split} with: "
+                    f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
                     "add videos (8 or more are better), or leave it out with --classes."
                 )
     discovery, evaluation = min(8, counts["train"].min()), min(8, counts["test"].min())
@@ -226,7 +232,9 @@ def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
             raise ConfigError(f"--classes: no video has the label {name!r}. Known: {', '.join(known)}.")
     table = table[table["label"].isin(classes)] if classes else table
     if table["label"].nunique() < 2:
-        raise ConfigError("All videos have the same label; explaining a classifier needs two classes or more.")
+        raise ConfigError(
+            "All videos have the same label; explaining a classifier needs two classes or more."
+        )
     return table
 
 

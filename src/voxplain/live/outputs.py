@@ -133,11 +133,15 @@ class Page:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigError(f"Port {port} cannot be served ({reason}): choose another, or 0 for any.") from None
+            raise ConfigError(
+                f"Port {port} cannot be served ({reason}): choose another, or 0 for any."
+            ) from None
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.address = f"http://127.0.0.1:{self.port}/"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        ).start()
 
     def show(self, image: np.ndarray, seconds: float, status: dict[str, Any]) -> bool:
         _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
@@ -172,7 +176,9 @@ def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
                 self.send_error(403)
             elif self.path == "/":
                 text = files("voxplain.live").joinpath("page.html").read_text(encoding="utf-8")
-                self._answer(text.replace("{{title}}", _escape(page.title)).encode(), "text/html; charset=utf-8")
+                self._answer(
+                    text.replace("{{title}}", _escape(page.title)).encode(), "text/html; charset=utf-8"
+                )
             elif self.path == "/status.json":
                 self._answer(page.status(), "application/json")
             elif self.path == "/stream.mjpg":

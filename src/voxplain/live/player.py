@@ -56,6 +56,7 @@ class Player:
         self._failure: BaseException | None = None
         self._done = threading.Event()
         self._stop = threading.Event()
+        self._stopped = False  # by the user
         self._explained: list[tuple[float, float]] = []  # when it was there, seconds since its last frame
         self._shown: list[tuple[float, float]] = []
 
@@ -72,13 +73,14 @@ class Player:
                 number = frame.number
                 first = frame.arrived if first is None else first
                 if not self._show(frame, first):
+                    self._stopped = True
                     break
             frame = self._stream.next_frame(0, timeout=0)
             # A stream shorter than a clip is explained only after its end.
-            if frame is not None and self._newest is not None and not self._stop.is_set():
+            if frame is not None and self._newest is not None and not self._stopped:
                 self._show(frame, first or frame.arrived, again=True)
         except KeyboardInterrupt:
-            pass
+            self._stopped = True
         finally:
             self._stop.set()
             self._stream.close()
@@ -111,7 +113,7 @@ class Player:
             "explanations_per_second": _rate(explained),
             "shown_latency_ms": _spread(shown),
             "explanation_latency_ms": _spread(explained),
-            "ended": self._stream.error or ("end" if self._stream.ended and self._done.is_set() else "stopped"),
+            "ended": self._stream.error or ("stopped" if self._stopped else "end"),
         }
 
     def _work(self) -> None:
@@ -140,9 +142,7 @@ class Player:
         newest, image = self._newest, frame.image
         if newest is not None:
             size = image.shape[1::-1]
-            relevance = cv2.resize(
-                newest.relevance.astype(np.float32), size, interpolation=cv2.INTER_LINEAR
-            )
+            relevance = cv2.resize(newest.relevance.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
             image = overlay(image[None], relevance[None], limit=newest.limit)[0]
         status = {"answer": newest.answer if newest else None, **self._rates()}
         seconds = frame.arrived - first + (1 / self._stream.fps if again else 0)

@@ -96,7 +96,9 @@ def plan_videos(
             "classes to use in data.classes."
         )
     if table["label"].nunique() < 2:
-        raise ConfigError("All videos have the same label; explaining a classifier needs two classes or more.")
+        raise ConfigError(
+            "All videos have the same label; explaining a classifier needs two classes or more."
+        )
     chance = np.random.default_rng(seed).random(len(table))
     order = pd.Categorical(table["split"], ["train", "test"])
     table = table.assign(order=order, chance=chance).sort_values(["order", "label", "chance"])

@@ -115,9 +115,7 @@ def _check_row(row: dict[str, Any], where: str, home: Path) -> dict[str, Any]:
     if not label.isprintable() or "/" in label or "\\" in label:
         raise ConfigError(f"{where}: label {label!r} has a slash or a control character. Rename the class.")
     if split not in SPLITS:
-        raise ConfigError(
-            f"{where}: split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}."
-        )
+        raise ConfigError(f"{where}: split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
     start, end = (_seconds(row.get(column), column, where) for column in ("start", "end"))
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
