@@ -143,6 +143,11 @@ RELEVANCE = [
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
 
+# Checks of what the methods find: can it be trusted?
+TABLES_VALIDITY = []
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in TABLES_VALIDITY]
+VALIDITY += [f"{FIGURES}/{name}.png" for name in TABLES_VALIDITY]
+
 
 def print_summary():
     """Say what was made and where."""
