@@ -7,12 +7,10 @@ from tqdm import tqdm
 from voxplain.artifacts import write_table
 from voxplain.motion.clips import open_motion
 from voxplain.validity.presets import select_by_variants
-from voxplain.validity.variants import SELECTIONS, chosen
 
 
 def main(stage):
     params, parts = stage.params, []
-    names = list(chosen(params.variants, SELECTIONS))
     with open_motion(stage.input, params.explainers) as clips:
         for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
             rows = select_by_variants(
@@ -20,7 +18,7 @@ def main(stage):
                 clip.flow,
                 pairs=clip.pairs,
                 sigma=params.sigma,
-                names=names,
+                names=params.variants,
                 relevant=params.relevant,
                 moving=params.moving,
             )

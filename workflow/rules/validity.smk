@@ -1,3 +1,5 @@
+from voxplain.validity.variants import SELECTIONS, VARIANTS, chosen
+
 # Can the explanations be trusted? Each check is a table and a figure of the same name.
 
 
@@ -23,9 +25,14 @@ def videos_of(table):
 
 
 # Fewer videos make smaller clusters.
-FEWER = min(1.0, CONFIG.validity.videos_per_class / (CONFIG.concepts.videos_per_class or len(DISCOVERY) / len(CLASSES)))
+FEWER = len(TRIED) / len(DISCOVERY)
 CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
 CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
+VIEW = {
+    "form": CONFIG.activations.form,
+    "box": CONFIG.supervoxels.preset,
+    "fill": CONFIG.activations.fill,
+}
 MAP_EXPLAINERS = {name: EXPLAINERS[name] for name in CONFIG.validity.explainers or EXPLAINERS}
 
 
@@ -34,6 +41,11 @@ rule try_variants:
         weights=f"{NETWORK}/weights.safetensors",
         clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=DISCOVERY_SHARDS + EVALUATION_SHARDS),
         labels=expand(f"{SEGMENTS}/labels/{{shard}}.h5", shard=DISCOVERY_SHARDS + EVALUATION_SHARDS),
+        activations=expand(
+            f"{NETWORK}/activations/{{shard}}.h5",
+            shard=DISCOVERY_SHARDS + EVALUATION_SHARDS,
+            allow_missing=True,
+        ),
     output:
         scores=f"{NETWORK}/variants/scores.parquet",
         members=f"{NETWORK}/variants/members.parquet",
@@ -44,10 +56,12 @@ rule try_variants:
     benchmark:
         f"{NETWORK}/benchmarks/try_variants.tsv"
     params:
-        variants=CONFIG.validity.variants,
+        variants=list(chosen(CONFIG.validity.variants, VARIANTS)),
         discovery=videos_of(TRIED),
         evaluation=videos_of(EDITED),
         layer=first_layer,
+        grid=CONFIG.activations.pooling,
+        view=VIEW,
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.validity.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
@@ -72,7 +86,7 @@ rule select_variants:
     benchmark:
         f"{NETWORK}/benchmarks/select_variants.{{shard}}.tsv"
     params:
-        variants=CONFIG.validity.variants,
+        variants=list(chosen(CONFIG.validity.variants, SELECTIONS)),
         explainers=list(EXPLAINERS),
         sigma=CONFIG.selective.sigma,
         relevant=part("relevance", "relevant")["relevant"],
@@ -175,11 +189,7 @@ rule randomize_network:
         segmentation=SEGMENTATION,
         layer=first_layer,
         grid=CONFIG.activations.pooling,
-        view={
-            "form": CONFIG.activations.form,
-            "box": CONFIG.supervoxels.preset,
-            "fill": CONFIG.activations.fill,
-        },
+        view=VIEW,
         cavs=part("cavs", "classifier", "options"),
         sets=CONFIG.validity.random_sets,
         pool=200,

@@ -70,8 +70,10 @@ def look_at_supervoxels(
     -------
     dict of (rows, d) float32, in the order of `rows`
     """
+    if rows.empty:
+        return {place: np.empty((0, 1), np.float32) for place in places}
     parts, order = [], []
-    fill = model.fill(view.fill if isinstance(view.fill, str) else tuple(view.fill))
+    fill = model.fill(view.fill)
     for (video, number), group in rows.groupby(["video", "clip"], sort=False):
         order.append(group.index.to_numpy())
         shown = supervoxel_inputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class Bench:
         clusters, min_supervoxels, max_members.
     sets : dict
         sets, size: of random sets.
+    known : mapping of (View, place) to (DataFrame, array)
+        Supervoxels (`KEY`) that were already shown, and their activations (n, d).
     batch, seed : int
     """
 
@@ -57,6 +59,7 @@ class Bench:
     layer: str
     clustering: Mapping[str, Any]
     sets: Mapping[str, int]
+    known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
     batch: int = 32
     seed: int = 0
 
@@ -103,20 +106,53 @@ def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.
     for name, variant in variants.items():
         views.setdefault(variant.view, {})[name] = variant
     for view, group in views.items():
-        rows = pd.concat([kept[name] for name in group]).drop_duplicates(KEY).reset_index(drop=True)
-        places = list(dict.fromkeys(bench.place(variant) for variant in group.values()))
-        seen = look_at_supervoxels(
-            bench.model, bench.clips, bench.labels, rows, places, view=view, batch=bench.batch
-        )
-        number_of = pd.Series(rows.index, pd.MultiIndex.from_frame(rows[KEY]))
+        needed = {
+            place: pd.concat([kept[name] for name in group if bench.place(group[name]) == place])
+            .drop_duplicates(KEY)
+            .reset_index(drop=True)
+            for place in dict.fromkeys(bench.place(variant) for variant in group.values())
+        }
+        seen = _show(bench, view, needed)
         for name, variant in group.items():
-            numbers = number_of.loc[pd.MultiIndex.from_frame(kept[name][KEY])].to_numpy()
-            activations = seen[bench.place(variant)][numbers]
+            rows, activations = seen[bench.place(variant)]
+            activations = activations[_numbers(rows, kept[name])]
             found = _find(bench, variant, kept[name], activations)
             reference = reference or found
             for table, part in _tables(bench, kept[name], activations, found, reference).items():
                 tables[table].append(part.assign(variant=name))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+
+
+def _show(
+    bench: Bench, view: View, needed: Mapping[Place, pd.DataFrame]
+) -> dict[Place, tuple[pd.DataFrame, np.ndarray]]:
+    """Activations of the needed supervoxels at each place; what is known is not computed again."""
+    missing = {}
+    for place, rows in needed.items():
+        known, _ = bench.known.get((view, place), (rows.head(0), None))
+        missing[place] = rows[_numbers(known, rows) < 0]
+    places = [place for place, rows in missing.items() if len(rows)]
+    seen: dict[Place, tuple[pd.DataFrame, np.ndarray]] = {}
+    if places:
+        shown = pd.concat([missing[place] for place in places]).drop_duplicates(KEY).reset_index(drop=True)
+        answered = look_at_supervoxels(
+            bench.model, bench.clips, bench.labels, shown, places, view=view, batch=bench.batch
+        )
+        seen = {place: (shown, answered[place]) for place in places}
+    for place in needed:
+        if (view, place) in bench.known:
+            parts = [part for part in (bench.known[view, place], seen.get(place)) if part is not None]
+            seen[place] = pd.concat([rows for rows, _ in parts]), np.concatenate([array for _, array in parts])
+        elif place not in seen:
+            seen[place] = needed[place], np.empty((0, 1), np.float32)
+    return seen
+
+
+def _numbers(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Place in `table` of each of `rows`, by `KEY`; -1 where it is not there."""
+    if table.empty:
+        return np.full(len(rows), -1)
+    return pd.MultiIndex.from_frame(table[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
 
 
 def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.ndarray) -> dict[str, Found]:
@@ -314,7 +350,7 @@ def _gaps(edits: pd.DataFrame) -> dict[str, float]:
     for experiment in ("addition", "removal"):
         name = f"{experiment}_gap"
         found |= {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
-        if len(gaps):
+        if len(gaps) and (gaps["experiment"] == f"concept_{experiment}").any():
             pair = (gaps["better"] == "top") & (gaps["worse"] == "random_volume")
             row = gaps[pair & (gaps["experiment"] == f"concept_{experiment}")]
             found |= {

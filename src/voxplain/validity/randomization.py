@@ -76,7 +76,7 @@ def compare_maps(
     model: TrainedModel,
     others: Mapping[tuple[str, str, int], TrainedModel],
     clips: np.ndarray,
-    labels: Sequence[str],
+    classes: Sequence[str],
     explainers: Mapping[str, Mapping[str, Any]],
     *,
     batch: int = 8,
@@ -90,7 +90,8 @@ def compare_maps(
     others : mapping
         Randomized networks by (check, level, draw).
     clips : (N, T, H, W, 3) uint8
-    labels : (N,) str
+    classes : (N,) str
+        Of the clips.
     explainers : mapping
         As for `voxplain.explaining.explain_by_all`, and so is **known.
 
@@ -98,7 +99,7 @@ def compare_maps(
     -------
     DataFrame : check, level, draw, method, clip (number), spearman, ssim
     """
-    targets = model.targets(list(labels))
+    targets = model.targets(list(classes))
     explained = dict(explainers=explainers, batch=batch, **known)
     ours = explain_by_all(model, clips, targets, **explained)
     count = len(model.classes)

@@ -27,6 +27,10 @@ class View:
     box: str = "corrected"
     fill: Any = "mean"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.fill, str):
+            object.__setattr__(self, "fill", tuple(self.fill))
+
 
 @dataclass(frozen=True)
 class Variant:
