@@ -71,7 +71,7 @@ def concept_shares(
     return table
 
 
-def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 1000) -> pd.DataFrame:
+def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.DataFrame:
     """How well three orders of concepts find the actor, or the cue.
 
     Parameters
@@ -106,7 +106,7 @@ def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 1000) -> pd.D
                 ):
                     low, high = grouped_interval(statistic, [values, known], groups, resamples=resamples)
                     row |= {name: statistic(values, known), f"{name}_low": low, f"{name}_high": high}
-                row["p_value"] = shuffled_p_value(rank_correlation, share, values, blocks)
+                row["p_value"] = shuffled_p_value(rank_correlation, share, values, blocks, shuffles=499)
                 row |= {
                     "n_concepts": len(group),
                     "n_positive": int((share > MOSTLY).sum()),
