@@ -7,7 +7,7 @@ from voxplain.artifacts import open_h5, read_table, write_table
 from voxplain.validity.ground_truth import concept_shares
 from voxplain.videos.store import LabelStore
 
-COLUMNS = ["variant", "class", "concept", "score", "derivative", "rank"]
+COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]
 
 
 def main(stage):

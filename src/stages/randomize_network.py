@@ -42,7 +42,7 @@ def main(stage):
         intact = member_cavs(model, clips, labels, members, pool, place, **look)
 
         def note(network, vectors, check, level, depth, draw, shift=0):
-            found = rescore(network, shown, names, vectors, place, shift=shift, batch=params.batch)
+            found = rescore(network, shown, names, vectors, place, shift=shift, rank_by=params.rank_by, batch=params.batch)
             scores.append(found.assign(check=check, level=level, depth=depth, draw=draw))
 
         for (check, level, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):

@@ -12,7 +12,10 @@ def main(stage):
     found = read_activations(stage.input.activations, wildcards.layer, label=stage.params.label)
     with open_h5(stage.input.cavs, "cavs") as cavs, open_h5(stage.input.random_cavs, "cavs") as random_cavs:
         table = score_concepts(
-            found.gradients, cavs["vectors"][()], random_cavs["vectors"][()], test=stage.params.test
+            found.gradients,
+            (cavs["vectors"][()], cavs["distances"][()]),
+            (random_cavs["vectors"][()], random_cavs["distances"][()]),
+            **stage.params.options,
         )
         table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)
     with open_h5(stage.input.concepts, "concepts") as concepts:

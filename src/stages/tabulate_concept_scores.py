@@ -6,7 +6,7 @@ from _stage import run
 from voxplain.artifacts import read_table, write_table
 from voxplain.concepts.scores import mark_significant
 
-COLUMNS = """model seed layer class concept score score_sd derivative p_value p_adjusted significant
+COLUMNS = """model seed layer class concept score score_sd derivative effect p_value p_adjusted significant
 n_supervoxels n_videos cav_accuracy rank""".split()
 
 

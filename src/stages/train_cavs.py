@@ -5,7 +5,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import create_h5, open_h5, store
-from voxplain.concepts.cavs import train_cavs
+from voxplain.concepts.cavs import concept_distances, train_cavs
 
 
 def main(stage):
@@ -22,6 +22,8 @@ def main(stage):
     ]
     with create_h5(stage.output[0], kind="cavs", made_by=stage.made_by) as file:
         store(file, "vectors", np.stack([vectors for vectors, _ in cavs]))
+        distances = [concept_distances(members, sets, vectors) for members, (vectors, _) in zip(positives, cavs)]
+        store(file, "distances", np.stack(distances))
         store(file, "accuracies", np.stack([accuracies for _, accuracies in cavs]))
 
 

@@ -17,7 +17,9 @@ def main(stage):
         with open_h5(path, "cavs") as file:
             gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
             derivatives = directional_derivatives(gradients, file["vectors"][()])
-        found = converge(derivatives, sizes=set_sizes(derivatives.shape[1]), seed=seed)
+            distances = file["distances"][()]
+        sizes = set_sizes(derivatives.shape[1])
+        found = converge(derivatives, distances, sizes=sizes, rank_by=params.rank_by, seed=seed)
         rows += [row | {"what": "random_sets", "class": label} for row in found]
     varied, importance = vary(
         seen,
@@ -27,6 +29,7 @@ def main(stage):
         sets=params.sets,
         cavs=params.cavs,
         negatives=params.negatives,
+        rank_by=params.rank_by,
         seed=seed,
     )
     place = {"model": stage.wildcards.model, "seed": seed, "layer": stage.wildcards.layer}

@@ -184,6 +184,9 @@ class Scores(Section):
     random_concepts: Annotated[int, Field(ge=2)] = Field(
         1000, description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many)."
     )
+    rank_by: Literal["effect", "score"] = Field(
+        "effect", description="effect: the derivative times the way to the concept; score: S, as in the paper."
+    )
     test: Literal["random_concepts", "paired_t"] = Field(
         "random_concepts", description="Rank among random concepts, or the paired t-test of the authors' code."
     )

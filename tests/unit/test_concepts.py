@@ -8,11 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from voxplain.concepts.cavs import train_cavs
+from voxplain.concepts.cavs import concept_distances, train_cavs
 from voxplain.concepts.classifiers import CLASSIFIERS
 from voxplain.concepts.clustering import cluster_concepts, is_popular, nearest_concepts
 from voxplain.concepts.random_sets import draw_sets
-from voxplain.concepts.scores import directional_derivatives, importance, mark_significant, score_concepts
+from voxplain.concepts.scores import (
+    directional_derivatives,
+    effects,
+    importance,
+    mark_significant,
+    score_concepts,
+)
 from voxplain.errors import ConfigError, VoxplainError
 
 
@@ -137,17 +143,38 @@ def test_scores_by_hand():
     assert directional_derivatives(gradients, along_y) == pytest.approx([0, -2, 1])
     assert importance(gradients, np.stack([along_x, along_y, -along_x])) == pytest.approx([2 / 3, 1 / 3, 1 / 3])
     vectors = np.stack([[along_y, along_y], [along_x, along_y], [along_x, along_x]])
-    table = score_concepts(gradients, vectors, vectors[:1])
+    distances = np.array([[1.0, 1.0], [9.0, 3.0], [1.0, 4.0]])
+    cavs = vectors, distances
+    table = score_concepts(gradients, cavs, (vectors[:1], distances[:1]), rank_by="score")
     assert table["score"].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 3])
     assert table["rank"].tolist() == [3, 2, 1]
+    # Mean derivatives: 1/3 along x, -1/3 along y.
+    assert table["effect"].tolist() == pytest.approx([-1 / 3, (9 - 3) / 3 / 2, (1 + 4) / 3 / 2])
+    table = score_concepts(gradients, cavs, (vectors[:1], distances[:1]))
+    assert table["rank"].tolist() == [3, 1, 2]
 
 
-def test_ties_are_ranked_by_the_derivative():
+def test_ties_of_the_score_are_ranked_by_the_derivative():
     gradients = np.tile([[1.0, 1.0]], (4, 1))
     weak, strong = np.array([0.6, -0.5]), np.array([1.0, 0.0])
-    table = score_concepts(gradients, np.stack([[weak], [strong]]), np.stack([[weak], [strong]]))
+    cavs = np.stack([[weak], [strong]]), np.ones((2, 1))
+    table = score_concepts(gradients, cavs, cavs, rank_by="score")
     assert table["score"].tolist() == [1.0, 1.0]
     assert table["rank"].tolist() == [2, 1]
+
+
+def test_distance_is_that_of_the_means_along_the_cav():
+    positives = np.array([[3.0, 1.0], [5.0, 9.0]])
+    sets = [np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[0.0, 5.0]])]
+    assert concept_distances(positives, sets, np.eye(2)).tolist() == [3.0, 0.0]
+
+
+def test_effect_is_exact_where_the_logit_is_linear():
+    rng = np.random.default_rng(0)
+    weights, positives, negatives = rng.normal(size=6), rng.normal(size=(20, 6)), rng.normal(size=(3, 20, 6))
+    vectors, _ = train_cavs(positives, negatives, classifier="mean_difference")
+    found = effects(np.tile(weights, (4, 1)), vectors, concept_distances(positives, negatives, vectors))
+    assert found == pytest.approx((positives.mean(0) - negatives.mean((0, 1))) @ weights, rel=1e-5)
 
 
 @settings(deadline=None, max_examples=20)
@@ -163,7 +190,9 @@ def test_random_concepts_are_rarely_significant():
     for trial in range(60):
         gradients = rng.normal(size=(30, 10)) + rng.normal(size=10)
         vectors = rng.normal(size=(210, 1, 10)) + 0.3 * rng.normal(size=(210, 8, 10))
-        table = mark_significant(score_concepts(gradients, vectors[:10], vectors[10:]))
+        distances = rng.exponential(size=(210, 8))
+        cavs, random_cavs = (vectors[:10], distances[:10]), (vectors[10:], distances[10:])
+        table = mark_significant(score_concepts(gradients, cavs, random_cavs))
         found += table["significant"].any()
     assert found / 60 <= 0.12
 
@@ -171,4 +200,5 @@ def test_random_concepts_are_rarely_significant():
 def test_official_test_calls_equal_scores_no_difference():
     gradients = np.ones((5, 2))
     vectors = np.tile(np.array([1.0, 0.0]), (2, 4, 1))
-    assert score_concepts(gradients, vectors, vectors, test="paired_t")["p_value"].tolist() == [1.0, 1.0]
+    cavs = vectors, np.ones((2, 4))
+    assert score_concepts(gradients, cavs, cavs, test="paired_t")["p_value"].tolist() == [1.0, 1.0]

@@ -49,7 +49,7 @@ def test_the_projects_configs_are_good(path):
         ("clips.frame", 16, "clips.frame: unknown key; did you mean 'frames'?"),
         ("models.r3d.layer", ["layer3"], "models.r3d.layer: unknown key; did you mean 'layers'?"),
         ("models.r3d.training.epoch", 3, "models.r3d.training.epoch: unknown key; did you mean 'epochs'?"),
-        ("scores.zzz", 1, "Known keys here: random_concepts, test, alpha"),
+        ("scores.zzz", 1, "Known keys here: random_concepts, rank_by, test, alpha"),
         ("run", "a/b", "run: "),
         ("run", "", "run: "),
         ("seeds", [], "seeds: "),
@@ -230,6 +230,11 @@ OTHERS = {
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run
     "figures.videos": ["a"],
+    "validity.variants": ["paper"],
+    "validity.videos_per_class": 2,
+    "validity.edited_per_class": 2,
+    "validity.explainers": ["dtd"],
+    "validity.clusters": [5],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }

@@ -154,10 +154,13 @@ def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips)
 def test_concepts_are_ranked_by_score_then_by_derivative():
     gradients = np.array([[1.0, 0.0], [1.0, -1.0]])
     vectors = np.array([[[0.0, 1.0]], [[1.0, 0.0]], [[2.0, 0.0]]])
-    table = rank_concepts(gradients, vectors)
+    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]), rank_by="score")
     assert table["score"].tolist() == [0.0, 1.0, 1.0]
     assert table["derivative"].tolist() == [-0.5, 1.0, 2.0]
     assert table["rank"].tolist() == [3, 2, 1]
+    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]))
+    assert table["effect"].tolist() == [-0.5, 3.0, 2.0]
+    assert table["rank"].tolist() == [3, 1, 2]
 
 
 def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
@@ -184,7 +187,7 @@ def concepts(order):
     ]
     table = pd.DataFrame(rows, columns=["class", "concept", "rank", "actor"])
     rest = dict.fromkeys(PARTS[1:], 0.0) | {"model": "m", "seed": 0, "layer": "l", "variant": "run"}
-    return table.assign(score=1.0, derivative=-table["rank"].astype(float), **rest)
+    return table.assign(score=1.0, derivative=-table["rank"].astype(float), effect=-table["rank"].astype(float), **rest)
 
 
 def test_a_perfect_order_finds_the_actor_and_ties_count_half():
@@ -228,7 +231,7 @@ def test_a_map_is_like_itself_and_unlike_its_negative():
 
 
 def test_random_directions_have_unit_length_and_no_preference():
-    found = random_directions({("a", 0): np.zeros((500, 3))}, seed=0)["a", 0]
+    found = random_directions({("a", 0): (np.zeros((500, 3)), np.ones(500))}, seed=0)["a", 0][0]
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-6)
     assert np.abs(found.mean(axis=0)).max() < 4 / np.sqrt(3 * 500)
 
@@ -277,14 +280,14 @@ def test_two_disjoint_subsets_of_every_size():
 
 def test_equal_cavs_converge_at_once():
     derivatives = np.repeat(np.array([[[1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]]), 6, axis=1)
-    (row,) = converge(derivatives, sizes=[1], draws=3)
+    (row,) = converge(derivatives, np.ones((3, 6)), sizes=[1], draws=3)
     assert row == {"value": "1", "tau": 1.0, "spread": 0.0, "needed": 0.0}
 
 
 def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
     # Each set decides by a coin whether every clip agrees: a score's deviation from n sets is 0.5 / sqrt(n).
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(30, 200))
-    rows = converge(signs[..., None], sizes=[1, 4, 16], draws=200)
+    rows = converge(signs[..., None], np.ones((30, 200)), sizes=[1, 4, 16], draws=200)
     assert [row["spread"] for row in rows] == pytest.approx([0.5, 0.25, 0.125], rel=0.05)
     assert rows[0]["needed"] == pytest.approx(100, rel=0.05)
 

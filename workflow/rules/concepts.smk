@@ -146,7 +146,7 @@ rule score_concepts:
         f"{LAYER}/logs/score_concepts.{{label}}.log",
     params:
         label=lambda wildcards: LABELS[wildcards.label],
-        test=CONFIG.scores.test,
+        options=part("scores", "test", "rank_by"),
         code=code("score_concepts"),
     resources:
         mem_mb=2000,

@@ -15,7 +15,9 @@ rule train_model:
         model=network_params("network", "options", "weights", "training"),
         classes=CLASSES,
         code=code("train_model"),
-    threads: max(1, (workflow.resource_settings.cores or 1) // len(CONFIG.models))
+    # Sums over more threads differ in their last bits, and training magnifies that: numbers must not hang on
+    # --cores. Where one network is to have more, --set-threads train_model=N.
+    threads: 1
     resources:
         mem_mb=6000,
     conda:
@@ -36,7 +38,6 @@ rule extract_features:
     params:
         model=network_params("network", "options", "weights", "head_views"),
         code=code("extract_features"),
-    threads: max(1, (workflow.resource_settings.cores or 1) // len(CONFIG.models))
     resources:
         mem_mb=6000,
     conda:

@@ -36,7 +36,6 @@ rule explain_clips:
         segmentation=SEGMENTATION,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
         code=code("explain_clips", *plugins("explainers")),
-    threads: max(1, (workflow.resource_settings.cores or 1) // len(expand_explained("{model} {seed} {shard}")))
     resources:
         mem_mb=6000,
     conda:

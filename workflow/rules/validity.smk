@@ -191,6 +191,7 @@ rule randomize_network:
         grid=CONFIG.activations.pooling,
         view=VIEW,
         cavs=part("cavs", "classifier", "options"),
+        rank_by=CONFIG.scores.rank_by,
         sets=CONFIG.validity.random_sets,
         pool=200,
         batch=CONFIG.activations.batch,
@@ -250,6 +251,7 @@ rule vary_choices:
         sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
+        rank_by=CONFIG.scores.rank_by,
         code=code("vary_choices", "voxplain.concepts.classifiers"),
     resources:
         mem_mb=4000,

@@ -77,3 +77,25 @@ def train_cavs(
             "choose another layer, or check that the network's weights are not constant."
         )
     return (directions / lengths).astype(np.float32), accuracies
+
+
+def concept_distances(
+    positives: np.ndarray, random_sets: Sequence[np.ndarray], vectors: np.ndarray
+) -> np.ndarray:
+    """How far a concept's members lie from each random set along its CAV, on average.
+
+    Parameters
+    ----------
+    positives : (n, d) float
+        Activations of the concept's members.
+    random_sets : sequence of (m, d) float, or (sets, m, d)
+    vectors : (sets, d) float
+        CAVs of unit length, as from `train_cavs`.
+
+    Returns
+    -------
+    (sets,) float32 : in units of the activation
+    """
+    negatives = np.stack([np.asarray(negatives, dtype=np.float64).mean(axis=0) for negatives in random_sets])
+    gaps = np.asarray(positives, dtype=np.float64).mean(axis=0) - negatives
+    return np.einsum("sd,sd->s", np.asarray(vectors, dtype=np.float64), gaps).astype(np.float32)

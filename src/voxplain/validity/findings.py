@@ -11,9 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from ..activation_store import LayerActivations
-from ..concepts.cavs import train_cavs
+from ..concepts.cavs import concept_distances, train_cavs
 from ..concepts.clustering import Concept, cluster_concepts, nearest_concepts
-from ..concepts.scores import directional_derivatives
+from ..concepts.scores import directional_derivatives, effects
 
 KEY = ["video", "clip", "level", "supervoxel"]
 
@@ -30,7 +30,7 @@ class Found:
     vectors : (concepts, sets, d) float32
         CAVs.
     scores : DataFrame
-        concept, score, derivative, rank, cav_accuracy, n_supervoxels, n_videos: one row per concept.
+        concept, score, derivative, effect, rank, cav_accuracy, n_supervoxels, n_videos: one row per concept.
     table : DataFrame
         video, clip, level, supervoxel, and the importance of its concept, the nearest: from 1 for the
         concept of rank 1 down to 0 for the last. One row per supervoxel of the class.
@@ -51,6 +51,7 @@ def find_concepts(
     clustering: Mapping[str, Any],
     classifier: str = "ridge",
     options: Mapping[str, Any] | None = None,
+    rank_by: str = "effect",
     seed: int = 0,
 ) -> Found:
     """Cluster a class's supervoxels, learn the CAVs and score the concepts.
@@ -65,6 +66,7 @@ def find_concepts(
         clusters, min_supervoxels, max_members.
     classifier, options, seed
         As for `voxplain.concepts.cavs.train_cavs`.
+    rank_by : {"effect", "score"}
 
     Raises
     ------
@@ -80,7 +82,11 @@ def find_concepts(
         for c in concepts
     ]
     vectors = np.stack([vectors for vectors, _ in trained])
-    scores = rank_concepts(seen.gradients[(seen.clip_table["label"] == label).to_numpy()], vectors)
+    distances = np.stack(
+        [concept_distances(activations[c.members], random_sets, own) for c, own in zip(concepts, vectors, strict=True)]
+    )
+    gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
+    scores = rank_concepts(gradients, vectors, distances, rank_by=rank_by)
     scores["cav_accuracy"] = [accuracies.mean() for _, accuracies in trained]
     scores["n_supervoxels"] = [c.n_supervoxels for c in concepts]
     scores["n_videos"] = [c.n_videos for c in concepts]
@@ -89,17 +95,21 @@ def find_concepts(
     return Found(label, concepts, vectors, scores, table.assign(importance=importance[nearest]))
 
 
-def rank_concepts(gradients: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
-    """Score, mean derivative and rank of concepts (equations 1 and 2), ties as `score_concepts` breaks them.
+def rank_concepts(
+    gradients: np.ndarray, vectors: np.ndarray, distances: np.ndarray, *, rank_by: str = "effect"
+) -> pd.DataFrame:
+    """Score, mean derivative, effect and rank of concepts, as `voxplain.concepts.scores.score_concepts` has them.
 
     Parameters
     ----------
     gradients : (clips, d) float
     vectors : (concepts, sets, d) float
+    distances : (concepts, sets) float
+    rank_by : {"effect", "score"}
 
     Returns
     -------
-    DataFrame : concept, score, derivative, rank
+    DataFrame : concept, score, derivative, effect, rank
     """
     derivatives = directional_derivatives(gradients, vectors)
     table = pd.DataFrame(
@@ -107,9 +117,11 @@ def rank_concepts(gradients: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
             "concept": np.arange(len(vectors)),
             "score": (derivatives > 0).mean(axis=(1, 2)),
             "derivative": derivatives.mean(axis=(1, 2)),
+            "effect": effects(gradients, vectors, distances),
         }
     )
-    order = table.sort_values(["score", "derivative"], ascending=False, kind="stable").index
+    keys = ["score", "derivative"] if rank_by == "score" else ["effect"]
+    order = table.sort_values(keys, ascending=False, kind="stable").index
     table.loc[order, "rank"] = np.arange(1, len(table) + 1)
     return table.astype({"rank": int})
 

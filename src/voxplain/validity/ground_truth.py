@@ -14,7 +14,7 @@ from ..videos.store import LabelStore
 from .statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
 
 PARTS = ["actor", "distractors", "background", "cue"]
-ORDERS = {"score": 1, "derivative": 1, "rank": -1}
+ORDERS = {"score": 1, "derivative": 1, "effect": 1, "rank": -1}
 MOSTLY = 0.5
 
 
@@ -77,13 +77,13 @@ def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.Da
     Parameters
     ----------
     concepts : DataFrame
-        model, seed, layer, variant, class, concept, score, derivative, rank, and the shares of `PARTS`.
+        model, seed, layer, variant, class, concept, score, derivative, effect, rank, and the shares of `PARTS`.
 
     Returns
     -------
     DataFrame
-        model, layer, variant, target (actor, cue), order (score: ties counted half; derivative; rank:
-        place within the class, by score, then derivative), auroc (of the order for concepts that lie
+        model, layer, variant, target (actor, cue), order (score: ties counted half; derivative; effect; rank:
+        place within the class, as the run ranks), auroc (of the order for concepts that lie
         mostly on the target), spearman (of the order and the target's share), each with _low and _high (95 %,
         bootstrap over classes and seeds), p_value (of spearman: shares shuffled within each class and seed),
         n_concepts, n_positive, n_classes, n_seeds.

@@ -177,7 +177,13 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
             pool = seen.supervoxels if variant.negatives == "supervoxels" else seen.clips
             sets = draw_sets(pool, **bench.sets, seed=bench.seed)
             found[label] = find_concepts(
-                label, seen, sets, clustering=bench.clustering, classifier=variant.classifier, seed=bench.seed
+                label,
+                seen,
+                sets,
+                clustering=bench.clustering,
+                classifier=variant.classifier,
+                rank_by=variant.rank_by,
+                seed=bench.seed,
             )
         except VoxplainError as error:
             print(f"{label}: {variant.changes}: no concepts. {error}")

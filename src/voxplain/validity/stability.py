@@ -22,7 +22,15 @@ def set_sizes(sets: int) -> list[int]:
     sizes = [2**power for power in range(sets.bit_length()) if 2 ** (power + 1) <= sets]
     return sorted({*sizes, sets // 2})
 
-def converge(derivatives: np.ndarray, *, sizes: Sequence[int], draws: int = 50, seed: int = 0) -> list[dict[str, Any]]:
+def converge(
+    derivatives: np.ndarray,
+    distances: np.ndarray,
+    *,
+    sizes: Sequence[int],
+    rank_by: str = "effect",
+    draws: int = 50,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
     """Scores of one class from fewer random sets.
 
     Two disjoint subsets stand for two runs that differ in their random sets alone, so their agreement is
@@ -31,8 +39,10 @@ def converge(derivatives: np.ndarray, *, sizes: Sequence[int], draws: int = 50, 
     Parameters
     ----------
     derivatives : (concepts, sets, clips) float
+    distances : (concepts, sets) float
     sizes : sequence of int
         Sets per subset, at most half of all.
+    rank_by : {"effect", "score"}
     draws : int
         Pairs of subsets per size.
 
@@ -45,6 +55,7 @@ def converge(derivatives: np.ndarray, *, sizes: Sequence[int], draws: int = 50, 
     """
     shares = (derivatives > 0).mean(axis=2)
     means = derivatives.mean(axis=2)
+    effects = means * distances
     deviation = shares.std(axis=1, ddof=1)
     needed = float(np.ceil(np.mean((deviation / PRECISE) ** 2)))
     rng = np.random.default_rng(seed)
@@ -57,6 +68,8 @@ def converge(derivatives: np.ndarray, *, sizes: Sequence[int], draws: int = 50, 
             scores = [shares[:, half].mean(axis=1) for half in halves]
             ranks = [
                 np.lexsort((means[:, half].mean(axis=1), score)).argsort()
+                if rank_by == "score"
+                else effects[:, half].mean(axis=1)
                 for half, score in zip(halves, scores, strict=True)
             ]
             taus.append(stats.kendalltau(*ranks).statistic if len(shares) > 1 else np.nan)
@@ -75,6 +88,7 @@ def vary(
     sets: Mapping[str, int],
     cavs: Mapping[str, Any],
     negatives: str,
+    rank_by: str,
     seed: int,
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Find concepts again with other numbers of clusters, and with other seeds of clustering and random sets.
@@ -85,7 +99,7 @@ def vary(
         Of one network.
     clusters, seeds : sequence of int
         To try, one at a time.
-    clustering, sets, cavs, negatives, seed
+    clustering, sets, cavs, negatives, rank_by, seed
         Those of the run: what `find_concepts` and `draw_sets` take.
 
     Returns
@@ -96,13 +110,13 @@ def vary(
         class, video, clip, level, supervoxel, importance: of the run's own choice.
     """
     labels = sorted(seen.clip_table["label"].unique())
-    own = {label: _find(label, seen, clustering, sets, cavs, negatives, seed) for label in labels}
+    own = {label: _find(label, seen, clustering, sets, cavs, negatives, rank_by, seed) for label in labels}
     rows = []
     trials = [("clusters", n, 0, {**clustering, "clusters": n}, seed) for n in clusters]
     trials += [("draws", "other seeds", n, clustering, n) for n in seeds]
     for what, value, draw, how, with_seed in trials:
         for label in labels:
-            found = _find(label, seen, how, sets, cavs, negatives, with_seed)
+            found = _find(label, seen, how, sets, cavs, negatives, rank_by, with_seed)
             if found is not None and own[label] is not None:
                 tau = rank_agreement(own[label].table, found.table)
                 rows.append({"what": what, "value": str(value), "draw": draw, "class": label, "tau": tau})
@@ -116,12 +130,19 @@ def _find(
     sets: Mapping[str, int],
     cavs: Mapping[str, Any],
     negatives: str,
+    rank_by: str,
     seed: int,
 ) -> Found | None:
     pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
     try:
         return find_concepts(
-            label, seen, draw_sets(pool, **sets, seed=seed), clustering=clustering, seed=seed, **cavs
+            label,
+            seen,
+            draw_sets(pool, **sets, seed=seed),
+            clustering=clustering,
+            rank_by=rank_by,
+            seed=seed,
+            **cavs,
         )
     except VoxplainError as error:
         print(f"{label}, {clustering['clusters']} clusters: left out. {error}")

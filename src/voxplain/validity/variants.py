@@ -51,6 +51,7 @@ class Variant:
     classifier : str
     gradient : {"logit", "loss"}
         ``loss``: of the cross-entropy, with the sign turned, so that positive still means in favour.
+    rank_by : {"effect", "score"}
     """
 
     changes: str
@@ -62,6 +63,7 @@ class Variant:
     negatives: Literal["supervoxels", "clips"] = "supervoxels"
     classifier: str = "ridge"
     gradient: Literal["logit", "loss"] = "logit"
+    rank_by: Literal["effect", "score"] = "effect"
 
 
 CORRECTED = Variant("nothing")
@@ -75,8 +77,11 @@ VARIANTS = {
         negatives="clips",
         classifier="sgd",
         gradient="loss",
+        rank_by="score",
     ),
-    "paper": Variant("negatives and layer, as the paper's text has them", negatives="clips", layer="top"),
+    "paper": Variant(
+        "negatives, layer and ranking, as the paper's text has them", negatives="clips", layer="top", rank_by="score"
+    ),
     "volume_of_span": Variant("least volume: of the frames that it lasts", criteria={"volume_of": "span"}),
     "whole_clip_long": Variant(
         "least duration: 16 frames", criteria={"min_duration": 0.0, "min_frames": 16}
@@ -92,6 +97,7 @@ VARIANTS = {
     "negatives_clips": Variant("negatives: whole clips", negatives="clips"),
     "classifier_sgd": Variant("classifier: linear SVM by SGD", classifier="sgd"),
     "gradient_loss": Variant("gradient: of the loss", gradient="loss"),
+    "rank_by_score": Variant("ranked by the score S, not by the effect", rank_by="score"),
     "layer_top": Variant("layer: the last block", layer="top"),
     "layer_other": Variant("layer: another usual one", layer="other"),
 }
