@@ -41,7 +41,7 @@ RERUNS = {
     "cavs.options": "train_cavs, train_random_cavs",
     "scores.random_concepts": "draw_random_sets",
     "scores.rank_by": "score_concepts, vary_choices",
-    "scores.test": "score_concepts",
+    "scores.test": "score_concepts, vary_choices, randomize_network",
     "scores.alpha": "tabulate_concept_scores",
     "editing": "edit_concepts",
     "editing.videos_per_class": "segment_supervoxels",
