@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.provenance import code_hash
+from voxplain.validity import VALIDITY_TABLES
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
 from voxplain.videos.table import safe_name
 
@@ -24,6 +25,9 @@ except VoxplainError as error:
 DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
 EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
+TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
+EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
+MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
@@ -143,9 +147,10 @@ RELEVANCE = [
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
 
-# Checks of what the methods find: name of a table, and of its figure, to (title, meaning).
-VALIDITY_TABLES = {}
-VALIDITY = [f"{TABLES}/{name}.parquet" for name in VALIDITY_TABLES]
+# Checks of what the methods find: can it be trusted?
+CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
+CHECKS = {name: text for name, text in VALIDITY_TABLES.items() if name != "concept_ground_truth" or KNOWN}
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS] + [f"{FIGURES}/{name}.png" for name in CHECKS]
 PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
 
 

@@ -80,7 +80,7 @@ rule animate_relevance:
 rule make_report:
     input:
         tables=list(dict.fromkeys(path for path in REPORTED if path.endswith(".parquet"))),
-        figures=[path for path in REPORTED if path.endswith(".png") and Path(path).stem in VALIDITY_TABLES],
+        figures=[path for path in REPORTED if path.endswith(".png") and Path(path).stem in CHECKS],
         concepts=rules.animate_concepts.output if "concepts" in CONFIG.parts else [],
         relevance=rules.animate_relevance.output if "relevance" in CONFIG.parts else [],
     output:
@@ -94,7 +94,7 @@ rule make_report:
         f"{RUN}/logs/make_report.log",
     params:
         config=CONFIG.model_dump(mode="json"),
-        validity=VALIDITY_TABLES,
+        validity=CHECKS,
         folders=[RUN, f"{CLIPS}/benchmarks", f"{SEGMENTS}/benchmarks", f"{FLOW}/benchmarks"],
         templates=templates_hash(),
         code=code("make_report"),
