@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError, nearest
+from .validity.variants import VARIANT_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -298,6 +299,35 @@ class Relevance(Section):
     timing: Timing = Field(default_factory=Timing)
 
 
+class Validity(Section):
+    """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
+
+    variants: list[str] | None = Field(
+        None, description="Presets and single deviations of both papers to compare with the corrected form; all by default."
+    )
+    videos_per_class: PositiveInt = Field(
+        10, description="Discovery videos per class that variants find concepts in, and randomized networks are shown."
+    )
+    edited_per_class: PositiveInt = Field(4, description="Test videos per class that variants add and remove concepts in.")
+    random_sets: Annotated[int, Field(ge=2)] = Field(10, description="Random sets of variants and of randomized networks.")
+    members: Annotated[int, Field(ge=3)] = Field(
+        20, description="Supervoxels of each concept that are shown to randomized networks."
+    )
+    levels: PositiveInt = Field(6, description="Steps from a random head to a wholly random network.")
+    draws: PositiveInt = Field(2, description="Random networks per step, other classes, and sets of random directions.")
+    explainers: list[Name] | None = Field(
+        None, min_length=1, description="Explainers whose maps are compared with those of random networks; all by default."
+    )
+    maps_per_class: PositiveInt = Field(2, description="Test videos per class of which they are compared.")
+    limit: Share = Field(
+        0.5, description="A method notices a randomization where the whole interval of the similarity lies below this."
+    )
+    clusters: list[Annotated[int, Field(ge=2)]] = Field(
+        [6, 18, 25], description="Other numbers of clusters, for stability."
+    )
+    repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
+
+
 class Figures(Section):
     """Pictures."""
 
@@ -332,6 +362,7 @@ class Config(Section):
     selective: Selective = Field(default_factory=Selective)
     flow: Flow = Field(default_factory=Flow)
     relevance: Relevance = Field(default_factory=Relevance)
+    validity: Validity = Field(default_factory=Validity)
     figures: Figures = Field(default_factory=Figures)
 
     @field_validator("concepts", "relevance")
@@ -343,6 +374,15 @@ class Config(Section):
                 raise ValueError(
                     f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
                 )
+        return section
+
+    @field_validator("validity")
+    @classmethod
+    def _checks_are_there(cls, section: Validity, info: ValidationInfo) -> Validity:
+        for key, known in (("variants", list(VARIANT_NAMES)), ("explainers", list(info.data.get("explainers", {})))):
+            for name in getattr(section, key) or []:
+                if name not in known:
+                    raise ValueError(f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}")
         return section
 
 

@@ -24,6 +24,9 @@ except VoxplainError as error:
 DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
 EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
+TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
+EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
+MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
@@ -142,6 +145,11 @@ RELEVANCE = [
     f"{FIGURES}/motion_sweep.png",
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
+
+# Checks of what the methods find: can it be trusted? Each is a table and a figure of the same name.
+TABLES_VALIDITY = ["presets", "randomization", "stability"] + (["concept_ground_truth"] if KNOWN else [])
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in TABLES_VALIDITY]
+VALIDITY += [f"{FIGURES}/{name}.png" for name in TABLES_VALIDITY]
 
 
 def print_summary():
