@@ -26,6 +26,7 @@ EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
 TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
 EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
+PERTURBED = evaluation_videos(EVALUATION, CONFIG.faithfulness.videos_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
@@ -150,6 +151,14 @@ RELEVANCE = [
 TABLES_VALIDITY = ["presets", "randomization", "stability"] + (["concept_ground_truth"] if KNOWN else [])
 VALIDITY = [f"{TABLES}/{name}.parquet" for name in TABLES_VALIDITY]
 VALIDITY += [f"{FIGURES}/{name}.png" for name in TABLES_VALIDITY]
+
+CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
+BOTH = bool(CHECKED) and bool(set(EVALUATION["video"]) & set(RELEVANCE_VIDEOS["video"]))
+FAITHFULNESS_FIGURES = ["faithfulness", "concept_ablation", "concept_over_time"]
+FAITHFULNESS_FIGURES += ["concept_motion", "motion_reliance"] if BOTH else []
+FAITHFULNESS = [f"{TABLES}/{name}.parquet" for name in [*FAITHFULNESS_FIGURES, "concept_ablation_agreement"]]
+FAITHFULNESS += [f"{FIGURES}/{name}.png" for name in FAITHFULNESS_FIGURES]
+VALIDITY += FAITHFULNESS
 
 
 def print_summary():
