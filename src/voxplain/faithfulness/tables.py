@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..statistics import bootstrap_interval, paired_test
 from .ablation import total_effects
@@ -269,13 +268,17 @@ def _ablation_arrays(group: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _taus(values: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.array([_tau(row, other) for row in values])
+    """Kendall's tau-b of each row of (draws, n) with (n,); NaN where one of them is constant."""
+    i, j = np.triu_indices(len(other), 1)
+    mine, theirs = np.sign(values[:, i] - values[:, j]), np.sign(other[i] - other[j])
+    size = np.sqrt((mine**2).sum(axis=1) * (theirs**2).sum())
+    return np.divide(mine @ theirs, size, out=np.full(len(values), np.nan), where=size > 0)
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float:
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     known = ~(np.isnan(a) | np.isnan(b))
-    return float(stats.kendalltau(a[known], b[known]).statistic) if known.sum() > 1 else np.nan
+    return float(_taus(a[known][None], b[known])[0]) if known.sum() > 1 else np.nan
 
 
 def _over_seeds(taus: np.ndarray) -> tuple[float, float]:
