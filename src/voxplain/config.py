@@ -328,6 +328,32 @@ class Validity(Section):
     repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
 
 
+class Faithfulness(Section):
+    """Checks of what explanations claim: perturbation, ablation, motion and time."""
+
+    videos_per_class: PositiveInt = Field(
+        6, description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden."
+    )
+    explainers: list[Name] = Field(
+        ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
+        description="Explainers, by their names under explainers or of a method, whose order is followed; concept "
+        "scores, random masking and a random order always are.",
+    )
+    fills: list[Literal["mean", "blur", "previous"]] = Field(
+        ["mean", "blur", "previous"],
+        min_length=1,
+        description="What hidden voxels show: the input mean, the blurred frame, or what the pixel showed last.",
+    )
+    steps: PositiveInt = Field(8, description="Steps of the curves, from no supervoxel to all.")
+    masks: Annotated[int, Field(ge=2)] = Field(64, description="Random masks of random masking.")
+    subsets: Annotated[int, Field(ge=2)] = Field(16, description="Random subsets of concepts hidden per clip.")
+    followed: list[str] | None = Field(
+        None, description="Videos followed over time; by default the longest edited one of each followed class."
+    )
+    followed_classes: PositiveInt = Field(3, description="Classes followed over time, where no videos are named.")
+    window_step: PositiveInt = Field(4, description="Frames between windows; fewer than a clip's make them overlap.")
+
+
 class Figures(Section):
     """Pictures."""
 
@@ -368,6 +394,7 @@ class Config(Section):
     flow: Flow = Field(default_factory=Flow)
     relevance: Relevance = Field(default_factory=Relevance)
     validity: Validity = Field(default_factory=Validity)
+    faithfulness: Faithfulness = Field(default_factory=Faithfulness)
     figures: Figures = Field(default_factory=Figures)
 
     @field_validator("concepts", "relevance")

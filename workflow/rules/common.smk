@@ -9,6 +9,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
+from voxplain.faithfulness import FAITHFULNESS_TABLES
 from voxplain.provenance import code_hash
 from voxplain.validity import VALIDITY_TABLES
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
@@ -27,6 +28,7 @@ EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
 TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
 EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
+PERTURBED = evaluation_videos(EVALUATION, CONFIG.faithfulness.videos_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
@@ -147,10 +149,16 @@ RELEVANCE = [
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
 
-# Checks of what the methods find: can it be trusted?
+# Checks of what the methods find: can it be trusted? Each is a table and, but for the agreement, a figure.
 CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
-CHECKS = {name: text for name, text in VALIDITY_TABLES.items() if name != "concept_ground_truth" or KNOWN}
-VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS] + [f"{FIGURES}/{name}.png" for name in CHECKS]
+BOTH = bool(CHECKED) and bool(set(EVALUATION["video"]) & set(RELEVANCE_VIDEOS["video"]))
+CHECKS = VALIDITY_TABLES | FAITHFULNESS_TABLES
+for name in [] if KNOWN else ["concept_ground_truth"]:
+    del CHECKS[name]
+for name in [] if BOTH else ["concept_motion", "motion_reliance"]:
+    del CHECKS[name]
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS]
+VALIDITY += [f"{FIGURES}/{name}.png" for name in CHECKS if name != "concept_ablation_agreement"]
 PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
 
 

@@ -27,7 +27,6 @@ def videos_of(table):
 # Fewer videos make smaller clusters.
 FEWER = len(TRIED) / len(DISCOVERY)
 CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
-CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 VIEW = {
     "form": CONFIG.activations.form,
     "box": CONFIG.supervoxels.preset,
