@@ -16,7 +16,7 @@ CLASSIFIERS = Registry("concept classifier", __name__)
 
 @CLASSIFIERS("ridge")
 def ridge(
-    positives: np.ndarray, negatives: np.ndarray, *, shrinkage: float = 0.1
+    positives: np.ndarray, negatives: np.ndarray, *, shrinkage: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with a penalty: Fisher's discriminant, in closed form for all pairs at once.
 
@@ -25,7 +25,8 @@ def ridge(
     positives : (pairs, p, d) float
     negatives : (pairs, q, d) float
     shrinkage : float
-        Share of the mean variance that is added to each variance, above 0.
+        Share of the mean variance that is added to each variance, above 0. With little of it and fewer
+        samples than dimensions the direction follows noise; with much it is the difference of means.
 
     Returns
     -------
