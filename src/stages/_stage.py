@@ -43,7 +43,16 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         sys.exit(f"voxplain: {error}")
     params = dict(stage.wildcards.items()) | dict(stage.params.items())
     code = params.pop("code", "")
-    stage.made_by = record(rule=stage.rule, params=params, code=code)
+    device = "cpu"
+    if stage.resources.get("device"):
+        from voxplain.device import lease_device
+
+        try:
+            place = lease_device(stage.resources.device, jobs_per_gpu=stage.resources.jobs_per_gpu)
+        except VoxplainError as error:
+            sys.exit(f"voxplain: {error}")
+        device = place.type  # not which of several, so that equal work gives equal bytes
+    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
     for output in stage.output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
     _limit_threads(stage.threads)

@@ -16,7 +16,9 @@ from voxplain.videos.table import safe_name
 try:
     CONFIG = load_config(config)
     # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(CONFIG.data)}"
+    # An unset shard size is named as 250, what it mostly is.
+    named = CONFIG.data.model_copy(update={"shard_size": CONFIG.data.shard_size or 250})
+    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(named)}"
     TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
@@ -34,6 +36,7 @@ SEGMENTATION = {
     "sigma": CONFIG.supervoxels.sigma,
 }
 
+# As lists by shard, made once: a job's parameters name its own videos only.
 EXPLAINED = {
     shard: rows["video"].tolist()
     for shard, rows in pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])])
@@ -97,6 +100,27 @@ def shards_of_class(pattern):
     return lambda wildcards: expand(
         pattern, shard=SHARDS_OF_CLASS[LABELS[wildcards.label]], **dict(wildcards.items())
     )
+
+
+def grows(first):
+    """Resource function: `first` (MB or minutes), twice as much in the second attempt, and so on."""
+    return lambda wildcards, attempt: first * attempt
+
+
+def device_of_attempt(wildcards, attempt):
+    """Resource function: where a job runs. A resource, because what a stage computes does not hang on it."""
+    return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
+
+
+def weights_file(wildcards):
+    """Input function: the file of given weights, whose change reruns what was made with it."""
+    weights = CONFIG.models[wildcards.model].weights
+    return [weights] if weights and Path(weights).is_file() else []
+
+
+def intermediate(name, *paths):
+    """Output paths of an intermediate result, temporary where the config says so."""
+    return [temp(path) for path in paths] if name in CONFIG.temporary else list(paths)
 
 
 def one_of(names):

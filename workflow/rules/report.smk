@@ -17,7 +17,8 @@ rule make_report:
         templates=templates_hash(),
         code=code("make_report"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:

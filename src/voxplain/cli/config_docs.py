@@ -66,6 +66,8 @@ RERUNS = {
     "relevance.precision": "explain_clips",
     "relevance.compare_with": "tabulate_selected_share",
     "relevance.timing": "time_explanations",
+    "device": "nothing",
+    "temporary": "nothing",
     "figures": "plot_concepts",
     "figures.relevance": "plot_relevance",
     "figures.animated": "plot_relevance",
