@@ -70,7 +70,7 @@ class Cluster:
 
     def __init__(self, folder: Path, *, nodes: int = 2, cpus: int = 2, memory: int = 8000) -> None:
         self.folder, self.processes = Path(folder), {}
-        for name in ("state", "empty"):
+        for name in ("state", "bin"):
             (self.folder / name).mkdir(parents=True)
         self.nodes = [f"n{number + 1}" for number in range(nodes)]
         self.configuration = self.folder / "slurm.conf"
@@ -84,9 +84,19 @@ class Cluster:
             )
         text += f"PartitionName=main Nodes={','.join(self.nodes)} Default=YES MaxTime=60 State=UP\n"
         self.configuration.write_text(text)
+        # Slurm's commands find this cluster by themselves: the plug-in takes SLURM_CONF from its jobs.
+        for command in ("sbatch", "srun", "scancel", "squeue", "sinfo", "scontrol"):
+            wrapper = self.folder / "bin" / command
+            wrapper.write_text(
+                f'#!/bin/sh\nSLURM_CONF={self.configuration} exec {shutil.which(command)} "$@"\n'
+            )
+            wrapper.chmod(0o755)
         self.environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SBATCH", "SRUN"))
-        } | {"SLURM_CONF": str(self.configuration)}
+        } | {
+            "SLURM_CONF": str(self.configuration),
+            "PATH": f"{self.folder}/bin{os.pathsep}{os.environ['PATH']}",
+        }
 
     def __enter__(self) -> Cluster:
         try:

@@ -212,6 +212,8 @@ OTHERS = {
     "models.NAME.head": "new",
     "models.NAME.layers": ["layer3", "layer4"],
     "supervoxels.n_segments": [20],
+    "data.shard_size": 7,
+    "temporary": ["clips"],
     "supervoxels.options": {"min_volume": 0.01},
     "activations.fill": (0, 0, 0),
     "activations.pooling": (2, 1, 1),

@@ -118,9 +118,9 @@ def weights_file(wildcards):
     return [weights] if weights and Path(weights).is_file() else []
 
 
-def intermediate(name, *paths):
-    """Output paths of an intermediate result, temporary where the config says so."""
-    return [temp(path) for path in paths] if name in CONFIG.temporary else list(paths)
+def intermediate(name, path):
+    """Output path of an intermediate result, temporary where the config says so."""
+    return temp(path) if name in CONFIG.temporary else path
 
 
 def one_of(names):

@@ -82,6 +82,7 @@ rule draw_random_sets:
     params:
         options=part("cavs", "random_sets", "set_size", "negatives"),
         concepts=CONFIG.scores.random_concepts,
+        max_supervoxels=CONFIG.concepts.max_supervoxels,
         code=code("draw_random_sets"),
     resources:
         mem_mb=grows(4000),

@@ -33,6 +33,7 @@ RERUNS = {
     "supervoxels.options": "distinct_supervoxels",
     "activations": "extract_activations",
     "concepts": "cluster_concepts",
+    "concepts.max_supervoxels": "draw_random_sets, cluster_concepts",
     "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps",
     "concepts.videos_per_class": "segment_supervoxels",
     "cavs": "draw_random_sets",
