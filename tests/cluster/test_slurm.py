@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "workflow/profiles/slurm/config.yaml"
-TABLES = ["concept_scores", "concept_addition", "concept_removal", "concept_gaps", "model_accuracy", "set_aside"]
+TABLES = ["concept_scores", "model_accuracy", "set_aside"]
 TARGETS = [f"results/tiny/tables/{name}.parquet" for name in TABLES]
 pytestmark = pytest.mark.slow
 
