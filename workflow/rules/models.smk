@@ -74,8 +74,6 @@ rule fit_head:
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
