@@ -76,7 +76,10 @@ def declared() -> dict[str, int]:
 def peaks(results: Path) -> pd.Series:
     """Largest resident memory (MB) of each rule in Snakemake's benchmark files below a folder."""
     rows = [
-        (path.name.partition(".")[0], pd.to_numeric(pd.read_csv(path, sep="\t")["max_rss"], errors="coerce").max())
+        (
+            path.name.partition(".")[0],
+            pd.to_numeric(pd.read_csv(path, sep="\t")["max_rss"], errors="coerce").max(),
+        )
         for path in results.rglob("benchmarks/*.tsv")
     ]
     return pd.DataFrame(rows, columns=["rule", "peak"]).groupby("rule")["peak"].max()
@@ -86,7 +89,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--classes", type=int, default=700)
     parser.add_argument("--videos", type=int, default=650_000)
-    parser.add_argument("--memory", type=Path, metavar="RESULTS", help="check benchmark files below this folder")
+    parser.add_argument(
+        "--memory", type=Path, metavar="RESULTS", help="check benchmark files below this folder"
+    )
     arguments = parser.parse_args()
     if arguments.memory:
         limits, wrong = declared(), 0

@@ -47,7 +47,9 @@ def kinetics(tmp_path, shared):
 def test_kinetics_takes_what_is_there_and_counts_what_is_not(kinetics, caplog):
     with caplog.at_level(logging.WARNING):
         table = read_video_table(kinetics, dataset="kinetics")
-    assert [(path[-15:-4], label, split) for path, label, split in table[["path", "label", "split"]].values] == [
+    assert [
+        (path[-15:-4], label, split) for path, label, split in table[["path", "label", "split"]].values
+    ] == [
         ("_000001_000011"[-11:], "riding a bike", "train"),
         ("_000000_000010"[-11:], "riding a bike", "train"),
         ("_000120_000130"[-11:], "juggling", "train"),
@@ -61,11 +63,14 @@ def test_kinetics_takes_what_is_there_and_counts_what_is_not(kinetics, caplog):
 
 
 def test_kinetics_draws_classes_and_test_videos_by_the_seed(tmp_path):
-    rows = [f"class {c},{c:02d}{i:09d},0,10,{'train' if i < 4 else 'val'}" for c in range(9) for i in range(9)]
+    rows = [
+        f"class {c},{c:02d}{i:09d},0,10,{'train' if i < 4 else 'val'}" for c in range(9) for i in range(9)
+    ]
     (tmp_path / "all.csv").write_text(HEADER + "\n".join(rows))
     options = {"present_only": False, "draw_classes": 3, "test_videos": 2}
     one, again, other = (
-        read_video_table(tmp_path / "all.csv", dataset="kinetics", draw_seed=seed, **options) for seed in (0, 0, 1)
+        read_video_table(tmp_path / "all.csv", dataset="kinetics", draw_seed=seed, **options)
+        for seed in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(one, again)
     assert set(one["label"]) != set(other["label"])
@@ -74,7 +79,10 @@ def test_kinetics_draws_classes_and_test_videos_by_the_seed(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("label,youtube_id\n", "no column time_start"), (HEADER + "a,b,x,10,train\n", "line 2: the times are 'x'")],
+    [
+        ("label,youtube_id\n", "no column time_start"),
+        (HEADER + "a,b,x,10,train\n", "line 2: the times are 'x'"),
+    ],
 )
 def test_kinetics_says_what_is_wrong_with_annotations(tmp_path, text, said):
     (tmp_path / "all.csv").write_text(text)

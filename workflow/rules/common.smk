@@ -143,7 +143,7 @@ def plugins(package, name="*"):
     """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
     folder = ROOT / "src/voxplain" / package
     found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [f"voxplain.{package.replace('/', '.')}.{path.stem}" for path in found if path.stem != "__init__"]
+    return [f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"]
 
 
 def code(stage, *plugins):

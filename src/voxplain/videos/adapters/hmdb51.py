@@ -49,7 +49,9 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             match = re.fullmatch(r"(.+\S)\s+([012])", line.strip())
             if line.strip() and not match:
-                raise ConfigError(f"{file}, line {number}: {line!r} is not a file and 0, 1 or 2. Unpack it again.")
+                raise ConfigError(
+                    f"{file}, line {number}: {line!r} is not a file and 0, 1 or 2. Unpack it again."
+                )
             if match and match[2] in SPLITS and (path := source / label / match[1]).is_file():
                 rows.append((str(path), label, SPLITS[match[2]]))
     if not rows:

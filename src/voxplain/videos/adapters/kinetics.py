@@ -75,7 +75,9 @@ def kinetics(
     labels = sorted({label for label, *_ in rows})
     if draw_classes is not None:
         if draw_classes > len(labels):
-            raise ConfigError(f"data.options.draw_classes is {draw_classes}, but there are {len(labels)} classes.")
+            raise ConfigError(
+                f"data.options.draw_classes is {draw_classes}, but there are {len(labels)} classes."
+            )
         chosen = set(np.random.default_rng(draw_seed).choice(labels, draw_classes, replace=False))
         rows = [row for row in rows if row[0] in chosen]
     present = _clips(place) if present_only else {}
@@ -97,7 +99,9 @@ def kinetics(
             "folder that holds them."
         )
     if missing or empty:
-        log.warning("Of %d clips that %s lists, %d are missing and %d are empty.", len(rows), source, missing, empty)
+        log.warning(
+            "Of %d clips that %s lists, %d are missing and %d are empty.", len(rows), source, missing, empty
+        )
     table = pd.DataFrame(found, columns=["path", "label", "split"]).drop_duplicates("path", ignore_index=True)
     return table if test_videos is None else _fewer_test_videos(table, test_videos, draw_seed)
 
@@ -111,7 +115,9 @@ def _fewer_test_videos(table: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
 def _annotation_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
-    found = [source / f"{name}.csv" for name in ("train", "val", "validate") if (source / f"{name}.csv").is_file()]
+    found = [
+        source / f"{name}.csv" for name in ("train", "val", "validate") if (source / f"{name}.csv").is_file()
+    ]
     if not found:
         raise ConfigError(
             f"{source} has no train.csv and val.csv (or validate.csv): put Kinetics' annotations there, or set "
@@ -125,7 +131,9 @@ def _rows(path: Path) -> list[tuple[str, str, int, int, str]]:
         reader = csv.DictReader(file)
         absent = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
         if absent:
-            raise ConfigError(f"{path} has no column {', '.join(absent)}; Kinetics' annotations have {COLUMNS}.")
+            raise ConfigError(
+                f"{path} has no column {', '.join(absent)}; Kinetics' annotations have {COLUMNS}."
+            )
         rows = []
         for row in reader:
             try:
@@ -157,7 +165,10 @@ def _clips(place: Path) -> dict[str, dict[str, tuple[str, int]]]:
                         size = entry.stat().st_size
                     except OSError:  # a link to nothing
                         continue
-                    found.setdefault(stem, {})[os.path.basename(folder).replace("_", " ")] = (entry.path, size)
+                    found.setdefault(stem, {})[os.path.basename(folder).replace("_", " ")] = (
+                        entry.path,
+                        size,
+                    )
     return found
 
 

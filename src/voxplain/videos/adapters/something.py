@@ -45,12 +45,16 @@ def something_v2(source: str | Path, *, videos: str = "20bn-something-something-
         try:
             entries = [(str(entry["id"]), entry["template"]) for entry in json.loads(path.read_text("utf-8"))]
         except (ValueError, KeyError, TypeError):
-            raise ConfigError(f"{path} is not a list of entries with id and template. Download it again.") from None
+            raise ConfigError(
+                f"{path} is not a list of entries with id and template. Download it again."
+            ) from None
         for video, template in entries:
             file = source / videos / f"{video}.webm"
             if file.is_file():
                 label = template.replace("[", "").replace("]", "").replace("/", " or ")
                 rows.append((str(file), label, split))
     if not rows:
-        raise ConfigError(f"No listed video is in {source / videos}. Name their folder in data.options.videos.")
+        raise ConfigError(
+            f"No listed video is in {source / videos}. Name their folder in data.options.videos."
+        )
     return pd.DataFrame(rows, columns=["path", "label", "split"])
