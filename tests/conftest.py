@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,41 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"needs the golden arrays and real clips in {folder}, which is missing")
     return folder
+
+
+def run_workflow(folder: Path, name: str, *arguments: str) -> None:
+    """Run Snakemake in a folder with the config tests/workflow/NAME.yaml."""
+    command = [sys.executable, "-m", "snakemake", "--configfile", ROOT / f"tests/workflow/{name}.yaml"]
+    command += ["--cores", "2", "--directory", folder, "--snakefile", ROOT / "workflow/Snakefile", *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+
+
+@pytest.fixture(scope="session")
+def concept_run(tmp_path_factory) -> Path:
+    """Folder of a finished run of the first paper on tiny videos."""
+    folder = tmp_path_factory.mktemp("concepts")
+    run_workflow(folder, "tiny", "concepts")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def relevance_run(tmp_path_factory) -> Path:
+    """Folder of a finished run of the second paper on tiny videos."""
+    folder = tmp_path_factory.mktemp("relevance")
+    run_workflow(folder, "tiny_relevance", "relevance")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def concept_report(concept_run) -> Path:
+    """Report of the first paper's part alone."""
+    run_workflow(concept_run, "tiny", "report", "--config", "parts=[concepts]")
+    return concept_run / "results/tiny/report.html"
+
+
+@pytest.fixture(scope="session")
+def relevance_report(relevance_run) -> Path:
+    """Report of the second paper's part alone."""
+    run_workflow(relevance_run, "tiny_relevance", "report", "--config", "parts=[relevance]")
+    return relevance_run / "results/tiny/report.html"

@@ -1,49 +1,39 @@
-"""One page with the run's answer, tables, pictures and provenance (rule make_report)."""
+"""One page with the run's answer, tables, clips and provenance (rule make_report)."""
 
 from pathlib import Path
 
 import pandas as pd
 from _stage import run
 
-from voxplain.artifacts import atomic_path, attributes_of, read_table
+from voxplain.artifacts import atomic_path, attributes_of, read_json, read_table
 from voxplain.provenance import git_revision
-from voxplain.report.builder import Picture, Provenance, build_report
-from voxplain.videos.table import safe_name
+from voxplain.report.builder import Check, Found, Provenance, build_report
 
 
 def main(stage):
     paths = {Path(path).stem: path for path in stage.input.tables}
-    tables = {name: read_table(path, name) for name, path in paths.items()}
-    classes = {safe_name(label): label for label in stage.params.classes}
+    figures = {Path(path).stem: path for path in stage.input.figures}
+    clips = {Path(path).stem: path for path in (*stage.input.concepts, *stage.input.relevance)}
+    found = Found(
+        {name: read_table(path, name) for name, path in paths.items()},
+        *(
+            read_json(clips[kind], kind) if kind in clips else None
+            for kind in ("concept_clips", "relevance_clips")
+        ),
+        [Check(name, *about, figures.get(name)) for name, about in stage.params.validity.items()],
+    )
+    benchmarks = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
     page = build_report(
-        tables,
-        [_picture(path, Path(stage.params.figures), classes) for path in stage.input.figures],
+        found,
         Provenance(
             stage.params.config,
             git_revision(),
-            {name: attributes_of(path) for name, path in paths.items()},
-            _stages(
-                [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
-            ),
+            {name: attributes_of(path) for name, path in {**paths, **clips}.items()},
+            _stages(benchmarks),
         ),
     )
     with atomic_path(stage.output[0]) as path:
         path.write_text(page, encoding="utf-8")
-
-
-def _picture(path, folder, classes):
-    """A picture, with what its place says of it: concepts/{model}/seed{seed}/{layer}/{label}.png."""
-    match Path(path).relative_to(folder).with_suffix("").parts:
-        case "concepts", model, seed, layer, label:
-            about = {
-                "model": model,
-                "seed": int(seed.removeprefix("seed")),
-                "layer": layer,
-                "class": classes[label],
-            }
-            return Picture(path, "concepts", about)
-        case kind, *_:
-            return Picture(path, kind)
 
 
 def _stages(benchmarks):

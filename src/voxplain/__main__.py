@@ -1,4 +1,4 @@
-"""``python -m voxplain``: what there is to choose from, checks before any work, and one clip explained.
+"""``python -m voxplain``: what there is to choose from, checks before any work, and clips and streams explained.
 
 Commands import what they need when they run, so that ``--help`` answers at once.
 """
@@ -57,9 +57,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--directory", default=".", metavar="DIR", help="where results/ will lie")
 
-    command = commands.add_parser("explain", help="show what a network looks at in one video")
+    command = commands.add_parser("init", help="write a config and a video table for a folder of clips")
+    command.set_defaults(module="init")
+    command.add_argument(
+        "folder", metavar="FOLDER", help="a folder of videos per class, or with a videos.csv"
+    )
+    command.add_argument("--into", metavar="DIR", help="where to write config.yaml and videos.csv (FOLDER)")
+    command.add_argument("--classes", nargs="+", metavar="LABEL", help="classes to use (default: all)")
+    command.add_argument(
+        "--labels", metavar="REGEX", help="of a flat folder: finds the label in a file's name"
+    )
+    command.add_argument("--run", metavar="NAME", help="results/NAME (default: the folder's name)")
+    command.add_argument(
+        "--test-fraction", type=float, default=0.25, help="share of a class's videos to test with (0.25)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
+    command.add_argument("--force", action="store_true", help="write over what is there")
+
+    command = commands.add_parser("explain", help="show what a network looks at in a video or a live stream")
     command.set_defaults(module="explain")
-    command.add_argument("video", metavar="FILE", help="video file")
+    command.add_argument(
+        "source", metavar="SOURCE", help="video file, number of a camera, or address (rtsp://, http://)"
+    )
     command.add_argument(
         "--weights", required=True, help="weights.safetensors of a run, or what the network knows"
     )
@@ -72,12 +91,35 @@ def _parser() -> argparse.ArgumentParser:
         "--target", help="class to explain, by name or number (default: the network's answer)"
     )
     command.add_argument(
-        "--frames", type=int, default=16, help="frames that the network is shown (default: 16)"
+        "--frames", type=_count, default=16, help="frames that the network is shown (default: 16)"
     )
     command.add_argument(
-        "--size", type=int, default=112, help="their height and width, in pixels (default: 112)"
+        "--size", type=_count, default=112, help="their height and width, in pixels (default: 112)"
     )
-    command.add_argument("--out", default="explanation.mp4", metavar="FILE", help="video to write")
+    command.add_argument("--step", type=_count, default=1, help="distance of these frames (default: 1)")
+    command.add_argument(
+        "--selective", type=float, metavar="SIGMA", help="only relevance that changes in time, above SIGMA"
+    )
+    command.add_argument(
+        "--preset", choices=["corrected", "official", "paper"], default="corrected", help="of the selection"
+    )
+    command.add_argument(
+        "--output", "--out", metavar="FILE", help="video to write (of one clip: explanation.mp4)"
+    )
+    command.add_argument(
+        "--live", action="store_true", help="play a whole file as it would come from a camera"
+    )
+    command.add_argument("--repeat", action="store_true", help="live, and from the beginning at a file's end")
+    command.add_argument("--window", action="store_true", help="live, in a window")
+    command.add_argument("--serve", type=int, metavar="PORT", help="live, as a page on this machine")
+    command.add_argument(
+        "--shown", type=_count, default=256, help="live: height and width shown, in pixels (default: 256)"
+    )
+    command.add_argument(
+        "--statistics",
+        metavar="FILE",
+        help="live: JSON to write of frame rate and latency (explanation.json)",
+    )
 
     command = commands.add_parser(
         "config", help="write config/README.md and the config's JSON schema from the code"
@@ -85,6 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(module="config_docs")
     command.add_argument("--directory", default=".", metavar="DIR", help="the project's root")
     return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 if __name__ == "__main__":

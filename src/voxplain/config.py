@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError, nearest
+from .validity.variants import VARIANT_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -304,6 +305,61 @@ class Relevance(Section):
     timing: Timing = Field(default_factory=Timing)
 
 
+class Validity(Section):
+    """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
+
+    variants: list[str] | None = Field(
+        None, description="Presets and single deviations of both papers to compare with the corrected form; all by default."
+    )
+    videos_per_class: PositiveInt = Field(
+        10, description="Discovery videos per class that variants find concepts in, and randomized networks are shown."
+    )
+    edited_per_class: PositiveInt = Field(4, description="Test videos per class that variants add and remove concepts in.")
+    random_sets: Annotated[int, Field(ge=2)] = Field(10, description="Random sets of variants and of randomized networks.")
+    members: Annotated[int, Field(ge=3)] = Field(
+        20, description="Supervoxels of each concept that are shown to randomized networks."
+    )
+    levels: PositiveInt = Field(6, description="Steps from a random head to a wholly random network.")
+    draws: PositiveInt = Field(2, description="Random networks per step, other classes, and sets of random directions.")
+    explainers: list[Name] | None = Field(
+        None, min_length=1, description="Explainers whose maps are compared with those of random networks; all by default."
+    )
+    maps_per_class: PositiveInt = Field(2, description="Test videos per class of which they are compared.")
+    limit: Share = Field(
+        0.5, description="A method notices a randomization where the whole interval of the similarity lies below this."
+    )
+    clusters: list[Annotated[int, Field(ge=2)]] = Field(
+        [6, 18, 25], description="Other numbers of clusters, for stability."
+    )
+    repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
+
+
+class Faithfulness(Section):
+    """Checks of what explanations claim: perturbation, ablation, motion and time."""
+
+    videos_per_class: PositiveInt = Field(
+        6, description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden."
+    )
+    explainers: list[Name] = Field(
+        ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
+        description="Explainers, by their names under explainers or of a method, whose order is followed; concept "
+        "scores, random masking and a random order always are.",
+    )
+    fills: list[Literal["mean", "blur", "previous"]] = Field(
+        ["mean", "blur", "previous"],
+        min_length=1,
+        description="What hidden voxels show: the input mean, the blurred frame, or what the pixel showed last.",
+    )
+    steps: PositiveInt = Field(8, description="Steps of the curves, from no supervoxel to all.")
+    masks: Annotated[int, Field(ge=2)] = Field(64, description="Random masks of random masking.")
+    subsets: Annotated[int, Field(ge=2)] = Field(16, description="Random subsets of concepts hidden per clip.")
+    followed: list[str] | None = Field(
+        None, description="Videos followed over time; by default the longest edited one of each followed class."
+    )
+    followed_classes: PositiveInt = Field(3, description="Classes followed over time, where no videos are named.")
+    window_step: PositiveInt = Field(4, description="Frames between windows; fewer than a clip's make them overlap.")
+
+
 class Device(Section):
     """Where networks run. No number hangs on it, and no change reruns anything."""
 
@@ -330,6 +386,11 @@ class Config(Section):
     """The whole config."""
 
     run: Name = Field("demo", description="Name of the run: results/<run>/.")
+    parts: list[Literal["concepts", "relevance", "validity"]] = Field(
+        ["concepts", "relevance", "validity"],
+        min_length=1,
+        description="What is computed and put into the report: the first paper, the second, checks of both.",
+    )
     data: Data = Field(default_factory=Data)
     clips: Clips = Field(default_factory=Clips)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
@@ -348,6 +409,8 @@ class Config(Section):
     selective: Selective = Field(default_factory=Selective)
     flow: Flow = Field(default_factory=Flow)
     relevance: Relevance = Field(default_factory=Relevance)
+    validity: Validity = Field(default_factory=Validity)
+    faithfulness: Faithfulness = Field(default_factory=Faithfulness)
     figures: Figures = Field(default_factory=Figures)
     device: Device = Field(default_factory=Device)
     temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = Field(
@@ -363,6 +426,15 @@ class Config(Section):
                 raise ValueError(
                     f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
                 )
+        return section
+
+    @field_validator("validity")
+    @classmethod
+    def _checks_are_there(cls, section: Validity, info: ValidationInfo) -> Validity:
+        for key, known in (("variants", list(VARIANT_NAMES)), ("explainers", list(info.data.get("explainers", {})))):
+            for name in getattr(section, key) or []:
+                if name not in known:
+                    raise ValueError(f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}")
         return section
 
 

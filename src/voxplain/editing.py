@@ -84,7 +84,8 @@ def edits(
 
     Strategies: ``top`` takes the k most important concepts of the clip's class, ``least`` the k least
     important, ``random`` k concepts at random, and ``random_volume`` single supervoxels at random until
-    they cover as many voxels as the top k do (concepts on top may just be bigger).
+    they cover as many voxels as the top k do (concepts on top may just be bigger). A class with fewer
+    than k concepts gives all of them, so that every k is judged on the same videos.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def edits(
     least = covered(ranking[::-1])
     random = [covered(rng.permutation(ranking)) for _ in range(draws)]
     volume = [_random_until(labels, supervoxels, rng.permutation(len(supervoxels))) for _ in range(draws)]
-    for k in range(1, min(k_max, len(ranking)) + 1):
+    for k in range(1, k_max + 1):
         yield Edit("top", 0, k, top < k)
         yield Edit("least", 0, k, least < k)
         for draw in range(draws):

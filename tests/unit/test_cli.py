@@ -245,6 +245,26 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ),
         ({"cavs": {"set_size": 500}}, ["set_size is 500, but random sets are drawn from 144 supervoxels"]),
         ({"cavs": {"negatives": "clips"}}, ["set_size is 20, but random sets are drawn from 6 clips"]),
+        (
+            {"relevance": {"relevant": {"threshold": 1}}},
+            ["relevance.relevant.threshold is 1, but no voxel has more than 1"],
+        ),
+        ({"flow": {"moving": {"threshold": 300, "unit": "rendered"}}}, ["flow.moving.threshold: 300"]),
+        ({"flow": {"moving": {"sweep": [1, 50]}}}, ["flow.moving.sweep: 50 is more than anything can move"]),
+        # 8 x 32 x 32 voxels: one that differs from all others lies sqrt(8191) = 90.5 deviations off.
+        ({"selective": {"sigma": 91}}, ["selective.sigma: no voxel of 8192 can lie 91 standard deviations"]),
+        (
+            {"scores": {"random_concepts": 38}},
+            ["p-values are at least 0.0513", "scores.alpha is 0.05", "Raise it to 39 or more"],
+        ),
+        (
+            {"data": {"adapter": "embedded"}},
+            ["data.adapter is embedded, which makes its own videos", "init FOLDER"],
+        ),
+        (
+            {"data": {"adapter": None, "options": {"classes": 6, "train_per_class": 60}}},
+            ["data.options: classes, train_per_class are options of the embedded data", "real_clips.yaml"],
+        ),
         ({"editing": {"k_max": 5}}, ["k_max is 5, but a class has at most 4 concepts"]),
     ],
     ids=str,
@@ -321,6 +341,29 @@ def test_a_disk_that_is_too_small(project, monkeypatch):
     assert "GB are free: make room" in project.check()
 
 
+def test_a_gpu_that_is_asked_for_and_not_there(project, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "float32 is used" in project.check(
+        {"models": {"r3d": {"training": {"precision": "bfloat16"}}}}, code=0
+    )
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert "CUDA_VISIBLE_DEVICES asks for GPU 0, and there is none" in project.check()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # hides all: the CPU is asked for
+    project.check(code=0)
+
+
+def test_impossible_thresholds_are_told_only_beyond_the_edge(project):
+    edge = {
+        "selective": {"sigma": 90},
+        "scores": {"random_concepts": 39},
+        "relevance": {"relevant": {"threshold": 0.99}},
+        "flow": {"moving": {"sweep": [45]}},  # a square of 32 pixels has a diagonal of 45.25
+    }
+    project.check(edge, code=0)
+
+
 def test_a_thousand_videos_take_less_than_ten_seconds(project, tmp_path):
     rows = ["path,label,split"]
     (tmp_path / "many").mkdir()
@@ -351,6 +394,63 @@ def test_slow_files_are_sampled_and_the_rest_looked_up(tmp_path):
     found = checks.probe_all(paths, seconds=0.1, probe=slow)
     assert isinstance(found[paths[-1]], VideoError)  # told however late it comes
     assert 1 < len(found) < 200
+
+
+# init
+
+
+def test_init_then_check_of_a_folder_per_class(project, tmp_path, capsys):
+    shutil.rmtree(tmp_path / "videos/test")
+    (tmp_path / "videos/train").rename(tmp_path / "mine")
+    text = call("init", tmp_path / "mine", capsys=capsys)
+    assert f"wrote {tmp_path / 'mine/videos.csv'}" in text and "kick: 2 to train with, 1 to test with" in text
+    # The next commands can be copied as they stand.
+    commands = text.partition("Next:\n")[2].split("\n")
+    assert commands[0].split() == ["python", "-m", "voxplain", "check", str(tmp_path / "mine/config.yaml")]
+    found = call("check", tmp_path / "mine/config.yaml", "--directory", tmp_path, capsys=capsys)
+    assert "no problems. 6 videos (4 to train with, 2 to test with) of 2 classes" in found
+    first = (tmp_path / "mine/videos.csv").read_text()
+    assert first.splitlines()[0] == "path,label,split" and str(tmp_path) not in first  # can be moved
+
+
+def test_init_does_not_overwrite_a_config(project, tmp_path, capsys):
+    call("init", project.folder, "--into", tmp_path / "new", capsys=capsys)
+    before = (tmp_path / "new/config.yaml").read_bytes()
+    text = call("init", project.folder, "--into", tmp_path / "new", "--run", "other", code=1, capsys=capsys)
+    assert "is there already: add --force" in text and (tmp_path / "new/config.yaml").read_bytes() == before
+    call("init", project.folder, "--into", tmp_path / "new", "--run", "other", "--force", capsys=capsys)
+    assert yaml.safe_load((tmp_path / "new/config.yaml").read_text())["run"] == "other"
+
+
+def test_init_of_a_flat_folder_needs_a_hint(tmp_path, capsys):
+    (tmp_path / "flat").mkdir()
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    for label in ("kick", "punch"):
+        for number in range(8):
+            os.link(tmp_path / "square.mp4", tmp_path / f"flat/{label}_{number}.mp4")
+    assert "--labels" in call("init", tmp_path / "flat", code=1, capsys=capsys)
+    assert "no regular" in call("init", tmp_path / "flat", "--labels", "(", code=1, capsys=capsys)
+    assert "finds no label in" in call("init", tmp_path / "flat", "--labels", "^kick", code=1, capsys=capsys)
+    call("init", tmp_path / "flat", "--labels", "^([a-z]+)_", capsys=capsys)
+    rows = [line.split(",") for line in (tmp_path / "flat/videos.csv").read_text().splitlines()[1:]]
+    assert {(label, path.split("_")[0]) for path, label, _ in rows} == {("kick", "kick"), ("punch", "punch")}
+    assert [sum(row[1:] == [label, "test"] for row in rows) for label in ("kick", "punch")] == [2, 2]
+
+
+def test_init_keeps_a_table_and_says_what_is_wrong(project, tmp_path, capsys):
+    table = tmp_path / "videos/videos.csv"
+    rows = [f"{split}/{label}/{label}{n}.mp4,{label},{split}" for label in ("kick", "punch")
+            for split, n in (("train", 0), ("train", 1), ("test", 0))]  # fmt: skip
+    table.write_text("\n".join(["path,label,split", *rows, "train/kick/kick2.mp4,slap,train"]))
+    assert "'slap' has 1 video, none to test with" in call("init", project.folder, code=1, capsys=capsys)
+    text = call("init", project.folder, "--classes", "kick", "punch", capsys=capsys)
+    assert f"kept {table}" in text
+    config = yaml.safe_load((project.folder / "config.yaml").read_text())
+    assert config["data"]["classes"] == ["kick", "punch"] and config["data"]["path"] == str(table)
+    assert "two classes or more" in call(
+        "init", project.folder, "--classes", "kick", "--force", code=1, capsys=capsys
+    )
+    assert "There is no folder" in call("init", tmp_path / "nowhere", code=1, capsys=capsys)
 
 
 # explain

@@ -94,7 +94,7 @@ def test_ridge_without_shrinkage_is_fishers_discriminant():
 
 def test_ridge_is_the_same_with_more_dimensions_than_samples():
     positives, negatives = pairs(size=4, d=6)
-    small, offset = CLASSIFIERS["ridge"].function(positives, negatives)
+    small, offset = CLASSIFIERS["ridge"].function(positives, negatives, shrinkage=0.1)
     zeros = np.zeros((3, 4, 14))  # dimensions without variance: the other branch, the same problem
     padded = [np.concatenate([side, zeros], axis=2) for side in (positives, negatives)]
     scale = 6 / 20  # the mean variance is over more dimensions

@@ -200,6 +200,7 @@ EMBEDDED = {
 }
 OTHERS = {
     "run": "b",
+    "parts": ["concepts"],
     "seeds": [0, 1],
     "data.adapter": None,  # changes with data.path
     "data.path": "other.csv",
@@ -232,6 +233,11 @@ OTHERS = {
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run
     "figures.videos": ["a"],
+    "validity.variants": ["paper"],
+    "validity.videos_per_class": 2,
+    "validity.edited_per_class": 2,
+    "validity.explainers": ["dtd"],
+    "validity.clusters": [5],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }

@@ -15,10 +15,27 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from voxplain.figures import STYLES
-from voxplain.report import TEMPLATES, formats, templates_hash, words
-from voxplain.report.builder import Picture, Provenance, build_report, editing_grid
+from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
+from voxplain.report.browsers import concept_browser, relevance_browser
+from voxplain.report.builder import Check, Found, Provenance, build_report, editing_grid
+from voxplain.report.charts import COLORS, SHAPES, look
+from voxplain.report.strips import (
+    clip_strip,
+    mask_strip,
+    read_strip,
+    relevance_strip,
+    selection_levels,
+    selection_strip,
+    shown_frames,
+)
 
-CONFIG = {"run": "made-up", "seeds": [0], "scores": {"alpha": 0.05}, "figures": {"concepts": 1}}
+CONFIG = {
+    "run": "made-up",
+    "seeds": [0],
+    "scores": {"alpha": 0.05, "rank_by": "effect"},
+    "selective": {"sigma": 2.0},
+    "flow": {"moving": {"threshold": 0.5}},
+}
 EVIL = '<script>alert("x")</script>'
 
 
@@ -58,7 +75,7 @@ def scores_table(label="kick") -> pd.DataFrame:
     rows = [(3, 0.98, 1, 0.005, True), (0, 0.5, 2, 0.8, False), (1, 0.02, 3, 0.005, True)]
     table = pd.DataFrame(rows, columns=["concept", "score", "rank", "p_adjusted", "significant"])
     return table.assign(
-        model="r3d", seed=0, layer="layer3", score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41,
+        model="r3d", seed=0, layer="layer3", effect=[0.347, 0.1, -0.2], score_sd=0.02, p_value=0.01, n_supervoxels=60, n_videos=41,
         cav_accuracy=0.93,
         **{"class": label},
     )  # fmt: skip
@@ -94,18 +111,103 @@ def provenance(**config) -> Provenance:
     return Provenance({**CONFIG, **config}, "abc123-dirty", {"concept_scores": made}, stages)
 
 
-@pytest.fixture
-def pictures(tmp_path) -> list[Picture]:
-    found = []
-    for kind, about in {
-        "concept_addition": {},
-        "concept_removal": {},
-        "concepts": {"model": "r3d", "seed": 0, "layer": "layer3", "class": "kick"},
-    }.items():
-        path = tmp_path / f"{kind}.png"
-        Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)).save(path)
-        found.append(Picture(str(path), kind, about))
-    return found
+def motion_tables() -> dict[str, pd.DataFrame]:
+    """All tables of the second paper, of one network and two explainers."""
+    nan = np.nan
+    both = [("dtd", False), ("dtd", True), ("gradcam", False), ("gradcam", True)]
+    precision = [
+        (0.72, 0.65, 0.79, 0.31, 0.2779), (0.91, 0.88, 0.94, 0.31, 0.4109),
+        (0.315, 0.27, 0.36, 0.31, 0.2816), (0.56, 0.44, 0.68, 0.31, nan),
+    ]  # fmt: skip
+    rows = [
+        {"model": "r3d", "method": method, "selective": selective, "mean": mean, "ci_low": low, "ci_high": high,
+         "sd": 0.1234, "base_rate": base, "lift": mean / base, "n_clips": 12, "n_videos": 12, "n_empty": 0,
+         "published_mean": paper, "published_sd": 0.17}
+        for (method, selective), (mean, low, high, base, paper) in zip(both, precision, strict=True)
+    ]  # fmt: skip
+    agreement = {"model": "r3d", "method_a": "dtd", "method_b": "gradcam", "mean": 0.41, "ci_low": 0.3, "ci_high": 0.5,
+                 "sd": 0.14, "n_clips": 12, "published_mean": 0.3661, "published_sd": 0.1384}  # fmt: skip
+    selectivity = [
+        {"model": "r3d", "method": method, "sigma": 2.0, "area_mean": 0.059, "area_ci_low": 0.05, "area_ci_high": 0.07,
+         "relevance_mean": 0.306, "relevance_ci_low": 0.28, "relevance_ci_high": 0.33, "n_clips": 12,
+         "published_area_mean": 0.0123, "published_relevance_mean": nan}
+        for method in ("dtd", "gradcam")
+    ]  # fmt: skip
+    share = [
+        {"model": "r3d", "method": method, "share": "relevance", "mean": mean, "ci_low": mean - 0.1, "ci_high": mean + 0.1,
+         "n_videos": 12}
+        for method, mean in (("dtd", 0.306), ("gradcam", 0.086))
+    ]  # fmt: skip
+    overhead = [
+        {"model": "r3d", "method": method, "selective": selective, "mean_ms": 12.345, "sd_ms": 0.5, "device": "cpu",
+         "batch": 1, "n": 5, "published_mean_ms": 137.0, "published_sd_ms": 2.0}
+        for method, selective in both
+    ]  # fmt: skip
+    sweep = [
+        {"model": "r3d", "method": method, "sigma": sigma, "flow_threshold": threshold, "precision": 0.5 + 0.1 * step,
+         "base_rate": 0.31, "lift": (0.5 + 0.1 * step) / 0.31, "area_share": 0.4 - 0.1 * step,
+         "relevance_share": 0.9 - 0.2 * step, "n_clips": 12, "n_empty": 0}
+        for method in ("dtd", "gradcam")
+        for step, sigma in enumerate((nan, 0.0, 1.0, 2.0))
+        for threshold in (0.25, 0.5)
+    ]  # fmt: skip
+    truth = [
+        {"model": "r3d", "method": "dtd", "selective": False, "target": target, "precision": 0.81, "recall": 0.3,
+         "iou": 0.2, "auroc": 0.9, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
+         "recall_ci_high": 0.4, "base_rate": 0.121}
+        for target in ("actor", "moving")
+    ]  # fmt: skip
+    error = [{"method": "dis", "epe": 0.3, "ms_per_frame": 1.2, "n_clips": 6, "best": True}]
+    found = {
+        "motion_precision": rows, "baseline_agreement": [agreement], "selectivity": selectivity,
+        "selected_share": share, "explanation_overhead": overhead, "motion_sweep": sweep,
+        "ground_truth_precision": truth, "flow_error": error,
+    }  # fmt: skip
+    return {name: pd.DataFrame(rows) for name, rows in found.items()}
+
+
+def made_up_clip(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (4, 12, 16, 3), dtype=np.uint8)
+
+
+def concept_clips(label="kick") -> dict:
+    """Two examples of each of the three concepts of `scores_table`."""
+    mask = np.zeros((4, 12, 16), bool)
+    mask[:, 3:6, 4:9] = True
+    names = ("a 0", "b 0")
+    concepts = [
+        {"model": "r3d", "seed": 0, "layer": "layer3", "class": label, "concept": concept,
+         "examples": [{"clip": name, "video": name[0], "mask": mask_strip(mask)} for name in names]}
+        for concept in (0, 1, 3)
+    ]  # fmt: skip
+    return {
+        "clips": {name: clip_strip(made_up_clip(n)) for n, name in enumerate(names)},
+        "concepts": concepts,
+    }
+
+
+def relevance_clips() -> dict:
+    relevance = np.linspace(-0.5, 1, 4 * 12 * 16).reshape(4, 12, 16).astype(np.float32)
+    levels = np.arange(4 * 12 * 16).reshape(4, 12, 16).astype(np.uint8) % 4
+    clip = clip_strip(made_up_clip()) | {"moving": mask_strip(relevance > 0.5), "video": "a", "label": "kick"}
+    maps = {"relevance": relevance_strip(relevance), "levels": selection_strip(levels)}
+    explained = {"model": "r3d", "seed": 0, "clip": "a 0", "maps": {"dtd": maps, "gradcam": maps}}
+    return {
+        "sigmas": [0.0, 1.0, 2.0],
+        "sigma": 2.0,
+        "threshold": 0.5,
+        "clips": {"a 0": clip},
+        "explained": [explained],
+    }
+
+
+def everything(label="kick") -> Found:
+    check = pd.DataFrame(
+        {"layer": ["layer3", "fc"], "rank_correlation": [0.1234567, -2.5e-7], "passed": [True, False]}
+    )
+    tables = all_tables(label) | motion_tables() | {"model_randomization": check}
+    about = Check("model_randomization", "Randomized networks", "Maps must change with the network.")
+    return Found(tables, concept_clips(label), relevance_clips(), [about])
 
 
 class Page(HTMLParser):
@@ -116,20 +218,35 @@ class Page(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.elements, self.open, self.words = [], [], []
+        self.cells, self._table, self._cell = [], None, None
         self.feed(page)
         assert not self.open, f"never closed: {self.open}"
 
     def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
+        attributes = dict(attributes)
+        self.elements.append((tag, attributes))
+        self._table = attributes.get("data-table", self._table)
+        if "data-value" in attributes:
+            self._cell = [attributes.get("data-of", self._table), attributes, ""]
+            self.cells.append(self._cell)
         if tag not in self.VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.handle_endtag(tag)
+
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        if tag == "span":
+            self._cell = None
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script", "title"):
             self.words.append(data)
+            if self._cell is not None and "data-of" not in self._cell[1]:
+                self._cell[2] += data
 
     @property
     def text(self) -> str:
@@ -139,14 +256,14 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-@pytest.fixture
-def page(pictures) -> Page:
-    return Page(build_report(all_tables(), pictures, provenance()))
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(build_report(everything(), provenance()))
 
 
 def test_the_answer_is_what_the_tables_say(page):
     for sentence in (
-        "In part: the concepts that score highest do not always matter more than others. Of 4 comparisons "
+        "In part: the concepts that are ranked highest do not always matter more than others. Of 4 comparisons "
         "with random and "
         "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot "
         "be told from chance.",
@@ -160,7 +277,7 @@ def test_the_answer_is_what_the_tables_say(page):
         "With its most important concepts hidden, r3d (layer3) is right less often than with the least "
         "important ones "
         "(−20.0 points, −30.0 to −10.0), and more often than with random ones (+5.0 points, +1.0 to +9.0).",
-        "Of 3 concepts of r3d (layer3), 2 score differently from random concepts (false discovery rate 5 %).",
+        "Of 3 concepts of r3d (layer3), 2 can be told from random concepts (false discovery rate 5 %).",
         "1 video was set aside; the reasons are below.",
     ):
         assert sentence in page.text
@@ -194,6 +311,58 @@ def test_several_seeds_and_dead_classes_are_told():
     assert sentence.endswith("It recognizes no video of punch.")
 
 
+def same(written: str, value: object) -> bool:
+    """Whether a text is a value, rounded: as it is, or in percent."""
+    if isinstance(value, (bool, np.bool_)):
+        return written == ("yes" if value else "no")
+    if isinstance(value, str):
+        return written in (value, words.strategy(value), panels.title_of(value))
+    if value is None or np.isnan(value):
+        return written == "–"
+    if written == "< 0.001":
+        return value < 0.001
+    number = written.replace("−", "-").lstrip("+")
+    unit = 10.0 ** -len(number.partition("e")[0].partition(".")[2]) * float(
+        f"1e{number.partition('e')[2] or 0}"
+    )
+    return any(abs(float(number) - factor * value) <= 0.5001 * unit for factor in (1, 100))
+
+
+def check_cells(page: Page, tables: dict[str, pd.DataFrame]) -> None:
+    """Every number of the page is its cell of a table, and every row of a table is there."""
+    assert len(page.cells) > 100
+    seen: dict[str, set[int]] = {}
+    for name, attributes, text in page.cells:
+        if not name:  # times of stages, which are no table of the run
+            continue
+        row, column = int(attributes["data-row"]), attributes["data-column"]
+        ours, _, papers = column.partition("-")
+        value = tables[name].loc[row, ours]
+        if papers:
+            value = value - tables[name].loc[row, papers]
+        if isinstance(value, (float, np.floating)) and not np.isnan(value):
+            assert float(attributes["data-value"]) == pytest.approx(value, rel=1e-12), (name, row, column)
+        if "data-of" not in attributes:
+            assert same(text, value), (name, row, column, text, value)
+            seen.setdefault(name, set()).add(row)
+    for name, table in tables.items():
+        assert seen.get(name, set()) == set(table.index) or name == "motion_sweep", name
+
+
+def test_every_number_of_the_page_is_its_cell_of_a_table(page):
+    check_cells(page, everything().tables)
+    drawn = [attributes for name, attributes, _ in page.cells if name == "motion_sweep"]
+    assert {int(a["data-row"]) for a in drawn} == {3, 5, 7, 11, 13, 15} | {6, 14}  # what the charts hold
+
+
+def test_a_wrong_number_would_be_found(page):
+    tables = dict(everything().tables)
+    tables["concept_gaps"] = tables["concept_gaps"].assign(gap=lambda t: t["gap"] + 0.001)
+    with pytest.raises(AssertionError):
+        check_cells(page, tables)
+    assert not same("81.7", 0.8161) and same("81.7", 0.8167) and same("−2.5e-07", -2.5e-7)
+
+
 def test_every_number_of_the_tables_is_in_the_page(page):
     tables = all_tables()
     for name in ("concept_addition", "concept_removal"):
@@ -202,19 +371,15 @@ def test_every_number_of_the_tables_is_in_the_page(page):
                 f"{100 * row['accuracy']:.1f} {100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}"
                 in page.text
             )
-            if row["published"] == row["published"]:
-                difference = 100 * (row["accuracy"] - row["published"])
-                written = f"{difference:+.1f}".replace("-", "−")
-                assert f"paper {100 * row['published']:.1f}, {written}" in page.text
-    assert "unedited 81.7 (paper 75.6)" in page.text
-    assert "1 3 0.98 0.02 0.005 yes 60 41 93.0" in page.text  # a concept
+    assert "unedited 81.7 (paper 75.6 )" in page.text
+    assert "1 3 0.35 0.98 0.02 0.005 yes 60 41 93.0" in page.text  # a concept
     assert "train_model 2 1 h 2 min 5 s 812" in page.text
     assert "abc123-dirty" in page.text and "torch 9.9.9" in page.text and "alpha: 0.05" in page.text
 
 
 def test_tables_can_be_taken_along(page):
     found = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
-    for name, table in all_tables().items():
+    for name, table in everything().tables.items():
         content = base64.b64decode(found[f"{name}.csv"].removeprefix("data:text/csv;base64,"))
         pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), table, check_dtype=False)
 
@@ -224,36 +389,181 @@ def test_nothing_is_loaded_from_elsewhere(page):
         for name in ("src", "href", "srcset", "poster", "action"):
             assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
     assert not re.search(r"url\(|@import", (TEMPLATES / "style.css").read_text())
+    assert not re.search(r"fetch|XMLHttp|import\b|https?:|eval\(", (TEMPLATES / "page.js").read_text())
     (policy,) = [
         meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
     ]
     assert policy.startswith("default-src 'none';")
 
 
-def test_pictures_are_in_the_page_and_described(page):
-    images = page.all("img")
-    assert len(images) == 3
-    for image in images:
-        decoded = Image.open(io.BytesIO(base64.b64decode(image["src"].partition("base64,")[2])))
-        assert decoded.format == "WEBP" and decoded.size == (40, 30)
-    shown, _, concepts = (image["alt"] for image in images)
-    assert (
-        "with 1 to 2 concepts shown" in shown
-        and "most important 61.0, 62.0" in shown
-        and "unedited 81.7" in shown
-    )
-    # One concept from either end, as the config says.
-    assert (
-        "rank 1, score 0.98, in 41 videos; rank 3, score 0.02, in 41 videos" in concepts
-        and "rank 2" not in concepts
-    )
+def test_pictures_and_charts_are_described(page):
+    (still,) = page.all("img")
+    decoded = Image.open(io.BytesIO(base64.b64decode(still["src"].partition("base64,")[2])))
+    assert decoded.format == "WEBP" and decoded.size == (16 * 16, 12 * 16)
+    assert "video a with the supervoxel of the most important concept outlined, score 0.98" in still["alt"]
+    charts = [attributes for attributes in page.all("svg") if attributes.get("role") == "img"]
+    texts = [attributes["aria-label"] for attributes in charts]
+    assert all(len(text) > 40 for text in texts)
+    shown = next(text for text in texts if "concepts shown" in text)
+    assert "with 1 to 2 concepts shown" in shown and "most important 61.0, 62.0" in shown
+    assert any("Grad-CAM 31.5 (27.0 to 36.0), chance 31.0" in text for text in texts)
+    for attributes in page.all("svg"):
+        assert attributes.get("role") == "img" or attributes.get("aria-hidden") == "true"
+    for canvas in page.all("canvas"):
+        assert canvas["role"] == "img" and canvas["aria-label"]
 
 
-def test_pictures_that_take_too_much_room_are_named(pictures):
-    page = Page(build_report(all_tables(), pictures, provenance(), picture_bytes=0))
-    assert not page.all("img")
-    for picture in pictures:
-        assert f"see {picture.path}" in page.text
+def test_clips_that_take_too_much_room_are_counted():
+    page = build_report(everything(), provenance(), clip_bytes=0)
+    assert "6 clips were left out" in page and "1 explained clips were left out" in page
+    clip = len(concept_clips()["clips"]["a 0"]["image"]) + len(
+        concept_clips()["concepts"][0]["examples"][0]["mask"]
+    )
+    some = concept_browser(concept_clips(), all_tables(), clip + 200)
+    # The nearest example of the top concept comes first.
+    assert [[e["clip"] for e in c["examples"]] for c in some["concepts"]] == [["a 0"], [], []]
+    assert some["left_out"] == 5 and list(some["clips"]) == ["a 0"]
+
+
+def test_the_concept_browser_has_the_tables_numbers():
+    motion = pd.DataFrame(
+        {
+            "model": "r3d",
+            "layer": "layer3",
+            "class": "kick",
+            "concept": [0, 1, 3],
+            "moving_share": [0.1, 0.2, 0.345],
+        }
+    )
+    browser = concept_browser(concept_clips(), all_tables() | {"concept_motion": motion}, 10**6)
+    assert [c["rank"] for c in browser["concepts"]] == [1, 2, 3] and browser["left_out"] == 0
+    first = browser["concepts"][0]
+    assert first["text"].pop("effect") == "0.35"
+    assert (first["concept"], first["score"], first["motion"], first["total"]) == (3, 0.98, "34.5", 3)
+    assert first["text"] == {
+        "score": "0.98 ± 0.02",
+        "p": "0.005",
+        "supervoxels": "60",
+        "videos": "41",
+        "accuracy": "93.0",
+    }
+    scores = scores_table()
+    assert all(scores.loc[c["row"], "concept"] == c["concept"] for c in browser["concepts"])
+    assert concept_browser(None, all_tables(), 1) is None and concept_browser(concept_clips(), {}, 1) is None
+
+
+def test_the_relevance_browser_has_the_tables_numbers():
+    browser = relevance_browser(relevance_clips(), motion_tables(), 10**6)
+    steps = browser["sweep"]["r3d dtd"]
+    assert browser["sweep"]["threshold"] == 0.5
+    assert [step["precision"] for step in steps] == [
+        "50.0",
+        "60.0",
+        "70.0",
+        "80.0",
+    ]  # whole map, then sigma 0, 1, 2
+    assert steps[3]["relevance_share"] == "30.0" and steps[3]["lift"] == "2.58" and steps[3]["row"] == 7
+    assert len(base64.b64decode(browser["heat"])) == 768
+    without = relevance_browser(relevance_clips(), {}, 10**6)
+    assert without["sweep"] == {} and relevance_browser(None, {}, 1) is None
+
+
+@given(st.integers(1, 3), st.integers(2, 9), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=20)
+def test_strips_keep_masks_and_levels_exactly(frames, side, seed):
+    values = np.random.default_rng(seed).integers(0, 9, (frames, side, side + 1), dtype=np.uint8)
+    np.testing.assert_array_equal(read_strip(selection_strip(values), frames), values)
+    np.testing.assert_array_equal(read_strip(mask_strip(values > 4), frames) > 0, values > 4)
+
+
+def test_strips_are_no_larger_than_shown():
+    strip = clip_strip(np.full((64, 224, 448, 3), 90, np.uint8))
+    assert (strip["frames"], strip["height"], strip["width"]) == (32, 56, 112)
+    np.testing.assert_allclose(read_strip(strip["image"], 32, gray=False), 90, atol=3)
+    assert read_strip(mask_strip(np.ones((64, 224, 448), bool)), 32).shape == (32, 56, 112)
+    assert shown_frames(5).tolist() == [0, 1, 2, 3, 4] and shown_frames(64)[[0, -1]].tolist() == [0, 63]
+
+
+def test_relevance_is_drawn_as_the_root_of_its_share():
+    relevance = np.zeros((1, 20, 20), np.float32)
+    relevance[0, :10], relevance[0, 10:] = 4.0, 1.0
+    relevance[0, 0] = -9.0
+    gray = read_strip(relevance_strip(relevance), 1)[0].astype(int)
+    assert abs(gray[5, 10] - 255) <= 4 and abs(gray[16, 10] - 128) <= 4
+    assert (read_strip(relevance_strip(-np.ones((1, 8, 8))), 1) == 0).all()
+
+
+def test_levels_say_at_which_thresholds_a_voxel_is_selected():
+    from voxplain.motion.selective import selective_sweep
+
+    relevance = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
+    sigmas = [0, 0.5, 1, 2]
+    swept = selective_sweep(relevance, sigmas, "corrected")
+    levels = selection_levels(swept)
+    for n, selected in enumerate(swept):
+        np.testing.assert_array_equal(levels >= n + 1, selected != 0)
+
+
+def test_looks_differ():
+    assert len({look(n) for n in range(42)}) == 42
+    assert set(SHAPES.values()) == {look(n)[1] for n in range(6)} and look(0)[0] == COLORS[0]
+
+
+@pytest.mark.parametrize(
+    "low, high, expected", [(0.4, 0.6, "more"), (0.1, 0.2, "less"), (0.2, 0.4, "no"), (0.3, 0.4, "no"), (np.nan, np.nan, "no")]
+)  # fmt: skip
+def test_motion_verdicts(low, high, expected):
+    row = pd.Series({"ci_low": low, "ci_high": high, "base_rate": 0.3})
+    assert words.motion_verdict(row) == expected
+
+
+def test_motion_in_words(page):
+    for sentence in (
+        "Only some explanations call relevant what moves more often than chance would have it. Of 2 pairs of a "
+        "network and an explainer, 1 lie above chance, 0 below, and 1 cannot be told from it.",
+        "Of the voxels that the explanations of r3d call relevant, 31.5 to 72.0 % move, against 31.0 % of all "
+        "voxels; of those that selective relevance keeps, 56.0 to 91.0 % do. 8.6 to 30.6 % of the relevance "
+        "changes in time by more than 2 σ.",
+        "81.0 % of what the explanations of r3d call relevant lies on the shape that acts, which fills 12.1 % of "
+        "the videos.",
+        "One network of each kind was trained (seed 0)",
+    ):
+        assert sentence in page.text
+    table = motion_tables()["motion_precision"]
+    for change, start in ((0.9, "What the explanations call relevant moves"), (-1, "It cannot be shown")):
+        moved = {"motion_precision": table.assign(ci_low=change, ci_high=2 + change)}
+        assert words.motion_headline(moved).startswith(start)
+    assert words.motion_headline({}) == ""
+
+
+def test_a_run_shows_what_it_has():
+    def titles(found):
+        page = Page(build_report(found, provenance()))
+        return page.text, [a["href"] for a in page.all("a") if a["href"].startswith("#section")]
+
+    text, _ = titles(Found(all_tables(), concept_clips()))
+    assert "Concept browser" in text and "Relevance browser" not in text and "motion" not in text.lower()
+    text, _ = titles(Found(motion_tables() | {"model_accuracy": accuracy_table()}, None, relevance_clips()))
+    assert (
+        "Relevance browser" in text
+        and "Concept browser" not in text
+        and "Where DTD finds what counts for r3d" in text
+    )
+    text, _ = titles(everything())
+    assert "Can it be trusted? Randomized networks Maps must change with the network." in text
+    text, _ = titles(Found(all_tables()))
+    assert "All scores" in text  # without clips too
+
+
+def test_a_check_shows_its_figure(tmp_path):
+    path = tmp_path / "figure.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)).save(path)
+    table = pd.DataFrame({"a": [0.5]})
+    check = Check("some_check", "Some check", "It means something.", str(path))
+    (image,) = Page(build_report(Found({"some_check": table}, checks=[check]), provenance())).all("img")
+    assert image["alt"].startswith("Some check: It means something.") and image["src"].startswith(
+        "data:image/webp"
+    )
 
 
 def test_structure_serves_keyboard_and_screen_reader(page):
@@ -266,7 +576,11 @@ def test_structure_serves_keyboard_and_screen_reader(page):
     for section in page.all("section"):
         assert section["aria-labelledby"] in ids
     for region in page.all("div"):
-        assert region["tabindex"] == "0" and region["role"] == "region" and region["aria-label"]
+        if region.get("class") in ("scroll", "list"):
+            assert region["tabindex"] == "0" and region["role"] == "region" and region["aria-label"]
+    labels = {a["for"] for a in page.all("label")}
+    for tag in ("select", "input"):
+        assert {a["id"] for a in page.all(tag)} <= labels
     assert len(page.all("table")) == len(page.all("caption"))
     assert len(page.all("details")) == len(page.all("summary")) > 0
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
@@ -277,17 +591,17 @@ def test_structure_serves_keyboard_and_screen_reader(page):
         assert th["scope"] in ("row", "col")
 
 
-def test_names_from_data_are_text_not_markup(pictures):
-    page = build_report(all_tables(EVIL), pictures, provenance(run="made-up"))
+def test_names_from_data_are_text_not_markup():
+    page = build_report(everything(EVIL), provenance(run="made-up"))
     assert "alert" in Page(page).text and EVIL not in page
 
 
 def test_sections_without_their_tables_are_left_out():
-    page = Page(build_report({"model_accuracy": accuracy_table()}, [], provenance()))
+    page = Page(build_report(Found({"model_accuracy": accuracy_table()}), provenance()))
     titles = [a for a in page.all("a") if a["href"].startswith("#section")]
     assert len(titles) == 3  # the answer, accuracy and provenance
     assert "Adding and removing" not in page.text and "set aside" not in page.text
-    Page(build_report({}, [], Provenance(CONFIG, None, {}, pd.DataFrame())))
+    Page(build_report(Found({}), Provenance(CONFIG, None, {}, pd.DataFrame())))
 
 
 def test_a_new_section_is_one_file(tmp_path, monkeypatch):
@@ -300,14 +614,13 @@ def test_a_new_section_is_one_file(tmp_path, monkeypatch):
     monkeypatch.setattr(builder, "TEMPLATES", tmp_path / "templates")
     monkeypatch.setattr("voxplain.report.TEMPLATES", tmp_path / "templates")
     assert templates_hash() == before
-    (tmp_path / "templates/sections/50_relevance.html.j2").write_text(
-        '{% set title = "Relevance" %}{% if "motion_precision" in tables %}'
-        '<p>{{ tables.motion_precision["mean"][0] | percent }}</p>{% endif %}'
+    (tmp_path / "templates/sections/75_more.html.j2").write_text(
+        '{% set title = "More" %}{% if "more" in tables %}<p>{{ tables.more["mean"][0] | percent }}</p>{% endif %}'
     )
     assert templates_hash() != before
-    tables = all_tables() | {"motion_precision": pd.DataFrame({"mean": [0.6543]})}
-    text = Page(build_report(tables, [], provenance())).text
-    assert "Relevance 65.4 Videos set aside" in text
+    tables = all_tables() | {"more": pd.DataFrame({"mean": [0.6543]})}
+    text = Page(build_report(Found(tables), provenance())).text
+    assert "More 65.4 Videos set aside" in text
 
 
 def test_the_grid_has_the_papers_form():
@@ -359,11 +672,11 @@ def test_luminance_contrast_of_text():
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
-    themes = re.findall(r":root \{(.*?)\}", (TEMPLATES / "style.css").read_text(), re.DOTALL)
-    assert len(themes) == 2
-    for theme in themes:
-        colors = dict(re.findall(r"--(\w+): (#\w{6})", theme))
+    colors = re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", (TEMPLATES / "style.css").read_text())
+    assert len(colors) == 6
+    for theme in (1, 2):
+        chosen = {color[0]: color[theme] for color in colors}
         for text in ("ink", "faint", "link"):
             for ground in ("paper", "panel"):
-                light, dark = sorted((luminance(colors[text]), luminance(colors[ground])), reverse=True)
+                light, dark = sorted((luminance(chosen[text]), luminance(chosen[ground])), reverse=True)
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)

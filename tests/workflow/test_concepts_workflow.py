@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,10 +44,8 @@ def planned(folder, *arguments, **options):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    snakemake(folder, "concepts")
-    return folder
+def finished(concept_run):
+    return concept_run
 
 
 def tables(folder):
@@ -95,6 +94,19 @@ def test_every_number_can_be_had_from_the_answers_per_video(finished):
 
 def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
+
+
+def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report, finished):
+    snakemake(finished, "all", "--report", "snakemake.html", "--config", "parts=[concepts]")
+    text = (finished / "snakemake.html").read_text(encoding="utf-8")
+    for words in (
+        "Accuracy of edited clips",  # a category
+        "r3d, layer3, seed 0",  # a subcategory
+        "concept_removal",  # a label
+        "one supervoxel of the concept",  # a caption
+        "What the networks of run",
+    ):
+        assert words in text
 
 
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
@@ -170,3 +182,12 @@ def test_a_wrong_config_says_the_mend(tmp_path, setting, message):
     assert done.returncode != 0
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_of_artifacts_names_every_column(finished):
+    entries = re.split(r"^### ", (ROOT / "docs/artifacts.md").read_text(), flags=re.MULTILINE)
+    page = {entry.split("\n")[0]: set(re.findall(r"`(\w+)`", entry)) for entry in entries[1:]}
+    for path in finished.glob("results/tiny/tables/*.parquet"):
+        columns = set(pd.read_parquet(path).columns)
+        missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
+        assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"

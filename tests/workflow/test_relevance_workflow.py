@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,10 +42,8 @@ def planned(folder, target, *arguments):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    snakemake(folder, "relevance")
-    return folder
+def finished(relevance_run):
+    return relevance_run
 
 
 def table(folder, name):
@@ -180,3 +179,12 @@ def test_another_threshold_of_motion_keeps_maps_and_flow(finished):
     rerun = planned(finished, "relevance", "--config", "flow={moving: {threshold: 0.7}}")
     assert "measure_motion" in rerun
     assert rerun.isdisjoint({"explain_clips", "estimate_flow", "select_relevance", "sweep_motion"})
+
+
+def test_the_page_of_artifacts_names_every_column(finished):
+    entries = re.split(r"^### ", (ROOT / "docs/artifacts.md").read_text(), flags=re.MULTILINE)
+    page = {entry.split("\n")[0]: set(re.findall(r"`(\w+)`", entry)) for entry in entries[1:]}
+    for path in finished.glob("results/tiny/tables/*.parquet"):
+        columns = set(pd.read_parquet(path).columns)
+        missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
+        assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"

@@ -9,7 +9,9 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
+from voxplain.faithfulness import FAITHFULNESS_TABLES
 from voxplain.provenance import code_hash
+from voxplain.validity import VALIDITY_TABLES
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
 from voxplain.videos.table import safe_name
 
@@ -26,6 +28,10 @@ except VoxplainError as error:
 DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
 EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
+TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
+EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
+PERTURBED = evaluation_videos(EVALUATION, CONFIG.faithfulness.videos_per_class)
+MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
@@ -36,14 +42,17 @@ SEGMENTATION = {
     "sigma": CONFIG.supervoxels.sigma,
 }
 
-# As lists by shard, made once: a job's parameters name its own videos only.
-EXPLAINED = {
-    shard: rows["video"].tolist()
-    for shard, rows in pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])])
-    .drop_duplicates("video")
-    .groupby("shard")
-}
-RELEVANT = {shard: rows["video"].tolist() for shard, rows in RELEVANCE_VIDEOS.groupby("shard")}
+
+
+def videos_by_shard(table):
+    """Videos of each shard, made once: a job's parameters name its own videos only."""
+    return {shard: rows["video"].tolist() for shard, rows in table.groupby("shard")}
+
+
+EXPLAINED = videos_by_shard(
+    pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]).drop_duplicates("video")
+)
+RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 FLOW_OPTIONS = {"method": CONFIG.flow.method, "options": CONFIG.flow.options, "camera": CONFIG.flow.camera}
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 
@@ -166,6 +175,18 @@ RELEVANCE = [
     f"{FIGURES}/motion_sweep.png",
     *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
 ]
+
+# Checks of what the methods find: can it be trusted? Each is a table and, but for the agreement, a figure.
+CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
+BOTH = bool(CHECKED) and bool(set(EVALUATION["video"]) & set(RELEVANCE_VIDEOS["video"]))
+CHECKS = VALIDITY_TABLES | FAITHFULNESS_TABLES
+for name in [] if KNOWN else ["concept_ground_truth"]:
+    del CHECKS[name]
+for name in [] if BOTH else ["concept_motion", "motion_reliance"]:
+    del CHECKS[name]
+VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS]
+VALIDITY += [f"{FIGURES}/{name}.png" for name in CHECKS if name != "concept_ablation_agreement"]
+PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
 
 
 def print_summary():

@@ -353,7 +353,12 @@ rule plot_motion_sweep:
     input:
         f"{TABLES}/motion_sweep.parquet",
     output:
-        report(f"{FIGURES}/motion_sweep.png", caption="../report/motion_sweep.rst", category="Relevance"),
+        report(
+            f"{FIGURES}/motion_sweep.png",
+            caption="../report/motion_sweep.rst",
+            category="Relevance",
+            labels={"network": "all, over thresholds"},
+        ),
     log:
         f"{RUN}/logs/plot_motion_sweep.log",
     params:

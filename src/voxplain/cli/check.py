@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +24,6 @@ from ..errors import ConfigError, VideoError, nearest
 from ..videos.adapters.folder import ENDINGS
 from ..videos.decode import VideoInfo, probe
 from ..videos.plan import discovery_videos, evaluation_videos, plan_videos, source_of
-from ..videos.table import safe_name
 from .values import key_values, merge
 
 PROBE_SECONDS = 4.0
@@ -105,13 +105,14 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_plugins(config))
+    findings.add(check_thresholds(config))
+    findings.add(check_device(config))
     findings.add(check_explanations(config))
     for name, model in config.models.items():
         findings.add(check_network(name, model, config, table))
     if config.data.path is not None and adapter == "folder":
         findings.add(check_folder(Path(config.data.path)))
     if table is not None:
-        findings.add(check_labels(table))
         usable = table
         if config.data.path is not None:
             unusable: set[str] = set()
@@ -184,6 +185,59 @@ def check_explanations(config: Config) -> Iterator[str]:
         yield f"clips.frames is {config.clips.frames}, and a single frame has no motion: write 2 or more."
 
 
+def check_thresholds(config: Config) -> Iterator[str | Note]:
+    """Thresholds that nothing can reach, and tests that cannot become significant."""
+    relevant, moving = config.relevance.relevant, config.flow.moving
+    most = {"share": 1, "rendered": 255}[relevant.unit]
+    if relevant.threshold >= most:
+        yield (
+            f"relevance.relevant.threshold is {relevant.threshold:g}, but no voxel has more than {most} "
+            f"({relevant.unit}): nothing would be relevant. Lower it."
+        )
+    reach = 255 if moving.unit == "rendered" else math.hypot(config.clips.size, config.clips.size)
+    for key, threshold in [
+        ("threshold", moving.threshold),
+        *[("sweep", threshold) for threshold in moving.sweep],
+    ]:
+        if threshold >= reach:
+            yield (
+                f"flow.moving.{key}: {threshold:g} is more than anything can move ({reach:.0f} {moving.unit}): "
+                "nothing would count as motion. Lower it."
+            )
+    voxels = config.clips.frames * config.clips.size**2
+    # A standard deviation cannot be exceeded by more: Samuelson's inequality.
+    for key, sigma in [("sigma", config.selective.sigma), *[("sweep", s) for s in config.selective.sweep]]:
+        if sigma >= math.sqrt(voxels - 1):
+            yield (
+                f"selective.{key}: no voxel of {voxels} can lie {sigma:g} standard deviations off: nothing would "
+                "be selected. Lower it; the papers use 2 to 4."
+            )
+    least = 2 / (1 + config.scores.random_concepts)
+    if config.scores.test == "random_concepts" and least > config.scores.alpha:
+        yield (
+            f"scores.random_concepts is {config.scores.random_concepts}, so that p-values are at least {least:.3g}, "
+            f"and scores.alpha is {config.scores.alpha:g}: no concept could be significant. Raise it to "
+            f"{math.ceil(2 / config.scores.alpha) - 1} or more."
+        )
+
+
+def check_device(config: Config) -> Iterator[str | Note]:
+    """A GPU that is asked for, by CUDA_VISIBLE_DEVICES or by training in bfloat16, and not there."""
+    import torch
+
+    asked = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
+    if asked and asked not in ("-1", "NoDevFiles") and not torch.cuda.is_available():
+        yield (
+            f"CUDA_VISIBLE_DEVICES asks for GPU {asked}, and there is none that torch {torch.__version__} can use: "
+            "check `nvidia-smi` and that torch is built for CUDA, or unset it to compute on the CPU."
+        )
+    for name, model in config.models.items():
+        if model.training.precision == "bfloat16" and not torch.cuda.is_available():
+            yield Note(
+                f"models.{name}.training.precision: bfloat16 needs a GPU, and there is none: float32 is used."
+            )
+
+
 def check_network(name: str, model: Model, config: Config, table: pd.DataFrame | None) -> Iterator[str]:
     """A network's options, weights, layers and input size, without its weights or a forward pass."""
     import torch
@@ -245,16 +299,6 @@ def check_folder(root: Path) -> Iterator[str]:
         if not any(path.suffix.lower() in ENDINGS for path in folder.iterdir()):
             endings = ", ".join(sorted(ENDINGS))
             yield f"{folder} names a class but holds no videos ({endings}): add some, or remove it."
-
-
-def check_labels(table: pd.DataFrame) -> Iterator[str]:
-    """Class names that become the same file name, or a word that tables use."""
-    labels = pd.Series(sorted(table["label"].unique()))
-    for _, same in labels.groupby(labels.map(lambda label: safe_name(label).lower())):
-        if len(same) > 1:
-            yield f"The classes {' and '.join(map(repr, same))} would get the same file name: rename one."
-    if "all" in set(labels):
-        yield "A class is called 'all', which tables use for all classes together: rename it."
 
 
 def check_files(table: pd.DataFrame, config: Config, unusable: set[str]) -> Iterator[str | Note]:

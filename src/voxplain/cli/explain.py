@@ -1,68 +1,132 @@
-"""``explain``: what a network looks at in one video, as an overlay."""
+"""``explain``: what a network looks at in one clip or in a running stream, as an overlay."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import matplotlib
 import numpy as np
 
 from ..artifacts import atomic_path
 from ..device import choose_device
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, VideoError, nearest
 from ..explainers import EXPLAINERS
 from ..explainers.entry import explain
+from ..live.outputs import Page, VideoFile, Window
+from ..live.overlay import overlay
+from ..live.player import Output, Player
+from ..live.stream import Stream
 from ..models.build import build_model
 from ..models.trained import TrainedModel, load_trained
 from ..models.weights import load_weights
+from ..motion.selective import selective_relevance
 from ..videos.clips import read_clips
 from ..videos.decode import probe
 from .values import key_values
 
 
+OUTPUT = "explanation.mp4"  # of one clip
+
+
 def main(arguments: argparse.Namespace) -> int:
     options = key_values(arguments.option)
     EXPLAINERS[arguments.method].options(options)  # before any work
+    if arguments.selective is not None and arguments.selective < 0:
+        raise ConfigError(
+            f"--selective is {arguments.selective:g}: give 0 or more standard deviations, such as 2."
+        )
+    stream = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
+    if stream or arguments.source.isdigit() or "://" in arguments.source:
+        return _explain_stream(arguments, options)
+    return _explain_clip(arguments, options)
+
+
+def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
+    """Explain the clip in the middle of a video."""
     model = _model(arguments.weights, arguments.network)
+    explain_one = _explainer(model, arguments, options)
     frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
-    clips, _ = read_clips(arguments.video, frames=frames, size=size)
-    logits = model.logits(clips)[0]
-    target = _target(arguments.target, model.classes) if arguments.target else int(logits.argmax())
-    relevance = explain(model.network, clips, target, arguments.method, **options)[0].cpu().numpy()
-    write_video(arguments.out, overlay(clips[0], relevance), probe(arguments.video).fps)
-    answer = model.classes[logits.argmax()]
-    print(
-        f"The network's answer is {answer}; {arguments.out} shows the relevance for {model.classes[target]}."
-    )
+    clips, _ = read_clips(arguments.source, frames=frames, step=arguments.step, size=size)
+    relevance, answer, explained = explain_one(clips[0])
+    output = arguments.output or OUTPUT
+    write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / arguments.step)
+    print(f"The network's answer is {answer}; {output} shows the relevance for {explained}.")
     return 0
 
 
-def overlay(clip: np.ndarray, relevance: np.ndarray, *, strength: float = 0.85) -> np.ndarray:
-    """Draw relevance over the darkened, gray clip: the brighter and yellower, the more relevant.
+def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
+    """Explain a stream as it comes, until it ends, fails or is stopped."""
+    model = _model(arguments.weights, arguments.network)
+    explain_one = _explainer(model, arguments, options)
+    frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
+    explain_one(np.zeros((frames, size, size, 3), dtype=np.uint8))  # what is done once is done now
+    outputs: list[Output] = []
+    # What the user may have mistyped comes before the camera's light goes on.
+    if arguments.window:
+        outputs.append(Window())
+    if arguments.serve is not None:
+        selective = "" if arguments.selective is None else f", selective at {arguments.selective:g} σ"
+        page = Page(arguments.serve, f"{model.spec.name} by {arguments.method}{selective}")
+        outputs.append(page)
+        print(f"Open {page.address} in a browser.", flush=True)
+    stream = Stream(
+        arguments.source, frames=frames, step=arguments.step, size=size, shown=arguments.shown,
+        repeat=arguments.repeat,
+    )  # fmt: skip
+    if arguments.output:
+        outputs.append(VideoFile(arguments.output, stream.fps))
+    print(f"Explaining {arguments.source}; stop with Ctrl-C.", flush=True)
+    found = Player(stream, lambda clip: explain_one(clip)[:2], outputs).run()
+    found = {"source": arguments.source, "network": model.spec.name, "method": arguments.method,
+             "selective": arguments.selective, "device": str(model.device)} | found  # fmt: skip
+    path = Path(arguments.statistics or Path(arguments.output or "explanation").with_suffix(".json"))
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(_summary(found))
+    print("\n".join(f"wrote {place}" for place in (arguments.output, path) if place and Path(place).exists()))
+    if stream.error:
+        raise VideoError(f"{arguments.source} failed after {found['frames']} frames: {stream.error}.")
+    return 0
 
-    Parameters
-    ----------
-    clip : (T, H, W, 3) uint8
-    relevance : (T, H, W) float
-        Of negative relevance, the magnitude is shown.
-    strength : float
-        Of the overlay, 0..1.
 
-    Returns
-    -------
-    (T, H, W, 3) uint8
-    """
-    amount = np.abs(relevance)
-    # A few extreme voxels would leave all others dark.
-    limit = np.percentile(amount, 99.5) or amount.max() or 1.0
-    amount = np.clip(amount / limit, 0, 1)
-    gray = clip.mean(axis=-1, keepdims=True) / 255 * 0.6
-    colors = matplotlib.colormaps["inferno"](amount)[..., :3]
-    weight = strength * np.sqrt(amount)[..., None]
-    return np.rint(255 * ((1 - weight) * gray + weight * colors)).astype(np.uint8)
+def _summary(found: dict) -> str:
+    def per_second(rate: float | None) -> str:
+        return "too few to give a rate" if rate is None else f"{rate:.1f} per second"
+
+    def latency(spread: dict[str, float] | None) -> str:
+        return "" if spread is None else f", latency {spread['median']:.0f} ms (95 %: {spread['p95']:.0f} ms)"
+
+    return (
+        f"{found['frames']} frames came (the stream has {found['source_fps']:g} per second), "
+        f"{found['dropped']} were dropped.\n"
+        f"shown:        {found['shown']}, {per_second(found['shown_per_second'])}"
+        f"{latency(found['shown_latency_ms'])}\n"
+        f"explanations: {found['explanations']}, {per_second(found['explanations_per_second'])}"
+        f"{latency(found['explanation_latency_ms'])}"
+    )
+
+
+def _explainer(
+    model: TrainedModel, arguments: argparse.Namespace, options: dict
+) -> Callable[[np.ndarray], tuple[np.ndarray, str, str]]:
+    """A function that maps a clip (T, H, W, 3) uint8 to its relevance, the answer and the class explained."""
+    target = _target(arguments.target, model.classes) if arguments.target else None
+
+    def explain_one(clip: np.ndarray) -> tuple[np.ndarray, str, str]:
+        clips = clip[None]
+        answer = int(model.logits(clips)[0].argmax())
+        explained = answer if target is None else target
+        relevance = explain(model.network, clips, explained, arguments.method, **options)[0].cpu().numpy()
+        if arguments.selective is not None:
+            relevance = selective_relevance(relevance, arguments.selective, arguments.preset)
+        return relevance, model.classes[answer], model.classes[explained]
+
+    return explain_one
 
 
 def write_video(path: str, frames: np.ndarray, fps: float) -> None:

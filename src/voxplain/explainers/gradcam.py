@@ -14,6 +14,9 @@ from ..errors import ConfigError, nearest
 from . import EXPLAINERS
 from .backward import Interception, OwnDerivative, at_targets, frozen, input_gradient
 
+Pool = Literal["clip", "frame"]
+Upsampling = Literal["trilinear", "spline"]
+
 
 @EXPLAINERS("gradcam", conservative=False, signed=False, needs=())
 def gradcam(
@@ -22,8 +25,8 @@ def gradcam(
     targets: Tensor,
     *,
     layer: str | None = None,
-    pool: Literal["clip", "frame"] = "clip",
-    upsampling: Literal["trilinear", "spline"] = "trilinear",
+    pool: Pool = "clip",
+    upsampling: Upsampling = "trilinear",
 ) -> Tensor:
     """Grad-CAM: feature maps weighted by their pooled gradients, positive part, upsampled to the clip.
 
@@ -70,8 +73,8 @@ def guided_gradcam(
     targets: Tensor,
     *,
     layer: str | None = None,
-    pool: Literal["clip", "frame"] = "clip",
-    upsampling: Literal["trilinear", "spline"] = "trilinear",
+    pool: Pool = "clip",
+    upsampling: Upsampling = "trilinear",
 ) -> Tensor:
     """Guided Grad-CAM: guided backpropagation times Grad-CAM, whose options it takes.
 

@@ -14,6 +14,6 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 def templates_hash() -> str:
     """Hash of all templates, which `voxplain.provenance.code_hash` does not see, as they are no modules."""
-    files = sorted(path for path in TEMPLATES.rglob("*") if path.suffix in (".j2", ".css"))
+    files = sorted(path for path in TEMPLATES.rglob("*") if path.suffix in (".j2", ".css", ".js"))
     texts = [str(path.relative_to(TEMPLATES)).encode() + b"\0" + path.read_bytes() for path in files]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]

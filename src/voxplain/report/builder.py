@@ -1,48 +1,30 @@
-"""Fill the report's templates with a run's tables and pictures."""
+"""Fill the report's templates with a run's tables and clips."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import yaml
 from markupsafe import Markup
 from PIL import Image
 
 from ..figures import STYLES
-from . import TEMPLATES, formats, words
+from . import TEMPLATES, browsers, formats, panels, words
 
-# Encoded pictures beyond this are left out, and their places named, so that the file opens smoothly.
-PICTURE_BYTES = 20_000_000
+# Encoded clips and pictures beyond this are left out and their places named, so that the file opens smoothly.
+CLIP_BYTES = 18_000_000
 FORMATS = {
     name: getattr(formats, name)
-    for name in ("percent", "points", "number", "p_value", "whole", "yes_no", "duration")
+    for name in ("percent", "points", "number", "p_value", "whole", "yes_no", "duration", "milliseconds")
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture file and what it shows.
-
-    Attributes
-    ----------
-    path : str
-        As it is named to the reader.
-    kind : str
-        What it is a picture of, such as ``concept_addition`` or ``concepts``.
-    about : dict
-        What tells it from others of its kind, such as model, seed, layer and class.
-    """
-
-    path: str
-    kind: str
-    about: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +38,7 @@ class Provenance:
     revision : str or None
         Commit of the code, with ``-dirty`` after it where files differ.
     made_by : dict of str to dict
-        For each table, what its artifact says of itself (`voxplain.provenance.record`).
+        For each artifact, what it says of itself (`voxplain.provenance.record`).
     stages : DataFrame
         rule, jobs, seconds, max_rss (MB): of the benchmark files that were found.
     """
@@ -79,27 +61,56 @@ class Provenance:
         return sorted({made["device"] for made in self.made_by.values() if "device" in made})
 
 
-def build_report(
-    tables: Mapping[str, pd.DataFrame],
-    pictures: Sequence[Picture],
-    provenance: Provenance,
-    *,
-    picture_bytes: int = PICTURE_BYTES,
-) -> str:
+@dataclass(frozen=True)
+class Check:
+    """A check of validity: a table of this name, and maybe a figure.
+
+    Attributes
+    ----------
+    name, title, meaning : str
+        Of the table; what it is called; how it is to be read.
+    figure : str or None
+        Path of a picture.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    figure: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run found, as far as it has it.
+
+    Attributes
+    ----------
+    tables : mapping of str to DataFrame
+        Final tables by name, with the index that they were written with.
+    concept_clips, relevance_clips : dict, optional
+        Content of the artifacts of these kinds.
+    checks : sequence of Check
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    concept_clips: Mapping[str, Any] | None = None
+    relevance_clips: Mapping[str, Any] | None = None
+    checks: Sequence[Check] = field(default_factory=tuple)
+
+
+def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP_BYTES) -> str:
     """Write the report.
 
-    Each template in ``templates/sections`` is given all arguments by these names, the functions of
-    `voxplain.report.words` and `voxplain.report.formats` (these as filters too), and ``picture(picture)``,
-    which is the picture's address, or None where it is left out.
+    Each template in ``templates/sections`` is given `found`, its tables, `provenance`, the modules
+    `voxplain.report.words` and `panels`, the functions of `formats` (these as filters too), and the data of
+    both browsers; it writes nothing where the run lacks what it shows.
 
     Parameters
     ----------
-    tables : mapping of str to DataFrame
-        Final tables by name; sections of tables that are missing are left out.
-    pictures : sequence of Picture
+    found : Found
     provenance : Provenance
-    picture_bytes : int
-        Largest size of all pictures together.
+    clip_bytes : int
+        Largest size of all clips and pictures together.
 
     Returns
     -------
@@ -113,27 +124,43 @@ def build_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    tables = dict(found.tables)
+    # Half for either browser; what one leaves is the other's.
+    relevance = browsers.relevance_browser(
+        found.relevance_clips, tables, clip_bytes // (2 if found.concept_clips else 1)
+    )
+    left = clip_bytes - (browsers.size_of(relevance) if relevance else 0)
     environment.filters |= FORMATS | {
         "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
         "csv_address": csv_address,
+        "exact": exact,
+        "json": browsers.as_json,
+        "rows": rows_of,
     }
     environment.globals |= FORMATS | {
-        "tables": dict(tables),
-        "pictures": list(pictures),
+        "found": found,
+        "tables": tables,
         "provenance": provenance,
         "words": words,
+        "panels": panels,
         "styles": STYLES,
-        "picture": _addresses(picture_bytes),
+        "picture_address": picture_address,
+        "concept_browser": browsers.concept_browser(found.concept_clips, tables, left),
+        "relevance_browser": relevance,
+        "highlights": browsers.highlights(found.concept_clips, found.relevance_clips, tables),
         "choose": choose,
         "editing_grid": editing_grid,
+        "with_difference": with_difference,
     }
     sections = [
         environment.get_template(name).module
         for name in sorted(environment.list_templates(filter_func=lambda name: name.startswith("sections/")))
     ]
     shown = [(section.title, Markup(section)) for section in sections if str(section).strip()]
-    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template("page.html.j2").render(sections=shown, style=style)
+    style, script = (
+        Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js")
+    )
+    return environment.get_template("page.html.j2").render(sections=shown, style=style, script=script)
 
 
 def choose(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
@@ -141,6 +168,16 @@ def choose(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
     for column, value in values.items():
         table = table[table[column] == value]
     return table
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table, each with its place in the file under ``row``."""
+    return [{**cells, "row": row} for row, cells in zip(table.index, table.to_dict("records"), strict=True)]
+
+
+def with_difference(table: pd.DataFrame, ours: str, papers: str) -> pd.DataFrame:
+    """A table with the column ``OURS-PAPERS``: our column minus the paper's."""
+    return table.assign(**{f"{ours}-{papers}": table[ours] - table[papers]})
 
 
 def editing_grid(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -154,14 +191,24 @@ def editing_grid(table: pd.DataFrame) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        strategy and cells, one per k: the table's rows with ``difference``, ours minus the paper's.
+        strategy and cells, one per k: the table's rows with ``row``, their place in the table, and
+        ``difference``, ours minus the paper's.
     """
     table = table.assign(difference=table["accuracy"] - table["published"]).sort_values("k")
     order = [name for name in words.STRATEGIES if name in set(table["strategy"])]
     order += [name for name in table["strategy"].unique() if name not in order]
-    return [
-        {"strategy": name, "cells": table[table["strategy"] == name].to_dict("records")} for name in order
-    ]
+    return [{"strategy": name, "cells": rows_of(table[table["strategy"] == name])} for name in order]
+
+
+def exact(value: Any) -> str:
+    """A cell so that it can be read back: numbers in full, nothing for a missing one."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        return "" if np.isnan(value) else repr(float(value))
+    return "" if value is None else str(value)
 
 
 def csv_address(table: pd.DataFrame) -> str:
@@ -169,29 +216,14 @@ def csv_address(table: pd.DataFrame) -> str:
     return _address("text/csv", table.to_csv(index=False).encode())
 
 
-def _addresses(limit: int) -> Callable[[Picture], str | None]:
-    """Function from a picture to its address in the page, until `limit` bytes are used."""
-    left = limit
-
-    def address(picture: Picture) -> str | None:
-        nonlocal left
-        encoded = _encode(Path(picture.path))
-        if len(encoded) > left:
-            return None
-        left -= len(encoded)
-        return _address("image/webp", encoded)
-
-    return address
-
-
-def _encode(path: Path) -> bytes:
+def picture_address(path: str) -> str:
     """A picture as WebP, exact if that takes less room, as it does for curves but not for clips."""
-    with Image.open(path) as image:
+    with Image.open(Path(path)) as image:
         picture = image.convert("RGB")
-    exact, close = io.BytesIO(), io.BytesIO()
-    picture.save(exact, "webp", lossless=True, quality=50, method=2)
+    lossless, close = io.BytesIO(), io.BytesIO()
+    picture.save(lossless, "webp", lossless=True, quality=50, method=2)
     picture.save(close, "webp", quality=85)
-    return min(exact.getvalue(), close.getvalue(), key=len)
+    return _address("image/webp", min(lossless.getvalue(), close.getvalue(), key=len))
 
 
 def _address(kind: str, content: bytes) -> str:

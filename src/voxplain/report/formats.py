@@ -43,6 +43,16 @@ def whole(value: float) -> str:
     return number(value, 0)
 
 
+def milliseconds(value: float) -> str:
+    """Milliseconds, with decimals only where they count."""
+    return number(value, 1 if abs(value) < 100 else 0)
+
+
+def compact(value: float) -> str:
+    """A number of unknown size, with three digits that count."""
+    return NOTHING if _missing(value) else f"{value:.3g}".replace("-", MINUS)
+
+
 def yes_no(value: bool) -> str:
     """A truth value."""
     return "yes" if value else "no"

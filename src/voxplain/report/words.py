@@ -42,7 +42,7 @@ def verdict(gap: pd.Series) -> str:
 
 
 def headline(tables: dict[str, pd.DataFrame]) -> str:
-    """One sentence: do the concepts that score highest matter most to the networks?"""
+    """One sentence: do the concepts that are ranked highest matter most to the networks?"""
     if "concept_gaps" not in tables:
         return ""
     gaps = tables["concept_gaps"]
@@ -52,11 +52,11 @@ def headline(tables: dict[str, pd.DataFrame]) -> str:
     if not total:
         return ""
     if kept == total:
-        answer = "Yes: the concepts that score highest are those that the networks rely on most."
+        answer = "Yes: the concepts that are ranked highest are those that the networks rely on most."
     elif kept:
-        answer = "In part: the concepts that score highest do not always matter more than others."
+        answer = "In part: the concepts that are ranked highest do not always matter more than others."
     else:
-        answer = "No: it cannot be shown that the concepts that score highest matter more than others."
+        answer = "No: it cannot be shown that the concepts that are ranked highest matter more than others."
     opposite = verdicts.count("opposite")
     return (
         f"{answer} Of {total} comparisons with random and with the least important concepts, {kept} come out "
@@ -111,11 +111,139 @@ def _comparisons(gaps: pd.DataFrame) -> str:
 def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
     return [
-        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} score differently from "
-        "random "
+        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} can be told from random "
         f"concepts (false discovery rate {percent(alpha, 0)} %)."
         for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
     ]
+
+
+def first_and_rest(text: str) -> tuple[str, str]:
+    """The first sentence of a text, and what follows."""
+    first, _, rest = text.partition(". ")
+    return (f"{first}.", rest) if rest else (text, "")
+
+
+def motion_verdict(row: pd.Series) -> str:
+    """Whether what a map calls relevant moves more often than voxels do at large: ``more``, ``less``, ``no``.
+
+    ``no`` means that the precision's interval includes the share of all voxels that move, which chance
+    gives; also where there is no interval.
+
+    Parameters
+    ----------
+    row : row of motion_precision
+    """
+    if row["ci_low"] > row["base_rate"]:
+        return "more"
+    return "less" if row["ci_high"] < row["base_rate"] else "no"
+
+
+def motion_headline(tables: dict[str, pd.DataFrame]) -> str:
+    """One sentence: does what the explanations call relevant move (table motion_precision)?"""
+    if "motion_precision" not in tables:
+        return ""
+    table = tables["motion_precision"]
+    verdicts = [motion_verdict(row) for _, row in table[~table["selective"].astype(bool)].iterrows()]
+    more, less, total = verdicts.count("more"), verdicts.count("less"), len(verdicts)
+    if not total:
+        return ""
+    if more == total:
+        answer = "What the explanations call relevant moves more often than chance would have it."
+    elif more > total / 2:
+        answer = "What the explanations call relevant mostly moves more often than chance would have it."
+    elif more:
+        answer = "Only some explanations call relevant what moves more often than chance would have it."
+    else:
+        answer = "It cannot be shown that what the explanations call relevant moves more often than chance."
+    return (
+        f"{answer} Of {total} pairs of a network and an explainer, {more} lie above chance, {less} below, and "
+        f"{total - more - less} cannot be told from it."
+    )
+
+
+def motion_sentences(tables: dict[str, pd.DataFrame], sigma: float) -> list[str]:
+    """A sentence per network on how much of its relevance is motion, least to most over explainers.
+
+    From the tables motion_precision and, if there, selected_share.
+    """
+    sentences = []
+    for model, rows in tables["motion_precision"].groupby("model", sort=False):
+        whole = rows[~rows["selective"].astype(bool)]
+        selected = rows[rows["selective"].astype(bool)]
+        sentence = (
+            f"Of the voxels that the explanations of {model} call relevant, {span(whole['mean'])} % move, "
+            f"against {span(whole['base_rate'])} % of all voxels"
+        )
+        if len(selected):
+            sentence += f"; of those that selective relevance keeps, {span(selected['mean'])} % do"
+        sentences.append(sentence + ".")
+        if "selected_share" in tables:
+            shares = tables["selected_share"]
+            shares = shares[(shares["model"] == model) & (shares["share"] == "relevance")]
+            if len(shares):
+                sentences[-1] += (
+                    f" {span(shares['mean'])} % of the relevance changes in time by more than {sigma:g} σ."
+                )
+    return sentences
+
+
+def truth_sentences(table: pd.DataFrame) -> list[str]:
+    """A sentence per network on whether relevance lies on what tells the classes apart.
+
+    From the table ground_truth_precision, whose target ``cue`` is what tells classes apart where the actor
+    does not, and ``actor`` the thing that acts.
+    """
+    sentences = []
+    whole = table[~table["selective"].astype(bool) & (table["target"] == "actor")]
+    for model, rows in whole.groupby("model", sort=False):
+        if rows["precision"].notna().any():
+            sentences.append(
+                f"{span(rows['precision'])} % of what the explanations of {model} call relevant lies on the "
+                f"shape that acts, which fills {span(rows['base_rate'])} % of the videos."
+            )
+    return sentences
+
+
+def span(values: pd.Series) -> str:
+    """The smallest to the largest of some fractions in percent, or the one that they all are."""
+    known = values.dropna()
+    if known.empty:
+        return NOTHING
+    low, high = percent(known.min()), percent(known.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def certainty_sentences(tables: dict[str, pd.DataFrame], seeds: list[int]) -> list[str]:
+    """What the intervals stand on, and what was left out."""
+    sentences = []
+    if len(seeds) == 1:
+        sentences.append(
+            f"One network of each kind was trained (seed {seeds[0]}): the intervals are over videos, and say "
+            "nothing of what another training would give."
+        )
+    else:
+        sentences.append(f"Intervals are over videos and over {len(seeds)} seeds.")
+    if "set_aside" in tables:
+        sentences.append(set_aside_sentence(tables["set_aside"]))
+    return sentences
+
+
+def intervals_text(rows: pd.DataFrame, what: str) -> str:
+    """Alternative text for a chart of intervals: rows with name, value, ci_low and ci_high (fractions).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        name, value, ci_low, ci_high and, where there is a chance level, chance.
+    what : str
+        What is drawn.
+    """
+    lines = []
+    for _, row in rows.iterrows():
+        line = f"{row['name']} {percent(row['value'])} ({interval(row)})"
+        chance = row.get("chance", float("nan"))
+        lines.append(line if pd.isna(chance) else f"{line}, chance {percent(chance)}")
+    return f"{what}: {'; '.join(lines)}."
 
 
 def set_aside_sentence(set_aside: pd.DataFrame) -> str:
@@ -137,26 +265,6 @@ def curve_text(table: pd.DataFrame, experiment: str) -> str:
         parts.append(f"{model}, {layer}: {'; '.join(lines)}; unedited {percent(rows['baseline'].iloc[0])}")
     k = f"{table['k'].min()} to {table['k'].max()}"
     return f"Curves of the accuracy in percent with {k} concepts {VERBS[experiment]}. {'. '.join(parts)}."
-
-
-def concept_text(scores: pd.DataFrame, shown: int) -> str:
-    """Alternative text for the picture of a class's most and least important concepts.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Rows of concept_scores of one class, network, seed and layer.
-    shown : int
-        Concepts shown from either end of the ranking.
-    """
-    scores = scores.sort_values("rank")
-    shown = min(shown, len(scores) // 2)
-    rows = pd.concat([scores.head(shown), scores.tail(shown)])
-    lines = [
-        f"rank {row['rank']}, score {row['score']:.2f}, in {row['n_videos']} videos"
-        for _, row in rows.iterrows()
-    ]
-    return f"Frames of clips with a supervoxel outlined, one row per concept: {'; '.join(lines)}."
 
 
 def interval(row: pd.Series, form=percent) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, nearest
-from .table import read_video_table
+from .adapters import DATASETS
+from .table import check_labels, read_video_table
 
 EMBEDDED = "embedded"
 # A job per shard and network: this many keep the workflow's graph small and a scheduler content.
@@ -67,10 +68,13 @@ def plan_videos(
     Raises
     ------
     ConfigError
-        A class is unknown, or has no videos to train or to test with.
+        A class is unknown, has no videos to train or to test with, or a name that another one or a table
+        uses; or the embedded data's options are left over beside a path.
     """
+    given = path
     path, adapter = source_of(path, adapter)
     options = dict(options or {})
+    _check_leftovers(given, adapter, options)
     if adapter in (EMBEDDED, "folder"):
         options.setdefault("seed", seed)
     table = read_video_table(path or folder, dataset=adapter, **options)
@@ -83,6 +87,7 @@ def plan_videos(
             )
     if classes:
         table = table[table["label"].isin(classes)]
+    check_labels(table["label"])
     missing = [
         f"{label} ({split})"
         for split in ("train", "test")
@@ -94,7 +99,9 @@ def plan_videos(
             "classes to use in data.classes."
         )
     if table["label"].nunique() < 2:
-        raise ConfigError("All videos have the same label; explaining a classifier needs two classes or more.")
+        raise ConfigError(
+            "All videos have the same label; explaining a classifier needs two classes or more."
+        )
     chance = np.random.default_rng(seed).random(len(table))
     order = pd.Categorical(table["split"], ["train", "test"])
     table = table.assign(order=order, chance=chance).sort_values(["order", "label", "chance"])
@@ -108,6 +115,29 @@ def plan_videos(
 def default_shard_size(videos: int) -> int:
     """Videos per shard: 250, and more where that would make more than about `MAX_SHARDS` shards."""
     return max(250, math.ceil(videos / MAX_SHARDS))
+
+
+def _check_leftovers(path: str | None, adapter: str, options: dict[str, Any]) -> None:
+    """A path laid over the embedded config leaves that one's adapter or options, which mean nothing here.
+
+    They are not dropped silently: the same keys could be the user's own mistake.
+    """
+    mend = (
+        "Take a config for your own clips (--configfile config/real_clips.yaml, or one that `python -m voxplain "
+        "init FOLDER` writes)"
+    )
+    if path is not None and adapter == EMBEDDED:
+        raise ConfigError(
+            f"data.path is {path}, but data.adapter is embedded, which makes its own videos. {mend}, or write "
+            "data.adapter: folder (or csv, ucf101)."
+        )
+    own = set(DATASETS[adapter].schema.model_fields)
+    left = [key for key in options if key not in own and key in DATASETS[EMBEDDED].schema.model_fields]
+    if left and adapter != EMBEDDED:
+        raise ConfigError(
+            f"data.options: {', '.join(left)} are options of the embedded data, and data.path is {path}. {mend}, or "
+            "remove them."
+        )
 
 
 def discovery_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:

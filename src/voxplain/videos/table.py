@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | N
         raise ConfigError(f"label {label!r} has a slash or a control character. Rename the class.")
     if split not in SPLITS:
         raise ConfigError(f"split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
-    start, end = (_seconds(row[column], column) for column in ("start", "end"))
+    start, end = (_seconds(row.get(column), column) for column in ("start", "end"))
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
         raise ConfigError(f"end {end:g} s is not after start {start or 0:g} s. Correct either.")
@@ -144,6 +145,27 @@ def _seconds(value: Any, column: str) -> float | None:
 def safe_name(text: str) -> str:
     """Replace all but letters, digits, ``.``, ``-`` and ``_``, so that `text` can name a file."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-") or "_"
+
+
+def check_labels(labels: Iterable[str]) -> None:
+    """Check that classes can be told apart in file names and tables.
+
+    Raises
+    ------
+    ConfigError
+        Two become the same file name (some file systems do not tell cases apart), or one is a word that
+        tables use.
+    """
+    files: dict[str, str] = {}
+    problems = []
+    for label in sorted(set(labels)):
+        other = files.setdefault(safe_name(label).lower(), label)
+        if other != label:
+            problems.append(f"The classes {other!r} and {label!r} would get the same file name: rename one.")
+        if label == "all":
+            problems.append("A class is called 'all', which tables use for all classes together: rename it.")
+    if problems:
+        raise ConfigError(" ".join(problems))
 
 
 def _unique_names(table: pd.DataFrame) -> list[str]:

@@ -1,0 +1,52 @@
+"""Answers to a shard's clips with random subsets of concepts hidden (rule ablate_concepts)."""
+
+import zlib
+
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.activation_store import open_activations
+from voxplain.artifacts import open_h5, write_table
+from voxplain.concepts.clustering import nearest_concepts
+from voxplain.faithfulness.ablation import ablate, concept_masks
+from voxplain.faithfulness.looking import OUTCOMES, answers_of, read_rankings
+from voxplain.models.trained import load_trained
+
+
+def main(stage):
+    params, wildcards = stage.params, stage.wildcards
+    model = load_trained(stage.input.weights)
+    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    parts = []
+    with (
+        open_h5(stage.input.clips, "clips") as clips,
+        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_activations(stage.input.activations) as activations,
+    ):
+        chosen = {key: group for key, group in activations.items() if key[0] in params.videos}
+        for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
+            label = group.attrs["label"]
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
+            masks = concept_masks(labels[video]["labels"][number], group["kept"][()], nearest, len(scores[label]))
+            found = ablate(
+                answers_of(model, label, logits=True),
+                clips[video]["clips"][number],
+                masks,
+                subsets=params.subsets,
+                seed=[int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())],
+                fill=params.hidden,
+                color=model.fill(params.fill),
+            )
+            for column, outcome in enumerate(OUTCOMES):
+                part = pd.DataFrame({name: found[name][:, column] for name in ("squares", "gains")})
+                part = part.assign(variance=found["variance"][column], concept=part.index, outcome=outcome)
+                parts.append(part.assign(**{"class": label}, video=video, clip=number))
+    columns = ["squares", "gains", "variance", "concept", "outcome", "class", "video", "clip"]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
+    write_table(stage.output[0], table, kind="concept_ablations", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

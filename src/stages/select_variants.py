@@ -1,0 +1,32 @@
+"""Selected share and motion precision under presets and single deviations (rule select_variants)."""
+
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.artifacts import write_table
+from voxplain.motion.clips import open_motion
+from voxplain.validity.presets import select_by_variants
+
+
+def main(stage):
+    params, parts = stage.params, []
+    with open_motion(stage.input, params.explainers) as clips:
+        for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
+            rows = select_by_variants(
+                clip.maps,
+                clip.flow,
+                pairs=clip.pairs,
+                sigma=params.sigma,
+                names=params.variants,
+                relevant=params.relevant,
+                moving=params.moving,
+            )
+            parts.append(pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number))
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
+    write_table(stage.output[0], table, kind="variant_selections", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

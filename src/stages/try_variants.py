@@ -1,0 +1,40 @@
+"""Concepts of the same videos under presets and single deviations (rule try_variants)."""
+
+from _stage import run
+
+from voxplain.activation_store import read_activations
+from voxplain.artifacts import write_table
+from voxplain.models.trained import load_trained
+from voxplain.validity.presets import Bench, try_variants
+from voxplain.validity.variants import VARIANTS, View
+from voxplain.videos.store import ClipStore, LabelStore
+
+
+def main(stage):
+    params, seed = stage.params, int(stage.wildcards.seed)
+    videos = [*params.discovery, *params.evaluation]
+    place, view = (params.layer, params.grid), View(**params.view)
+    found = read_activations(stage.input.activations, params.layer)
+    known = {(view, place): (found.table, found.supervoxels)}
+    with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
+        bench = Bench(
+            load_trained(stage.input.weights),
+            clips,
+            labels,
+            params.discovery,
+            params.evaluation,
+            params.layer,
+            params.clustering,
+            params.sets,
+            known,
+            params.batch,
+            seed,
+        )
+        tables = try_variants(bench, {name: VARIANTS[name] for name in params.variants})
+    where = {"model": stage.wildcards.model, "seed": seed, "layer": params.layer}
+    for name, table in tables.items():
+        write_table(stage.output[name], table.assign(**where), kind=f"variant_{name}", made_by=stage.made_by)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,44 @@
+"""Scores and ranks with fewer random sets, other clusters and other seeds (rule vary_choices)."""
+
+import pandas as pd
+from _stage import run
+
+from voxplain.activation_store import read_activations
+from voxplain.artifacts import open_h5, write_table
+from voxplain.concepts.scores import directional_derivatives
+from voxplain.validity.stability import converge, set_sizes, vary
+
+
+def main(stage):
+    params, seed = stage.params, int(stage.wildcards.seed)
+    seen = read_activations(stage.input.activations, stage.wildcards.layer)
+    rows = []
+    for label, path in zip(params.labels, stage.input.cavs, strict=True):
+        with open_h5(path, "cavs") as file:
+            gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
+            derivatives = directional_derivatives(gradients, file["vectors"][()])
+            distances = file["distances"][()]
+        sizes = set_sizes(derivatives.shape[1])
+        found = converge(derivatives, distances, sizes=sizes, rank_by=params.rank_by, seed=seed)
+        rows += [row | {"what": "random_sets", "class": label} for row in found]
+    varied, importance = vary(
+        seen,
+        clusters=params.clusters,
+        seeds=[seed + 1_000 * (n + 1) for n in range(params.repeats)],
+        clustering=params.clustering,
+        sets=params.sets,
+        cavs=params.cavs,
+        negatives=params.negatives,
+        rank_by=params.rank_by,
+        seed=seed,
+    )
+    place = {"model": stage.wildcards.model, "seed": seed, "layer": stage.wildcards.layer}
+    table = pd.DataFrame(rows + varied).assign(**place)
+    write_table(stage.output.choices, table, kind="choices", made_by=stage.made_by)
+    write_table(
+        stage.output.importance, importance.assign(**place), kind="supervoxel_importance", made_by=stage.made_by
+    )
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,248 @@
+"""``init``: a config and a video table for a folder of clips."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ..artifacts import atomic_path
+from ..config import load_config
+from ..errors import ConfigError, VideoError
+from ..videos.adapters.folder import ENDINGS, folder
+from ..videos.decode import probe
+from ..videos.table import check_labels, read_video_table, safe_name
+
+PROBED = 24  # videos whose length and rate decide clips.step
+SECONDS = 2.0  # that a clip is to span
+SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
+MINIMUM = 20  # supervoxels of a concept
+
+CONFIG = """\
+# Made by `python -m voxplain init`. Every key is explained in config/README.md.
+run: {run}
+
+data:
+  path: {path}
+{classes}  shard_size: 40  # several shards, so that all cores have work
+
+clips:
+  step: {step}  # {frames}
+
+models:
+  i3d:
+    network: i3d
+    weights: kinetics400
+    head: new
+    layers: [mixed_5b]
+
+supervoxels:
+  options: {{min_duration: 0.5}}
+
+# These caps suit {count}, and two cores. Raise them where there are more.
+concepts:
+  videos_per_class: {discovery}
+  clusters: {clusters}
+  min_supervoxels: {minimum}
+  max_members: {members}
+cavs:
+  set_size: {members}
+explainers:
+  dtd: {{}}
+  gradcam: {{}}
+  guided_backprop: {{}}
+  input_x_gradient: {{}}
+flow:
+  method: dis
+  camera: homography
+relevance:
+  videos_per_class: {evaluation}
+editing:
+  videos_per_class: {evaluation}
+  k_max: {k_max}
+  draws: 2
+"""
+
+
+def main(arguments: argparse.Namespace) -> int:
+    root, into = Path(arguments.folder), Path(arguments.into or arguments.folder)
+    table_path, config_path = into / "videos.csv", into / "config.yaml"
+    given = root / "videos.csv"
+    keep_table = given.is_file() and not (arguments.force and given.absolute() == table_path.absolute())
+    written = [config_path] if keep_table else [table_path, config_path]
+    for path in written:
+        if path.exists() and not arguments.force:
+            raise ConfigError(
+                f"{path} is there already: add --force to write it anew, or --into another folder."
+            )
+    if keep_table:
+        table_path = given
+        table = read_video_table(given)
+    else:
+        table = find_videos(
+            root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed
+        )
+    table = _only(table, arguments.classes)
+    check_labels(table["label"])
+    text = config_text(
+        table, table_path, run=safe_name(arguments.run or root.absolute().name), classes=arguments.classes
+    )
+    try:
+        if not keep_table:
+            with atomic_path(table_path) as temporary:
+                _relative(table, into).to_csv(temporary, index=False)
+        with atomic_path(config_path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{into} cannot be written to ({error.strerror}): add --into DIR.") from None
+    for path in written:
+        print(f"wrote {path}")
+    if keep_table:
+        print(f"kept {given}: it says which video has which label and split")
+    counts = table.groupby("label")["split"].value_counts().unstack(fill_value=0)
+    for label, row in counts.iterrows():
+        print(f"    {label}: {row.get('train', 0)} to train with, {row.get('test', 0)} to test with")
+    print(
+        "Next:\n"
+        f"    python -m voxplain check {config_path}\n"
+        f"    snakemake --cores {os.cpu_count()} --configfile {config_path}"
+    )
+    return 0
+
+
+def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: int) -> pd.DataFrame:
+    """Videos of a folder with a folder per class, or of a flat one, split by class.
+
+    Parameters
+    ----------
+    root : path
+        Holds a folder of videos per class (optionally below train/ and test/), or the videos themselves.
+    labels : str, optional
+        Of a flat folder: regular expression that finds a file's label in its name, as the first group or as
+        the whole match.
+    test_fraction, seed
+        See `voxplain.videos.adapters.folder.folder`.
+
+    Returns
+    -------
+    DataFrame
+        path (absolute), label, split.
+
+    Raises
+    ------
+    ConfigError
+        There is no such folder, no video in it, or no label to be found.
+    """
+    if not root.is_dir():
+        raise ConfigError(f"There is no folder {root}. Correct its path.")
+    flat = sorted(path.absolute() for path in root.iterdir() if path.suffix.lower() in ENDINGS)
+    if labels is None:
+        if flat:
+            raise ConfigError(
+                f"{root} holds videos itself, such as {flat[0].name}: put each class's videos into a folder named "
+                "after it, or say how names tell labels, such as --labels '^[a-z]+' for kick_01.mp4."
+            )
+        return folder(root, test_fraction=test_fraction, seed=seed)
+    try:
+        pattern = re.compile(labels)
+    except re.error as error:
+        raise ConfigError(f"--labels {labels!r} is no regular expression ({error}).") from None
+    rows: dict[str, list[Path]] = {}
+    for path in flat:
+        match = pattern.search(path.stem)
+        label = match and next((group for group in match.groups() if group), match.group())
+        if not label:
+            raise ConfigError(f"--labels {labels!r} finds no label in {path.name}: correct the expression.")
+        rows.setdefault(label, []).append(path)
+    if not rows:
+        raise ConfigError(f"{root} holds no videos ({', '.join(sorted(ENDINGS))}).")
+    found = []
+    for label, paths in sorted(rows.items()):
+        n_test = min(max(round(test_fraction * len(paths)), 1), len(paths) - 1)
+        splits = np.array(["train"] * (len(paths) - n_test) + ["test"] * n_test, dtype=object)
+        splits = np.random.default_rng([seed, zlib.crc32(label.encode())]).permutation(splits)
+        found += [(str(path), label, split) for path, split in zip(paths, splits, strict=True)]
+    return pd.DataFrame(found, columns=["path", "label", "split"])
+
+
+def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: list[str] | None) -> str:
+    """A config whose numbers fit the videos, as YAML.
+
+    Raises
+    ------
+    ConfigError
+        A class has too few videos, or a name that cannot be used.
+    """
+    counts = table.groupby("label")["split"].value_counts().unstack(fill_value=0)
+    for label, row in counts.iterrows():
+        for split in ("train", "test"):
+            if not row.get(split, 0):
+                raise ConfigError(
+                    f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
+                    "add videos (8 or more are better), or leave it out with --classes."
+                )
+    discovery, evaluation = min(8, counts["train"].min()), min(8, counts["test"].min())
+    kept = int(discovery * SUPERVOXELS * 0.4)
+    clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
+    minimum = min(MINIMUM, kept // clusters - 1)
+    members = int(np.clip(kept * len(counts) // 4, 3, 30))
+    step = _step(table["path"])
+    text = CONFIG.format(
+        run=run,
+        path=_quoted(str(table_path.absolute())),
+        classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
+        step=step,
+        frames=f"16 frames, {step} apart" if step > 1 else "16 frames in a row",
+        count=f"{discovery} training and {evaluation} test videos per class",
+        discovery=discovery,
+        evaluation=evaluation,
+        clusters=clusters,
+        minimum=minimum,
+        members=members,
+        k_max=max(min(5, clusters // 2), 1),
+    )
+    load_config(yaml.safe_load(text))  # a run's name can be impossible
+    return text
+
+
+def _step(paths: Iterable[str]) -> int:
+    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
+    paths = list(paths)
+    frames = []
+    for path in [paths[i] for i in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int)]:
+        try:
+            info = probe(path)
+        except VideoError:  # check tells of it
+            continue
+        frames.append(min(info.frames or info.fps * SECONDS, info.fps * SECONDS))
+    return max(int(np.median(frames or [16]) // 16), 1)
+
+
+def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
+    known = sorted(table["label"].unique())
+    for name in classes or []:
+        if name not in known:
+            raise ConfigError(f"--classes: no video has the label {name!r}. Known: {', '.join(known)}.")
+    table = table[table["label"].isin(classes)] if classes else table
+    if table["label"].nunique() < 2:
+        raise ConfigError(
+            "All videos have the same label; explaining a classifier needs two classes or more."
+        )
+    return table
+
+
+def _relative(table: pd.DataFrame, into: Path) -> pd.DataFrame:
+    """The table with paths inside `into` relative to it, so that both can be moved together."""
+    home = str(into.absolute()) + os.sep
+    return table[["path", "label", "split"]].assign(path=table["path"].str.removeprefix(home))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

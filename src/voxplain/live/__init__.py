@@ -1,0 +1,1 @@
+"""Explanations of a running stream: frames in, overlays and their speed out."""

@@ -1,0 +1,218 @@
+"""Do scores and maps notice when what they explain is random?
+
+Adebayo and others, "Sanity checks for saliency maps" (2018): an explanation that stays the same when the
+network's weights are replaced by random ones, from the top down, does not explain the network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from skimage.metrics import structural_similarity
+from torch import nn
+
+from ..explaining import explain_by_all
+from ..models.build import build_model
+from ..models.trained import TrainedModel
+from ..statistics import bootstrap_interval
+from .ground_truth import MOSTLY
+from .statistics import auroc, grouped_interval, rank_correlation
+
+INTACT = "none"
+
+
+def weight_groups(network: nn.Module) -> list[str]:
+    """Parts of a network that have weights, the head first, in the order in which they are declared."""
+    names = [name for name, part in network.named_children() if any(True for _ in part.parameters())]
+    return names[::-1]
+
+
+def cascade(groups: Sequence[str], levels: int) -> list[list[str]]:
+    """Growing sets of groups from the top: the head alone first, all of them last, at most `levels` sets."""
+    ends = np.unique(np.linspace(1, len(groups), min(levels, len(groups))).round().astype(int))
+    return [list(groups[:end]) for end in ends]
+
+
+def randomized(model: TrainedModel, parts: Sequence[str], *, seed: int) -> TrainedModel:
+    """A copy of a network in which some parts have the weights and statistics of an untrained one.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Names of submodules.
+    """
+    spec, network = model.spec, copy.deepcopy(model.network)
+    fresh = build_model(spec.name, None, spec.num_classes, seed=seed, **spec.options).to(model.device)
+    for part in parts:
+        network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
+    return TrainedModel(network.eval(), model.classes, model.device)
+
+
+def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Spearman's rank correlation and structural similarity of two maps.
+
+    Parameters
+    ----------
+    a, b : (T, H, W) array
+        For the structural similarity each is scaled to a largest absolute value of 1.
+
+    Returns
+    -------
+    dict : spearman (NaN where a map is constant), ssim
+    """
+    window = min(7, *(size - (size + 1) % 2 for size in a.shape))
+    scaled = [x / max(np.abs(x).max(), np.finfo(np.float32).tiny) for x in (a, b)]
+    similarity = structural_similarity(
+        *[x.astype(np.float64) for x in scaled], win_size=window, data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0
+    )
+    return {"spearman": rank_correlation(a.ravel(), b.ravel()), "ssim": float(similarity)}
+
+
+def compare_maps(
+    model: TrainedModel,
+    others: Mapping[tuple[str, str, int], TrainedModel],
+    clips: np.ndarray,
+    classes: Sequence[str],
+    explainers: Mapping[str, Mapping[str, Any]],
+    *,
+    batch: int = 8,
+    **known: Any,
+) -> pd.DataFrame:
+    """Similarity of every explainer's maps of a network to those of random ones, and of another class.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    others : mapping
+        Randomized networks by (check, level, draw).
+    clips : (N, T, H, W, 3) uint8
+    classes : (N,) str
+        Of the clips.
+    explainers : mapping
+        As for `voxplain.explaining.explain_by_all`, and so is **known.
+
+    Returns
+    -------
+    DataFrame : check, level, draw, method, clip (number), spearman, ssim
+    """
+    targets = model.targets(list(classes))
+    explained = dict(explainers=explainers, batch=batch, **known)
+    ours = explain_by_all(model, clips, targets, **explained)
+    count = len(model.classes)
+    rows = []
+    for (check, level, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
+        asked = (targets + 1) % count if check == "shuffled_targets" else targets
+        theirs = explain_by_all(other, clips, asked, **explained)
+        for method, maps in ours.items():
+            for number, (a, b) in enumerate(zip(maps, theirs[method], strict=True)):
+                row = {"check": check, "level": level, "draw": draw, "method": method, "clip": number}
+                rows.append(row | map_similarity(a, b))
+    return pd.DataFrame(rows)
+
+
+def randomization_table(
+    scores: pd.DataFrame, maps: pd.DataFrame, gaps: pd.DataFrame, shares: pd.DataFrame | None, *, limit: float = 0.5
+) -> pd.DataFrame:
+    """Which method notices which randomization.
+
+    A method that explains the network is unlike itself on a random one. So a similarity is noticed where
+    the whole interval lies below `limit`: too few data count against the method. For the order that should
+    find the actor, noticed means that the interval reaches down to chance, 0.5; for random supervoxels in
+    place of concepts, that the interval of the difference in accuracy lies on the right side of 0.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        model, seed, check, level, depth, draw, class, concept, derivative, rank, and rank_run, the rank that
+        the run itself gave; with level "none" for the intact network looked at anew.
+    maps : DataFrame
+        model, seed, depth, and the columns of `compare_maps`.
+    gaps : DataFrame
+        The table concept_gaps.
+    shares : DataFrame or None
+        model, seed, class, concept, actor; None where it is not known.
+    limit : float
+
+    Returns
+    -------
+    DataFrame
+        model, check, level, depth (groups of weights that are random), method (concept_score or an
+        explainer), measure (spearman, ssim, actor_auroc, accuracy_gap), value, ci_low, ci_high (95 %),
+        notices (missing where nothing is random), n_units (classes, clips or videos), n_draws.
+    """
+    rows: list[dict[str, Any]] = []
+    place = ["model", "check", "level", "depth"]
+    for key, group in scores.groupby(place, sort=False):
+        where = dict(zip(place, key, strict=True)) | {"method": "concept_score"}
+        values = pd.DataFrame(
+            [
+                (f"{seed} {draw}", label, rank_correlation(part["rank"], part["rank_run"]))
+                for (seed, draw, label), part in group.groupby(["seed", "draw", "class"])
+            ],
+            columns=["draw", "unit", "value"],
+        )
+        rows.append(_similarity(where, "spearman", values, limit))
+        if shares is not None:
+            rows.append(_finds_actor(where, group.merge(shares, on=["model", "seed", "class", "concept"])))
+    for key, group in maps.groupby([*place, "method"], sort=False):
+        where = dict(zip([*place, "method"], key, strict=True))
+        for measure in ("spearman", "ssim"):
+            values = group.assign(
+                draw=group["seed"].astype(str) + " " + group["draw"].astype(str), unit=group["clip"]
+            )
+            rows.append(_similarity(where, measure, values.rename(columns={measure: "value"}), limit))
+    for row in gaps[(gaps["better"] == "top") & (gaps["worse"] == "random_volume")].itertuples():
+        right = row.ci_low > 0 if row.experiment == "concept_addition" else row.ci_high < 0
+        rows.append(
+            {
+                "model": row.model,
+                "check": "random_supervoxels",
+                "level": row.experiment,
+                "depth": 0,
+                "method": "concept_score",
+                "measure": "accuracy_gap",
+                "value": row.gap,
+                "ci_low": row.ci_low,
+                "ci_high": row.ci_high,
+                "notices": bool(right),
+                "n_units": row.n_videos,
+                "n_draws": row.n_seeds,
+            }
+        )
+    return pd.DataFrame(rows).astype({"notices": "boolean"}).sort_values(["model", "method"], kind="stable")
+
+
+def _similarity(where: dict[str, Any], measure: str, values: pd.DataFrame, limit: float) -> dict[str, Any]:
+    wide = values.pivot_table(index="draw", columns="unit", values="value").dropna(axis=1)
+    low, high = bootstrap_interval(wide.to_numpy())
+    # Of constant maps no correlation is known, and the method has not shown that it notices.
+    return {
+        **where,
+        "measure": measure,
+        "value": wide.to_numpy().mean() if wide.size else np.nan,
+        "ci_low": low,
+        "ci_high": high,
+        "notices": None if where["level"] == INTACT else bool(high < limit),
+        "n_units": wide.shape[1],
+        "n_draws": wide.shape[0],
+    }
+
+
+def _finds_actor(where: dict[str, Any], group: pd.DataFrame) -> dict[str, Any]:
+    values, positive = -group["rank"].to_numpy(), (group["actor"] > MOSTLY).to_numpy()
+    draws = (group["seed"].astype(str) + " " + group["draw"].astype(str)).to_numpy()
+    low, high = grouped_interval(auroc, [values, positive], [group["class"].to_numpy(), draws])
+    return {
+        **where,
+        "measure": "actor_auroc",
+        "value": auroc(values, positive),
+        "ci_low": low,
+        "ci_high": high,
+        "notices": None if where["level"] == INTACT else bool(low <= 0.5),
+        "n_units": group["class"].nunique(),
+        "n_draws": len(np.unique(draws)),
+    }

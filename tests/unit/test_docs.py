@@ -1,0 +1,23 @@
+"""Pages of docs/ name what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from voxplain.artifacts import KINDS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_every_kind_of_artifact_has_its_entry():
+    found = re.findall(r"^### (\w+)$", (DOCS / "artifacts.md").read_text(), re.MULTILINE)
+    assert len(found) == len(set(found)) and set(found) == set(KINDS)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
