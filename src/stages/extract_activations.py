@@ -24,7 +24,13 @@ def main(stage):
     with (
         open_h5(stage.input.clips, "clips") as clips,
         open_h5(stage.input.labels, "supervoxels") as labels,
-        resumable_h5(stage.output[0], kind="activations", made_by=stage.made_by, inputs=stage.input, attrs=stage.measured) as shard,
+        resumable_h5(
+            stage.output[0],
+            kind="activations",
+            made_by=stage.made_by,
+            inputs=stage.input,
+            attrs=stage.measured,
+        ) as shard,
     ):
         for (video, number), rows in tqdm(kept.items(), unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):

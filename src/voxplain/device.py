@@ -100,7 +100,12 @@ def _gpu_names() -> list[str]:
 
 
 def take_place(
-    names: Sequence[str], places: int = 1, *, folder: Path | None = None, poll: float = 1.0, wait: float | None = None
+    names: Sequence[str],
+    places: int = 1,
+    *,
+    folder: Path | None = None,
+    poll: float = 1.0,
+    wait: float | None = None,
 ) -> tuple[int, TextIO]:
     """Lock a free place on one of several devices, those with the fewest taken first.
 

@@ -238,6 +238,9 @@ OTHERS = {
     "validity.edited_per_class": 2,
     "validity.explainers": ["dtd"],
     "validity.clusters": [5],
+    "faithfulness.explainers": ["dtd"],
+    "faithfulness.fills": ["mean"],
+    "faithfulness.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }

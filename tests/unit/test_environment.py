@@ -49,7 +49,9 @@ def test_the_pinned_version_is_installed(name):
 
 
 def test_containers_install_the_pinned_requirements_and_no_others():
-    python = yaml.safe_load((ROOT / "envs" / "voxplain.yaml").read_text())["dependencies"][0].partition("=")[2]
+    python = yaml.safe_load((ROOT / "envs" / "voxplain.yaml").read_text())["dependencies"][0].partition("=")[
+        2
+    ]
     for name in ("Dockerfile", "voxplain.def"):
         text = (ROOT / "containers" / name).read_text()
         assert re.search(rf"(?mi)^from:? python:{re.escape(python)}-slim", text), name

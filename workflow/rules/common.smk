@@ -43,14 +43,15 @@ SEGMENTATION = {
 }
 
 
-
 def videos_by_shard(table):
     """Videos of each shard, made once: a job's parameters name its own videos only."""
     return {shard: rows["video"].tolist() for shard, rows in table.groupby("shard")}
 
 
 EXPLAINED = videos_by_shard(
-    pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]).drop_duplicates("video")
+    pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]).drop_duplicates(
+        "video"
+    )
 )
 RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 FLOW_OPTIONS = {"method": CONFIG.flow.method, "options": CONFIG.flow.options, "camera": CONFIG.flow.camera}
@@ -152,7 +153,9 @@ def plugins(package, name="*"):
     """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
     folder = ROOT / "src/voxplain" / package
     found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"]
+    return [
+        f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"
+    ]
 
 
 def code(stage, *plugins):
@@ -160,7 +163,14 @@ def code(stage, *plugins):
     return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
 
 
-TABLES_1 = ["concept_scores", "concept_addition", "concept_removal", "concept_gaps", "model_accuracy", "set_aside"]
+TABLES_1 = [
+    "concept_scores",
+    "concept_addition",
+    "concept_removal",
+    "concept_gaps",
+    "model_accuracy",
+    "set_aside",
+]
 CONCEPTS = [
     *[f"{TABLES}/{name}.parquet" for name in TABLES_1],
     *[f"{FIGURES}/{name}.png" for name in ("concept_addition", "concept_removal")],

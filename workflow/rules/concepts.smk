@@ -72,9 +72,7 @@ rule extract_activations:
 
 rule draw_random_sets:
     input:
-        activations=expand(
-            f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True
-        ),
+        activations=expand(f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True),
     output:
         f"{LAYER}/random_sets.h5",
     log:

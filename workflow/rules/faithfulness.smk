@@ -220,7 +220,9 @@ rule tabulate_concept_ablation_agreement:
 
 rule tabulate_concept_motion:
     input:
-        shares=expand_first_layer(f"{LAYER}/concept_motion/{{shard}}.parquet", CHECKED, shard=list(COMMON_VIDEOS)),
+        shares=expand_first_layer(
+            f"{LAYER}/concept_motion/{{shard}}.parquet", CHECKED, shard=list(COMMON_VIDEOS)
+        ),
         scores=SCORED,
     output:
         f"{TABLES}/concept_motion.parquet",

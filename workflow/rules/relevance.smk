@@ -304,7 +304,9 @@ rule tabulate_flow_error:
         f"{RUN}/logs/tabulate_flow_error.log",
     params:
         truth=TRUTH,
-        methods={name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare},
+        methods={
+            name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare
+        },
         videos=RELEVANT[RELEVANT_SHARDS[0]],
         clips=24,
         code=code("tabulate_flow_error", *plugins("motion/flow")),

@@ -251,9 +251,7 @@ rule tabulate_randomization:
 
 rule vary_choices:
     input:
-        activations=expand(
-            f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True
-        ),
+        activations=expand(f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True),
         cavs=expand(f"{LAYER}/cavs/{{label}}.h5", label=list(LABELS), allow_missing=True),
     output:
         choices=f"{LAYER}/choices.parquet",
