@@ -135,13 +135,23 @@ class Cluster:
         self._start("slurmd", "-D", "-N", node, "-f", str(self.configuration), name=node)
 
     def stop_node(self, node: str) -> None:
-        """Stop a node's daemon at once, with the jobs on it, as when its machine loses power."""
+        """Stop a node's daemon at once, with the jobs on it, as when its machine loses power.
+
+        Slurm is told: by itself it sees a lost node only after ``SlurmdTimeout``, and a job that a daemon has
+        forgotten only if it began some 20 s before the daemon did.
+        """
         for job in self.run("squeue", "-h", "-o", "%A", "-w", node).split():
             for process in _processes_of(job):
                 _signal(process, signal.SIGKILL)
         daemon = self.processes.pop(node)
         daemon.kill()
         daemon.wait()
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
+
+    def restart_node(self, node: str) -> None:
+        """Start a stopped node's daemon again, and let jobs run there."""
+        self.start_node(node)
+        self.run("scontrol", "update", f"nodename={node}", "state=resume")
 
     def idle(self) -> set[str]:
         """Names of the nodes that are up and have no job."""

@@ -80,7 +80,7 @@ def test_slurm_gives_the_local_runs_tables_though_a_job_and_a_node_are_lost(tmp_
             cluster.run("scancel", cancelled)
             lost, node = first_job_of(cluster, "train_model", run)
             cluster.stop_node(node)
-            cluster.start_node(node)
+            cluster.restart_node(node)
             assert run.wait(200) == 0, log.read_text()[-4000:] + cluster.logs()
         finally:
             if run.poll() is None:
