@@ -32,7 +32,7 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/builtin
-SchedulerParameters=sched_min_interval=50000,batch_sched_delay=0,defer_batch=no
+SchedulerParameters=sched_interval=2,sched_min_interval=50000,batch_sched_delay=0
 MpiDefault=none
 ReturnToService=2
 SlurmdTimeout=300
@@ -84,7 +84,7 @@ class Cluster:
                 f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
                 f"CPUs={cpus} RealMemory={memory} State=UNKNOWN\n"
             )
-        text += f"PartitionName=main Nodes={','.join(self.nodes)} Default=YES MaxTime=60 State=UP\n"
+        text += f"PartitionName=main Nodes={','.join(self.nodes)} Default=YES MaxTime=INFINITE State=UP\n"
         self.configuration.write_text(text)
         # Slurm's commands find this cluster by themselves: the plug-in takes SLURM_CONF from its jobs.
         for command in ("sbatch", "srun", "scancel", "squeue", "sinfo", "scontrol"):

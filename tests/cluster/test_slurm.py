@@ -46,7 +46,7 @@ def tables(folder):
     return {path.name: path.read_bytes() for path in (folder / "results/tiny/tables").glob("*.csv")}
 
 
-def first_job_of(cluster, rule, run, seconds=150):
+def first_job_of(cluster, rule, run, seconds=300):
     """Wait until a job of a rule runs; its number and node."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and run.poll() is None:
@@ -81,7 +81,7 @@ def test_slurm_gives_the_local_runs_tables_though_a_job_and_a_node_are_lost(tmp_
             lost, node = first_job_of(cluster, "train_model", run)
             cluster.stop_node(node)
             cluster.restart_node(node)
-            assert run.wait(200) == 0, log.read_text()[-4000:] + cluster.logs()
+            assert run.wait(600) == 0, log.read_text()[-4000:] + cluster.logs()
         finally:
             if run.poll() is None:
                 run.kill()
