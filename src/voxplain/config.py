@@ -308,6 +308,9 @@ class Relevance(Section):
 class Validity(Section):
     """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
 
+    checks: list[str] | None = Field(
+        None, min_length=1, description="Tables of checks to make, by name; all that the data allows by default."
+    )
     variants: list[str] | None = Field(
         None, description="Presets and single deviations of both papers to compare with the corrected form; all by default."
     )

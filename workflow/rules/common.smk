@@ -194,6 +194,12 @@ for name in [] if KNOWN else ["concept_ground_truth"]:
     del CHECKS[name]
 for name in [] if BOTH else ["concept_motion", "motion_reliance"]:
     del CHECKS[name]
+if set(CONFIG.validity.checks or []) - set(CHECKS):
+    raise WorkflowError(
+        f"validity.checks: {', '.join(sorted(set(CONFIG.validity.checks) - set(CHECKS)))} cannot be made of "
+        f"this data and these networks. Known: {', '.join(CHECKS)}."
+    )
+CHECKS = {name: CHECKS[name] for name in CONFIG.validity.checks or CHECKS}
 VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS]
 VALIDITY += [f"{FIGURES}/{name}.png" for name in CHECKS if name != "concept_ablation_agreement"]
 PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}

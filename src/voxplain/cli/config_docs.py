@@ -70,6 +70,7 @@ RERUNS = {
     "relevance.precision": "explain_clips",
     "relevance.compare_with": "tabulate_selected_share",
     "relevance.timing": "time_explanations",
+    "validity.checks": "make_report",
     "validity.variants": "try_variants, select_variants",
     "validity.videos_per_class": "try_variants, randomize_network",
     "validity.edited_per_class": "try_variants",
