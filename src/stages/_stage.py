@@ -27,7 +27,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     """Call ``main(stage)`` with Snakemake's job, or with the one that the command line asks for.
 
     `stage` is Snakemake's object (input, output, params, wildcards, threads, resources, log,
-    config, rule), and has `made_by`, which the stage gives to the artifacts that it writes. What is
+    config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
+    `measured`, a function that gives what it has needed of its GPU so far. What is
     printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only in
     the log.
 
@@ -43,7 +44,17 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         sys.exit(f"voxplain: {error}")
     params = dict(stage.wildcards.items()) | dict(stage.params.items())
     code = params.pop("code", "")
-    stage.made_by = record(rule=stage.rule, params=params, code=code)
+    device = "cpu"
+    if stage.resources.get("device"):
+        from voxplain.device import lease_device
+
+        try:
+            place = lease_device(stage.resources.device, jobs_per_gpu=stage.resources.jobs_per_gpu)
+        except VoxplainError as error:
+            sys.exit(f"voxplain: {error}")
+        device = place.type  # not which of several, so that equal work gives equal bytes
+    stage.measured = _measured if device == "cuda" else dict
+    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
     for output in stage.output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
     _limit_threads(stage.threads)
@@ -57,6 +68,13 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         except BaseException:
             log.write(traceback.format_exc())
             raise
+
+
+def _measured() -> dict[str, Any]:
+    """What the stage has needed of its GPU, for the artifacts' attributes."""
+    from voxplain.device import measured
+
+    return measured()
 
 
 def _limit_threads(threads: int) -> None:

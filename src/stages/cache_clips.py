@@ -12,7 +12,8 @@ def main(stage):
     table = read_table(stage.input.videos, "videos")
     table = table[table["shard"] == stage.wildcards.shard].set_index("video", drop=False)
     with resumable_h5(
-        stage.output.clips, kind="clips", made_by=stage.made_by, inputs=[stage.input.videos]
+        # The videos too: one that was replaced while the run lay dead is decoded again.
+        stage.output.clips, kind="clips", made_by=stage.made_by, inputs=[stage.input.videos, *table["path"]]
     ) as shard:
         todo = table[[not shard.done(video) for video in table["video"]]]
         decoded = decode_shard(todo, **stage.params.options)

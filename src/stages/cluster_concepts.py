@@ -10,12 +10,18 @@ from voxplain.concepts.clustering import cluster_concepts
 
 
 def main(stage):
-    found = read_activations(stage.input, stage.wildcards.layer, label=stage.params.label)
-    concepts = cluster_concepts(
-        found.supervoxels, found.table["video"], seed=int(stage.wildcards.seed), **stage.params.options
+    options, seed = dict(stage.params.options), int(stage.wildcards.seed)
+    found = read_activations(
+        stage.input,
+        stage.wildcards.layer,
+        label=stage.params.label,
+        max_supervoxels=options.pop("max_supervoxels"),
+        seed=seed,
     )
+    concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
+    sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
     members = [found.table.loc[concept.members].assign(concept=number) for number, concept in enumerate(concepts)]
-    with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by) as file:
+    with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by, attrs=sample) as file:
         store(file, "centres", np.stack([concept.centre for concept in concepts]))
         store(file, "n_supervoxels", [concept.n_supervoxels for concept in concepts])
         store(file, "n_videos", [concept.n_videos for concept in concepts])

@@ -9,11 +9,14 @@ from voxplain.concepts.random_sets import draw_sets
 
 def main(stage):
     options, seed = stage.params.options, int(stage.wildcards.seed)
-    found = read_activations(stage.input, stage.wildcards.layer)
+    found = read_activations(
+        stage.input, stage.wildcards.layer, max_supervoxels=stage.params.max_supervoxels, seed=seed
+    )
     pool = found.supervoxels if options["negatives"] == "supervoxels" else found.clips
     sets = draw_sets(pool, sets=options["random_sets"], size=options["set_size"], seed=seed)
     concepts = draw_sets(pool, sets=stage.params.concepts, size=options["set_size"], seed=seed + 1_000_000)
-    with create_h5(stage.output[0], kind="random_sets", made_by=stage.made_by) as file:
+    sample = {"supervoxels": found.n_supervoxels, "drawn_from": len(found.table)}
+    with create_h5(stage.output[0], kind="random_sets", made_by=stage.made_by, attrs=sample) as file:
         store(file, "sets", sets)
         store(file, "concepts", concepts)
 

@@ -43,7 +43,7 @@ def main(stage):
             parts.append(answers.assign(correct=answers["answer"] == label, video=video, clip=number, label=label))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
-    write_table(stage.output[0], table, kind="edits", made_by=stage.made_by)
+    write_table(stage.output[0], table, kind="edits", made_by=stage.made_by | stage.measured())
 
 
 if __name__ == "__main__":

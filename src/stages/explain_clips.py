@@ -18,7 +18,11 @@ def main(stage):
         open_h5(stage.input.clips, "clips") as source,
         LabelStore(stage.input.get("labels", [])) as labels,
         resumable_h5(
-            stage.output[0], kind="explanations", made_by=stage.made_by, inputs=stage.input
+            stage.output[0],
+            kind="explanations",
+            made_by=stage.made_by,
+            inputs=stage.input,
+            attrs=stage.measured,
         ) as shard,
     ):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]

@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from voxplain.activations import layer_activations, logit_gradients
 from voxplain.artifacts import open_h5, read_table, resumable_h5
+from voxplain.device import batched
 from voxplain.models.trained import load_trained
 from voxplain.patches import supervoxel_inputs
 
@@ -14,12 +15,22 @@ def main(stage):
     options, layers = stage.params.options, stage.params.layers
     grid = options["pooling"] and tuple(options["pooling"])
     model = load_trained(stage.input.weights)
+
+    def shown(clips):
+        return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]
+
     kept = read_table(stage.input.supervoxels, "distinct_supervoxels")
     kept = {key: rows[["level", "supervoxel"]].to_numpy() for key, rows in kept.groupby(["video", "clip"])}
     with (
         open_h5(stage.input.clips, "clips") as clips,
         open_h5(stage.input.labels, "supervoxels") as labels,
-        resumable_h5(stage.output[0], kind="activations", made_by=stage.made_by, inputs=stage.input) as shard,
+        resumable_h5(
+            stage.output[0],
+            kind="activations",
+            made_by=stage.made_by,
+            inputs=stage.input,
+            attrs=stage.measured,
+        ) as shard,
     ):
         for (video, number), rows in tqdm(kept.items(), unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):
@@ -34,7 +45,7 @@ def main(stage):
                 preset=stage.params.preset,
                 batch=options["batch"],
             )
-            parts = [layer_activations(model.network, model.inputs(p), layers, grid=grid)[0] for p in patches]
+            parts = [batched(shown, p, options["batch"]) for p in patches]
             whole, logits = layer_activations(model.network, model.inputs(clip[None]), layers, grid=grid)
             gradients = logit_gradients(
                 model.network, model.inputs(clip[None]), model.targets([label]), layers, grid=grid

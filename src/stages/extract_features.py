@@ -14,7 +14,7 @@ def main(stage):
     model = build_model(settings["network"], settings["weights"], **settings["options"]).to(choose_device())
     with ClipStore(stage.input.clips) as clips:
         features = view_features(model, clips.fetch, len(clips.table), views=settings["head_views"])
-        with create_h5(stage.output[0], kind="features", made_by=stage.made_by) as file:
+        with create_h5(stage.output[0], kind="features", made_by=stage.made_by, attrs=stage.measured) as file:
             store(file, "features", features)
             store(file, "video", clips.table["video"].to_numpy())
             store(file, "label", clips.table["label"].to_numpy())

@@ -9,7 +9,9 @@ from voxplain.concepts.scores import score_concepts
 
 def main(stage):
     wildcards = stage.wildcards
-    found = read_activations(stage.input.activations, wildcards.layer, label=stage.params.label)
+    found = read_activations(
+        stage.input.activations, wildcards.layer, label=stage.params.label, max_supervoxels=0
+    )
     with open_h5(stage.input.cavs, "cavs") as cavs, open_h5(stage.input.random_cavs, "cavs") as random_cavs:
         table = score_concepts(
             found.gradients,

@@ -5,6 +5,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import write_table
+from voxplain.device import batched
 from voxplain.models.trained import load_trained
 from voxplain.videos.store import ClipStore
 
@@ -12,13 +13,12 @@ from voxplain.videos.store import ClipStore
 def main(stage):
     model = load_trained(stage.input.weights)
     with ClipStore(stage.input.clips) as store:
-        rows = np.arange(len(store.table))
-        logits = [model.logits(store.fetch(part)) for part in np.array_split(rows, np.ceil(len(rows) / 16))]
-    scores = pd.DataFrame(np.concatenate(logits), columns=model.classes)
+        logits = batched(lambda rows: model.logits(store.fetch(rows)), np.arange(len(store.table)), 16)
+    scores = pd.DataFrame(logits, columns=model.classes)
     scores = scores.groupby([store.table["video"], store.table["label"]]).mean()
     table = scores.idxmax(axis=1).rename("predicted").reset_index()
     table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
-    write_table(stage.output[0], table, kind="predictions", made_by=stage.made_by)
+    write_table(stage.output[0], table, kind="predictions", made_by=stage.made_by | stage.measured())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main(stage):
             tables.append(pd.DataFrame({"method": name, "selective": selective, "ms": milliseconds}))
     table = pd.concat(tables, ignore_index=True)
     table = table.assign(model=stage.wildcards.model, device=describe_device(model.device), batch=len(clips))
-    write_table(stage.output[0], table, kind="timings", made_by=stage.made_by)
+    write_table(stage.output[0], table, kind="timings", made_by=stage.made_by | stage.measured())
 
 
 if __name__ == "__main__":

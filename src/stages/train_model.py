@@ -35,7 +35,9 @@ def main(stage):
                 on_epoch=lambda state: _keep(state, partial),
                 **recipe,
             )
-    save_weights(model, stage.output.weights, {"classes": classes, "made_by": stage.made_by})
+    save_weights(
+        model, stage.output.weights, {"classes": classes, "made_by": stage.made_by | stage.measured()}
+    )
     write_table(stage.output.history, history, kind="training", made_by=stage.made_by)
     partial.unlink(missing_ok=True)
 

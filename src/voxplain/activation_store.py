@@ -30,6 +30,8 @@ class LayerActivations:
         Activations of whole clips.
     gradients : (clips, d) float32
         Gradient of the logit of each clip's own class.
+    n_supervoxels : int
+        Of how many the table's rows are all, or a sample.
     """
 
     table: pd.DataFrame
@@ -37,9 +39,17 @@ class LayerActivations:
     clip_table: pd.DataFrame
     clips: np.ndarray
     gradients: np.ndarray
+    n_supervoxels: int = 0
 
 
-def read_activations(paths: Sequence[str | Path], layer: str, *, label: str | None = None) -> LayerActivations:
+def read_activations(
+    paths: Sequence[str | Path],
+    layer: str,
+    *,
+    label: str | None = None,
+    max_supervoxels: int | None = None,
+    seed: int = 0,
+) -> LayerActivations:
     """Read one layer's activations, of one class or of all.
 
     Parameters
@@ -49,24 +59,30 @@ def read_activations(paths: Sequence[str | Path], layer: str, *, label: str | No
     layer : str
     label : str, optional
         Only videos of this class.
+    max_supervoxels : int, optional
+        Of more, a sample of this size is read, drawn without repetition, and the rest never comes into
+        memory; 0 reads none.
+    seed : int
+        Of the sample.
 
     Raises
     ------
     VoxplainError
         There are none.
     """
+    counts = [len(group["kept"]) for path in paths for group in _groups_of(path, label)]
+    rows_of = iter(_sampled_rows(counts, max_supervoxels, seed))
     tables, supervoxels, clip_rows, clips, gradients = [], [], [], [], []
     for path in paths:
-        with open_h5(path, "activations") as file:
-            for name, group in file.items():
-                if label is not None and group.attrs["label"] != label:
-                    continue
-                row = {"video": group.attrs["video"], "label": group.attrs["label"], "clip": int(group.attrs["clip"])}
-                tables.append(pd.DataFrame(group["kept"][()], columns=["level", "supervoxel"]).assign(**row))
-                supervoxels.append(group[f"supervoxels/{layer}"][()])
-                clip_rows.append(row)
-                clips.append(group[f"clip/{layer}"][()])
-                gradients.append(group[f"gradient/{layer}"][()])
+        for group in _groups_of(path, label):
+            row = {"video": group.attrs["video"], "label": group.attrs["label"], "clip": int(group.attrs["clip"])}
+            rows = next(rows_of)
+            tables.append(pd.DataFrame(group["kept"][()][rows], columns=["level", "supervoxel"]).assign(**row))
+            # Float32 at once: activations may be kept in less.
+            supervoxels.append(group[f"supervoxels/{layer}"][()][rows].astype(np.float32))
+            clip_rows.append(row)
+            clips.append(group[f"clip/{layer}"][()])
+            gradients.append(group[f"gradient/{layer}"][()])
     if not clips:
         raise VoxplainError(
             f"No clip of {label or 'any class'} is usable; see tables/set_aside.csv for the reasons. "
@@ -74,11 +90,30 @@ def read_activations(paths: Sequence[str | Path], layer: str, *, label: str | No
         )
     return LayerActivations(
         pd.concat(tables, ignore_index=True),
-        np.concatenate(supervoxels).astype(np.float32),
+        np.concatenate(supervoxels),
         pd.DataFrame(clip_rows),
         np.stack(clips).astype(np.float32),
         np.stack(gradients).astype(np.float32),
+        sum(counts),
     )
+
+
+def _groups_of(path: str | Path, label: str | None) -> Iterator[h5py.Group]:
+    with open_h5(path, "activations") as file:
+        for group in file.values():
+            if label is None or group.attrs["label"] == label:
+                yield group
+
+
+def _sampled_rows(counts: Sequence[int], size: int | None, seed: int) -> list[np.ndarray]:
+    """Rows to read of groups with the given numbers of rows: all, or a sample of `size` in their order."""
+    total = sum(counts)
+    chosen = np.arange(total)
+    if size is not None and size < total:
+        chosen = np.sort(np.random.default_rng(seed).choice(total, size, replace=False))
+    ends = np.cumsum(counts)
+    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    return [part - (end - count) for part, end, count in zip(parts, ends, counts, strict=True)] if counts else []
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,7 @@ _CHUNK_BYTES = 1 << 18
 _DAMAGE = re.compile(r"(synchronously (open|read)|iteration failed|group info)(?!.*doesn't exist)")
 
 Attributes = Mapping[str, Any]
+Measured = Callable[[], Attributes]
 StrPath = str | os.PathLike
 
 
@@ -129,7 +130,7 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
 
 @contextmanager
 def create_h5(
-    path: StrPath, *, kind: str, made_by: Attributes | None = None, attrs: Attributes | None = None
+    path: StrPath, *, kind: str, made_by: Attributes | None = None, attrs: Attributes | Measured | None = None
 ) -> Iterator[h5py.File]:
     """Create an HDF5 artifact; the open file is `path` once the block ends well.
 
@@ -141,13 +142,14 @@ def create_h5(
     made_by : mapping, optional
         What makes it: see `voxplain.provenance.record`.
     attrs : mapping, optional
-        More attributes of the file; containers become JSON text.
+        More attributes of the file; containers become JSON text. Or a function without arguments that gives
+        them, called when the block ends: what was measured on the way.
     """
     with atomic_path(path) as temporary:
         with _new_h5(temporary) as file:
             file.attrs[_KEY] = _json(_described(kind, made_by))
-            _annotate(file, attrs)
             yield file
+            _annotate(file, attrs() if callable(attrs) else attrs)
 
 
 @contextmanager
@@ -197,7 +199,7 @@ def partial_path(path: StrPath, *, made_by: Attributes, inputs: Iterable[StrPath
     state of the files `inputs`: what was left by work that differs in either is removed here.
     """
     path = Path(path)
-    states = [(str(file), os.stat(file).st_mtime_ns, os.stat(file).st_size) for file in inputs]
+    states = [(str(file), *_state_of(file)) for file in inputs]
     key = hashlib.sha256(_json([made_by, states]).encode()).hexdigest()[:16]
     place = path.with_name(f"{path.name}.partial-{key}")
     for other in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
@@ -206,6 +208,15 @@ def partial_path(path: StrPath, *, made_by: Attributes, inputs: Iterable[StrPath
         elif other != place:
             other.unlink(missing_ok=True)
     return place
+
+
+def _state_of(file: StrPath) -> tuple[int, int]:
+    """When a file was last written, and its size: zeros where there is none, as of a video that is missing."""
+    try:
+        state = os.stat(file)
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
 
 
 class Shard:
@@ -253,7 +264,7 @@ def resumable_h5(
     kind: str,
     made_by: Attributes,
     inputs: Iterable[StrPath],
-    attrs: Attributes | None = None,
+    attrs: Attributes | Measured | None = None,
 ) -> Iterator[Shard]:
     """Create an HDF5 artifact item by item, going on where a killed run stopped.
 

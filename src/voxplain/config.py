@@ -53,7 +53,10 @@ class Data(Section):
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="Seed of whatever the adapter draws (embedded videos, splits, samples)."
     )
-    shard_size: PositiveInt = Field(250, description="Videos per shard: one job works through a shard.")
+    shard_size: PositiveInt | None = Field(
+        None,
+        description="Videos per shard: one job works through a shard. By default 250, or as many as make 700 shards.",
+    )
 
 
 class Clips(Section):
@@ -162,6 +165,9 @@ class Concepts(Section):
     clusters: Annotated[int, Field(ge=2)] = Field(12, description="Clusters per class, C in the paper.")
     min_supervoxels: Annotated[int, Field(ge=0)] = Field(
         20, description="A concept must have more supervoxels than this."
+    )
+    max_supervoxels: PositiveInt = Field(
+        100_000, description="Supervoxels of a class that are clustered at most; of more, a sample by the seed."
     )
     max_members: Annotated[int, Field(ge=3)] = Field(40, description="Supervoxels that represent a concept.")
 
@@ -357,6 +363,16 @@ class Faithfulness(Section):
     window_step: PositiveInt = Field(4, description="Frames between windows; fewer than a clip's make them overlap.")
 
 
+class Device(Section):
+    """Where networks run. No number hangs on it, and no change reruns anything."""
+
+    use: Literal["auto", "cpu"] = Field(
+        "auto", description="auto: a GPU that CUDA_VISIBLE_DEVICES leaves visible and no other job has, else the CPU."
+    )
+    jobs_per_gpu: PositiveInt = Field(1, description="Jobs that share a GPU; the next ones wait.")
+    cpu_after_failure: bool = Field(True, description="Try a job on the CPU after it failed (snakemake --retries).")
+
+
 class Figures(Section):
     """Pictures."""
 
@@ -399,6 +415,10 @@ class Config(Section):
     validity: Validity = Field(default_factory=Validity)
     faithfulness: Faithfulness = Field(default_factory=Faithfulness)
     figures: Figures = Field(default_factory=Figures)
+    device: Device = Field(default_factory=Device)
+    temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = Field(
+        default_factory=list, description="Intermediate results that are removed once nothing needs them any more."
+    )
 
     @field_validator("concepts", "relevance")
     @classmethod

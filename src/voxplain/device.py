@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
+import re
+import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TextIO, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +21,10 @@ from .errors import ConfigError, VoxplainError
 log = logging.getLogger(__name__)
 Items = TypeVar("Items", torch.Tensor, np.ndarray, Sequence)
 
+# What this process was given by `lease_device`: all that it computes is computed there.
+_leased: torch.device | None = None
+_locks: list[TextIO] = []  # held until the process ends, however it ends
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """Choose the device to compute on.
@@ -22,8 +32,8 @@ def choose_device(name: str = "auto") -> torch.device:
     Parameters
     ----------
     name : str
-        ``auto`` takes the first GPU that ``CUDA_VISIBLE_DEVICES`` leaves visible, else Apple's GPU, else the
-        CPU. Or a device as torch writes it, such as ``cuda:1`` or ``cpu``.
+        ``auto`` takes the device that the process was given by `lease_device`; else the first GPU that
+        ``CUDA_VISIBLE_DEVICES`` leaves visible, else Apple's GPU, else the CPU. Or a device as torch writes it, such as ``cuda:1`` or ``cpu``.
 
     Raises
     ------
@@ -31,6 +41,8 @@ def choose_device(name: str = "auto") -> torch.device:
         The named device is not on this machine.
     """
     if name == "auto":
+        if _leased is not None:
+            return _leased
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -49,6 +61,110 @@ def choose_device(name: str = "auto") -> torch.device:
             f"CUDA_VISIBLE_DEVICES hides some): use auto or cpu."
         )
     return device
+
+
+def lease_device(name: str = "auto", *, jobs_per_gpu: int = 1) -> torch.device:
+    """Take a device for this process alone, or for it and `jobs_per_gpu` - 1 others, and keep it to the end.
+
+    Processes of one machine agree by locked files, one per GPU and place on it, which the system unlocks
+    when a process ends or is killed. A GPU with fewer jobs is taken first; while all places of all visible
+    GPUs are taken, the process waits.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` for a GPU that ``CUDA_VISIBLE_DEVICES`` leaves visible; otherwise as in `choose_device`, and
+        nothing is locked.
+    jobs_per_gpu : int
+
+    Returns
+    -------
+    device
+        From here on what `choose_device` gives.
+    """
+    global _leased
+    if name == "auto" and torch.cuda.is_available():
+        number, lock = take_place(_gpu_names(), jobs_per_gpu)
+        _locks.append(lock)
+        device = torch.device("cuda", number)
+        torch.cuda.set_device(device)
+    else:
+        device = choose_device(name)
+    _leased = device
+    return device
+
+
+def _gpu_names() -> list[str]:
+    """Names of the visible GPUs that are the same in every process, whatever numbers they have there."""
+    return [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]
+
+
+def take_place(
+    names: Sequence[str],
+    places: int = 1,
+    *,
+    folder: Path | None = None,
+    poll: float = 1.0,
+    wait: float | None = None,
+) -> tuple[int, TextIO]:
+    """Lock a free place on one of several devices, those with the fewest taken first.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the devices, the same in all processes.
+    places : int
+        Processes that may share a device.
+    folder : path, optional
+        Where the locked files lie, on this machine: by default one per user for temporary files.
+    poll, wait : float
+        Seconds between attempts, and until giving up; None waits for ever.
+
+    Returns
+    -------
+    number : int
+        Of the device.
+    lock : file
+        Closing it gives the place back.
+
+    Raises
+    ------
+    VoxplainError
+        No place became free in time.
+    """
+    folder = folder or Path(tempfile.gettempdir(), f"voxplain-devices-{os.getuid()}")
+    folder.mkdir(parents=True, exist_ok=True)
+    end, told = None if wait is None else time.monotonic() + wait, False
+    while True:
+        for place in range(places):
+            for number, name in enumerate(names):
+                lock = open(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.{place}.lock", "w")  # noqa: SIM115
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    lock.close()
+                else:
+                    return number, lock
+        if end is not None and time.monotonic() >= end:
+            raise VoxplainError(
+                f"All {len(names)} devices are taken. Raise device.jobs_per_gpu, or wait for other jobs to end."
+            )
+        if not told:
+            log.warning("All %d GPUs are taken: waiting for one.", len(names))
+            told = True
+        time.sleep(poll)
+
+
+def measured() -> dict[str, int]:
+    """What the process has needed of its GPU so far, for an artifact's attributes; nothing on a CPU.
+
+    (There, Snakemake's benchmark files have it: a process's resident memory differs between equal runs,
+    and equal work should give equal bytes.)
+    """
+    device = choose_device()
+    if device.type != "cuda":
+        return {}
+    return {"peak_memory_mb": -(-torch.cuda.max_memory_allocated(device) // 2**20)}
 
 
 def choose_precision(

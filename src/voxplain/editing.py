@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .device import batched
 from .patches import keep_only
 
 UNEDITED = "none"
@@ -160,7 +161,7 @@ def edit_answers(
     fill : (3,) or (T, H, W, 3)
         What hidden voxels show, in 0..255.
     batch : int
-        Clips classified at once.
+        Clips classified at once; halved when memory runs out.
 
     Returns
     -------
@@ -173,9 +174,8 @@ def edit_answers(
         for experiment, mask in (("concept_addition", edit.mask), ("concept_removal", ~edit.mask)):
             rows.append((experiment, edit.strategy, edit.draw, edit.k))
             masks.append(mask)
-    answers = [
-        classify(np.stack([keep_only(clip, mask, fill) for mask in masks[first : first + batch]]))
-        for first in range(0, len(masks), batch)
-    ]
+    answers = batched(
+        lambda some: classify(np.stack([keep_only(clip, mask, fill) for mask in some])), masks, batch
+    )
     table = pd.DataFrame(rows, columns=["experiment", "strategy", "draw", "k"])
-    return table.assign(shown=[mask.mean() for mask in masks], answer=np.concatenate(answers))
+    return table.assign(shown=[mask.mean() for mask in masks], answer=answers)

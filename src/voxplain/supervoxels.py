@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 from .errors import ConfigError, VoxplainError, nearest
 from .segmenters.slic import slic
 
-
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

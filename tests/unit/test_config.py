@@ -213,6 +213,8 @@ OTHERS = {
     "models.NAME.head": "new",
     "models.NAME.layers": ["layer3", "layer4"],
     "supervoxels.n_segments": [20],
+    "data.shard_size": 7,
+    "temporary": ["clips"],
     "supervoxels.options": {"min_volume": 0.01},
     "activations.fill": (0, 0, 0),
     "activations.pooling": (2, 1, 1),
@@ -236,6 +238,9 @@ OTHERS = {
     "validity.edited_per_class": 2,
     "validity.explainers": ["dtd"],
     "validity.clusters": [5],
+    "faithfulness.explainers": ["dtd"],
+    "faithfulness.fills": ["mean"],
+    "faithfulness.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }

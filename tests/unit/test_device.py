@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from voxplain.device import batched, choose_device, choose_precision
+from voxplain import device
+from voxplain.device import batched, choose_device, choose_precision, take_place
 from voxplain.errors import ConfigError, VoxplainError
 
 
@@ -100,3 +103,58 @@ def test_precision_falls_back_and_says_so(caplog, monkeypatch):
     caplog.clear()
     with choose_precision(torch.device("cpu")):
         assert not caplog.text
+
+
+LEASE = """
+import sys, time
+from pathlib import Path
+from voxplain.device import take_place
+number, lock = take_place(["GPU-a", "GPU-b"], 2, folder=Path(sys.argv[1]))
+print(number, flush=True)
+time.sleep(60)
+"""
+
+
+def test_processes_get_different_devices_and_a_killed_ones_is_free_again(tmp_path):
+    processes = []
+
+    def start():
+        process = subprocess.Popen([sys.executable, "-c", LEASE, tmp_path], stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process, int(process.stdout.readline())
+
+    try:
+        first, second = start(), start()
+        assert (first[1], second[1]) == (0, 1)
+        # The second places of the devices, here, by locks of this process.
+        locks = [take_place(["GPU-a", "GPU-b"], 2, folder=tmp_path) for _ in range(2)]
+        assert [number for number, _ in locks] == [0, 1]
+        with pytest.raises(VoxplainError, match="All 2 devices are taken"):
+            take_place(["GPU-a", "GPU-b"], 2, folder=tmp_path, wait=0)
+        second[0].kill()
+        second[0].wait()
+        number, _held = take_place(["GPU-a", "GPU-b"], 2, folder=tmp_path, wait=5, poll=0.05)
+        assert number == 1
+        # Another process may see the devices in another order: names count, not numbers.
+        locks[0][1].close()
+        assert take_place(["GPU-b", "GPU-a"], 2, folder=tmp_path, wait=0)[0] == 1
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_leased_device_is_the_processs(monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "_leased", None)
+    monkeypatch.setattr(device, "_locks", [])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda place: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda place: 5 * 2**20 + 1)
+    monkeypatch.setattr(device, "_gpu_names", lambda: ["GPU-a", "GPU-b"])
+    assert device.lease_device() == torch.device("cuda", 0)
+    assert device.lease_device() == choose_device() == torch.device("cuda", 1)
+    assert device.measured() == {"peak_memory_mb": 6}
+    # After a failed attempt: the CPU, though there are GPUs.
+    assert device.lease_device("cpu") == choose_device() == torch.device("cpu")
+    assert device.measured() == {}

@@ -81,11 +81,11 @@ def answers():
     """Two seeds, three videos, k = 1, one experiment; top is right at 5 of 6, least at 1 of 6."""
     rows = []
     for seed, top, least in [(0, (1, 1, 1), (0, 0, 1)), (1, (1, 1, 0), (0, 0, 0))]:
-        for video, (t, l) in enumerate(zip(top, least, strict=True)):
+        for video, (t, low) in enumerate(zip(top, least, strict=True)):
             base = {"model": "r3d", "seed": seed, "layer": "layer3", "video": f"v{video}", "shown": 0.25}
             rows.append({**base, "experiment": "none", "strategy": UNEDITED, "draw": 0, "k": 0, "correct": True})
             rows.append({**base, "experiment": "concept_addition", "strategy": "top", "draw": 0, "k": 1, "correct": bool(t)})
-            rows.append({**base, "experiment": "concept_addition", "strategy": "least", "draw": 0, "k": 1, "correct": bool(l)})
+            rows.append({**base, "experiment": "concept_addition", "strategy": "least", "draw": 0, "k": 1, "correct": bool(low)})
             for strategy in ("random", "random_volume"):
                 for draw in range(2):
                     rows.append({**base, "experiment": "concept_addition", "strategy": strategy, "draw": draw, "k": 1, "correct": draw == 0})

@@ -46,3 +46,31 @@ def test_every_declared_dependency_is_pinned_and_allowed():
 @pytest.mark.parametrize("name", REQUIRED)
 def test_the_pinned_version_is_installed(name):
     assert importlib.metadata.version(name).partition("+")[0] == REQUIRED[name], "run `make .venv`"
+
+
+def test_containers_install_the_pinned_requirements_and_no_others():
+    python = yaml.safe_load((ROOT / "envs" / "voxplain.yaml").read_text())["dependencies"][0].partition("=")[
+        2
+    ]
+    for name in ("Dockerfile", "voxplain.def"):
+        text = (ROOT / "containers" / name).read_text()
+        assert re.search(rf"(?mi)^from:? python:{re.escape(python)}-slim", text), name
+        installs = re.findall(r"pip install --no-cache-dir (.*)", text)
+        assert installs == ["-r requirements.txt", "--no-deps -e ."], name
+
+
+def test_profiles_name_rules_and_declare_memory_and_time():
+    rules = {
+        name: text
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for name, text in re.findall(r"(?ms)^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text())
+    }
+    for name, text in rules.items():
+        if "script:" in text:
+            assert "mem_mb=grows(" in text and "runtime=grows(" in text, name
+    networks = {name for name, text in rules.items() if "device=device_of_attempt" in text}
+    for profile in ("slurm", "cluster-generic"):
+        given = yaml.safe_load((ROOT / f"workflow/profiles/{profile}/config.yaml").read_text())
+        assert set(given["set-resources"]) == networks
+        assert set(given.get("set-threads", {})) <= set(rules)
+        assert given["retries"] >= 1

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from voxplain.errors import VoxplainError
 from voxplain.models.build import build_model
 from voxplain.models.head import fit_head, view_features
-from voxplain.models.layers import head_features, replace_head
 from voxplain.models.inputs import normalize
+from voxplain.models.layers import head_features, replace_head
 from voxplain.models.training import augment, hold_out, predict, random_boxes, train
 
 

@@ -21,7 +21,13 @@ from voxplain.validity.findings import KEY, rank_agreement, rank_concepts
 from voxplain.validity.ground_truth import PARTS, ground_truth_table, part_counts
 from voxplain.validity.looking import answers, clip_gradients
 from voxplain.validity.presets import presets_table, select_by_variants
-from voxplain.validity.randomization import cascade, map_similarity, randomization_table, randomized, weight_groups
+from voxplain.validity.randomization import (
+    cascade,
+    map_similarity,
+    randomization_table,
+    randomized,
+    weight_groups,
+)
 from voxplain.validity.rescoring import random_directions
 from voxplain.validity.stability import converge, set_sizes, stability_table
 from voxplain.validity.statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value

@@ -18,7 +18,9 @@ from voxplain.videos.table import safe_name
 try:
     CONFIG = load_config(config)
     # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(CONFIG.data)}"
+    # An unset shard size is named as 250, what it mostly is.
+    named = CONFIG.data.model_copy(update={"shard_size": CONFIG.data.shard_size or 250})
+    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(named)}"
     TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
@@ -40,13 +42,18 @@ SEGMENTATION = {
     "sigma": CONFIG.supervoxels.sigma,
 }
 
-EXPLAINED = {
-    shard: rows["video"].tolist()
-    for shard, rows in pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])])
-    .drop_duplicates("video")
-    .groupby("shard")
-}
-RELEVANT = {shard: rows["video"].tolist() for shard, rows in RELEVANCE_VIDEOS.groupby("shard")}
+
+def videos_by_shard(table):
+    """Videos of each shard, made once: a job's parameters name its own videos only."""
+    return {shard: rows["video"].tolist() for shard, rows in table.groupby("shard")}
+
+
+EXPLAINED = videos_by_shard(
+    pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]).drop_duplicates(
+        "video"
+    )
+)
+RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 FLOW_OPTIONS = {"method": CONFIG.flow.method, "options": CONFIG.flow.options, "camera": CONFIG.flow.camera}
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 
@@ -105,6 +112,27 @@ def shards_of_class(pattern):
     )
 
 
+def grows(first):
+    """Resource function: `first` (MB or minutes), twice as much in the second attempt, and so on."""
+    return lambda wildcards, attempt: first * attempt
+
+
+def device_of_attempt(wildcards, attempt):
+    """Resource function: where a job runs. A resource, because what a stage computes does not hang on it."""
+    return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
+
+
+def weights_file(wildcards):
+    """Input function: the file of given weights, whose change reruns what was made with it."""
+    weights = CONFIG.models[wildcards.model].weights
+    return [weights] if weights and Path(weights).is_file() else []
+
+
+def intermediate(name, path):
+    """Output path of an intermediate result, temporary where the config says so."""
+    return temp(path) if name in CONFIG.temporary else path
+
+
 def one_of(names):
     """Wildcard constraint that matches these names and no others."""
     return "|".join(names) or "(?!)"
@@ -125,7 +153,9 @@ def plugins(package, name="*"):
     """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
     folder = ROOT / "src/voxplain" / package
     found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [f"voxplain.{package.replace('/', '.')}.{path.stem}" for path in found if path.stem != "__init__"]
+    return [
+        f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"
+    ]
 
 
 def code(stage, *plugins):
@@ -133,7 +163,14 @@ def code(stage, *plugins):
     return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
 
 
-TABLES_1 = ["concept_scores", "concept_addition", "concept_removal", "concept_gaps", "model_accuracy", "set_aside"]
+TABLES_1 = [
+    "concept_scores",
+    "concept_addition",
+    "concept_removal",
+    "concept_gaps",
+    "model_accuracy",
+    "set_aside",
+]
 CONCEPTS = [
     *[f"{TABLES}/{name}.parquet" for name in TABLES_1],
     *[f"{FIGURES}/{name}.png" for name in ("concept_addition", "concept_removal")],

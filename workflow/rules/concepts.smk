@@ -2,7 +2,7 @@ rule segment_supervoxels:
     input:
         clips=f"{CLIPS}/clips/{{shard}}.h5",
     output:
-        f"{SEGMENTS}/labels/{{shard}}.h5",
+        intermediate("supervoxels", f"{SEGMENTS}/labels/{{shard}}.h5"),
     log:
         f"{SEGMENTS}/logs/segment_supervoxels.{{shard}}.log",
     benchmark:
@@ -12,7 +12,8 @@ rule segment_supervoxels:
         videos=lambda wildcards: EXPLAINED[wildcards.shard],
         code=code("segment_supervoxels"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(240),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -33,7 +34,8 @@ rule distinct_supervoxels:
         options=CONFIG.supervoxels.options,
         code=code("distinct_supervoxels"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -47,7 +49,7 @@ rule extract_activations:
         labels=f"{SEGMENTS}/labels/{{shard}}.h5",
         supervoxels=f"{RUN}/supervoxels/{{shard}}.parquet",
     output:
-        f"{NETWORK}/activations/{{shard}}.h5",
+        intermediate("activations", f"{NETWORK}/activations/{{shard}}.h5"),
     log:
         f"{NETWORK}/logs/extract_activations.{{shard}}.log",
     benchmark:
@@ -58,7 +60,10 @@ rule extract_activations:
         preset=CONFIG.supervoxels.preset,
         code=code("extract_activations"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -67,9 +72,7 @@ rule extract_activations:
 
 rule draw_random_sets:
     input:
-        activations=expand(
-            f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True
-        ),
+        activations=expand(f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True),
     output:
         f"{LAYER}/random_sets.h5",
     log:
@@ -77,9 +80,11 @@ rule draw_random_sets:
     params:
         options=part("cavs", "random_sets", "set_size", "negatives"),
         concepts=CONFIG.scores.random_concepts,
+        max_supervoxels=CONFIG.concepts.max_supervoxels,
         code=code("draw_random_sets"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -96,10 +101,11 @@ rule cluster_concepts:
         f"{LAYER}/logs/cluster_concepts.{{label}}.log",
     params:
         label=lambda wildcards: LABELS[wildcards.label],
-        options=part("concepts", "clusters", "min_supervoxels", "max_members"),
+        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         code=code("cluster_concepts"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -118,7 +124,8 @@ rule train_cavs:
         options=part("cavs", "classifier", "options"),
         code=code("train_cavs", "voxplain.concepts.classifiers"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -149,7 +156,8 @@ rule score_concepts:
         options=part("scores", "test", "rank_by"),
         code=code("score_concepts"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -166,6 +174,9 @@ rule tabulate_concept_scores:
     params:
         alpha=CONFIG.scores.alpha,
         code=code("tabulate_concept_scores"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -193,6 +204,9 @@ rule plot_concepts:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("figures", "concepts", "examples"),
         code=code("plot_concepts"),
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(30),
     conda:
         "../../envs/voxplain.yaml"
     script:

@@ -18,7 +18,10 @@ rule edit_concepts:
         batch=CONFIG.activations.batch,
         code=code("edit_concepts"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -37,6 +40,9 @@ rule tabulate_editing:
         f"{RUN}/logs/tabulate_editing.{{experiment}}.log",
     params:
         code=code("tabulate_editing"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -52,6 +58,9 @@ rule tabulate_concept_gaps:
         f"{RUN}/logs/tabulate_concept_gaps.log",
     params:
         code=code("tabulate_concept_gaps"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -74,6 +83,9 @@ rule plot_editing:
         f"{RUN}/logs/plot_editing.{{experiment}}.log",
     params:
         code=code("plot_editing"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:

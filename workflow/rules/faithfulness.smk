@@ -1,8 +1,7 @@
 # Do explanations name what the network uses? Each check is a table and a figure; the first layer is looked at.
 
-PERTURBED_SHARDS = PERTURBED["shard"].unique().tolist()
-COMMON_VIDEOS = EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on="video")
-COMMON_SHARDS = COMMON_VIDEOS["shard"].unique().tolist()
+PERTURBED_VIDEOS = videos_by_shard(PERTURBED)
+COMMON_VIDEOS = videos_by_shard(EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on="video"))
 PERTURBED_BY = {
     name: EXPLAINERS.get(name, {"method": name, "options": {}}) for name in CONFIG.faithfulness.explainers
 }
@@ -44,13 +43,16 @@ rule perturb_supervoxels:
         f"{LAYER}/benchmarks/perturb_supervoxels.{{shard}}.tsv"
     params:
         **part("faithfulness", "fills", "steps", "masks"),
-        videos=PERTURBED["video"].tolist(),
+        videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
         fill=CONFIG.activations.fill,
         code=code("perturb_supervoxels", *plugins("explainers")),
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -72,13 +74,16 @@ rule ablate_concepts:
     benchmark:
         f"{LAYER}/benchmarks/ablate_concepts.{{shard}}.tsv"
     params:
-        videos=PERTURBED["video"].tolist(),
+        videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         subsets=CONFIG.faithfulness.subsets,
         hidden=CONFIG.faithfulness.fills[0],
         fill=CONFIG.activations.fill,
         code=code("ablate_concepts"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -104,12 +109,15 @@ rule measure_concept_motion:
     benchmark:
         f"{LAYER}/benchmarks/measure_concept_motion.{{shard}}.tsv"
     params:
-        videos=COMMON_VIDEOS["video"].tolist(),
+        videos=lambda wildcards: COMMON_VIDEOS[wildcards.shard],
         explainers=list(EXPLAINERS),
         moving=MOVING,
         code=code("measure_concept_motion"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(240),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -141,7 +149,10 @@ rule follow_concepts:
         view=part("activations", "form", "fill", "batch"),
         code=code("follow_concepts"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(240),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -150,7 +161,7 @@ rule follow_concepts:
 
 rule tabulate_faithfulness:
     input:
-        curves=expand_first_layer(f"{LAYER}/curves/{{shard}}.parquet", shard=PERTURBED_SHARDS),
+        curves=expand_first_layer(f"{LAYER}/curves/{{shard}}.parquet", shard=list(PERTURBED_VIDEOS)),
     output:
         f"{TABLES}/faithfulness.parquet",
     log:
@@ -159,7 +170,8 @@ rule tabulate_faithfulness:
         kinds={"curves": "perturbation_curves"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -168,7 +180,7 @@ rule tabulate_faithfulness:
 
 rule tabulate_concept_ablation:
     input:
-        ablations=expand_first_layer(f"{LAYER}/ablations/{{shard}}.parquet", shard=PERTURBED_SHARDS),
+        ablations=expand_first_layer(f"{LAYER}/ablations/{{shard}}.parquet", shard=list(PERTURBED_VIDEOS)),
         scores=SCORED,
     output:
         f"{TABLES}/concept_ablation.parquet",
@@ -178,7 +190,8 @@ rule tabulate_concept_ablation:
         kinds={"ablations": "concept_ablations", "scores": "class_scores"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -187,7 +200,7 @@ rule tabulate_concept_ablation:
 
 rule tabulate_concept_ablation_agreement:
     input:
-        ablations=expand_first_layer(f"{LAYER}/ablations/{{shard}}.parquet", shard=PERTURBED_SHARDS),
+        ablations=expand_first_layer(f"{LAYER}/ablations/{{shard}}.parquet", shard=list(PERTURBED_VIDEOS)),
         scores=SCORED,
     output:
         f"{TABLES}/concept_ablation_agreement.parquet",
@@ -197,7 +210,8 @@ rule tabulate_concept_ablation_agreement:
         kinds={"ablations": "concept_ablations", "scores": "class_scores"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -206,7 +220,9 @@ rule tabulate_concept_ablation_agreement:
 
 rule tabulate_concept_motion:
     input:
-        shares=expand_first_layer(f"{LAYER}/concept_motion/{{shard}}.parquet", CHECKED, shard=COMMON_SHARDS),
+        shares=expand_first_layer(
+            f"{LAYER}/concept_motion/{{shard}}.parquet", CHECKED, shard=list(COMMON_VIDEOS)
+        ),
         scores=SCORED,
     output:
         f"{TABLES}/concept_motion.parquet",
@@ -216,7 +232,8 @@ rule tabulate_concept_motion:
         kinds={"shares": "concept_clip_shares", "scores": "class_scores"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -225,7 +242,7 @@ rule tabulate_concept_motion:
 
 rule tabulate_motion_reliance:
     input:
-        clips=expand_first_layer(f"{LAYER}/clip_motion/{{shard}}.parquet", CHECKED, shard=COMMON_SHARDS),
+        clips=expand_first_layer(f"{LAYER}/clip_motion/{{shard}}.parquet", CHECKED, shard=list(COMMON_VIDEOS)),
         concepts=[f"{TABLES}/concept_motion.parquet"],
     output:
         f"{TABLES}/motion_reliance.parquet",
@@ -235,7 +252,8 @@ rule tabulate_motion_reliance:
         kinds={"clips": "clip_motion", "concepts": "concept_motion"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -253,7 +271,8 @@ rule tabulate_concept_over_time:
         kinds={"parts": "concept_windows"},
         code=code("tabulate_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -263,7 +282,7 @@ rule tabulate_concept_over_time:
 rule plot_faithfulness:
     input:
         table=[f"{TABLES}/faithfulness.parquet"],
-        curves=expand_first_layer(f"{LAYER}/curves/{{shard}}.parquet", shard=PERTURBED_SHARDS),
+        curves=expand_first_layer(f"{LAYER}/curves/{{shard}}.parquet", shard=list(PERTURBED_VIDEOS)),
     output:
         report(f"{FIGURES}/faithfulness.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
@@ -272,7 +291,8 @@ rule plot_faithfulness:
         kinds={"table": "faithfulness", "curves": "perturbation_curves"},
         code=code("plot_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -291,7 +311,8 @@ rule plot_concept_ablation:
         kinds={"table": "concept_ablation", "agreement": "concept_ablation_agreement"},
         code=code("plot_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -309,7 +330,8 @@ rule plot_concept_motion:
         kinds={"table": "concept_motion"},
         code=code("plot_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -327,7 +349,8 @@ rule plot_motion_reliance:
         kinds={"table": "motion_reliance"},
         code=code("plot_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -348,7 +371,8 @@ rule plot_concept_over_time:
         clips=WINDOW,
         code=code("plot_faithfulness"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:

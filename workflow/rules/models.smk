@@ -2,6 +2,7 @@ rule train_model:
     input:
         videos=f"{DATA}/videos.parquet",
         clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=TRAIN_SHARDS),
+        given=weights_file,
     output:
         weights=f"{NETWORK}/weights.safetensors",
         history=f"{NETWORK}/training.parquet",
@@ -19,7 +20,10 @@ rule train_model:
     # --cores. Where one network is to have more, --set-threads train_model=N.
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(1440),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -29,6 +33,7 @@ rule train_model:
 rule extract_features:
     input:
         clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=TRAIN_SHARDS),
+        given=weights_file,
     output:
         f"{RUN}/models/{{model}}/features.h5",
     log:
@@ -39,7 +44,10 @@ rule extract_features:
         model=network_params("network", "options", "weights", "head_views"),
         code=code("extract_features"),
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(240),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -49,6 +57,7 @@ rule extract_features:
 rule fit_head:
     input:
         features=f"{RUN}/models/{{model}}/features.h5",
+        given=weights_file,
     output:
         weights=f"{NETWORK}/weights.safetensors",
         history=f"{NETWORK}/training.parquet",
@@ -63,7 +72,8 @@ rule fit_head:
         classes=CLASSES,
         code=code("fit_head"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -84,7 +94,10 @@ rule test_model:
     params:
         code=code("test_model"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -100,6 +113,9 @@ rule tabulate_model_accuracy:
         f"{RUN}/logs/tabulate_model_accuracy.log",
     params:
         code=code("tabulate_model_accuracy"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:

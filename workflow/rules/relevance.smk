@@ -2,7 +2,7 @@ rule estimate_flow:
     input:
         clips=f"{CLIPS}/clips/{{shard}}.h5",
     output:
-        f"{FLOW}/{{shard}}.h5",
+        intermediate("flow", f"{FLOW}/{{shard}}.h5"),
     log:
         f"{FLOW}/logs/estimate_flow.{{shard}}.log",
     benchmark:
@@ -12,7 +12,8 @@ rule estimate_flow:
         videos=lambda wildcards: RELEVANT[wildcards.shard],
         code=code("estimate_flow", *plugins("motion/flow", CONFIG.flow.method)),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(240),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -25,7 +26,7 @@ rule explain_clips:
         clips=f"{CLIPS}/clips/{{shard}}.h5",
         labels=[f"{SEGMENTS}/labels/{{shard}}.h5"] if USES_SUPERVOXELS else [],
     output:
-        f"{NETWORK}/explanations/{{shard}}.h5",
+        intermediate("explanations", f"{NETWORK}/explanations/{{shard}}.h5"),
     log:
         f"{NETWORK}/logs/explain_clips.{{shard}}.log",
     benchmark:
@@ -37,7 +38,10 @@ rule explain_clips:
         videos=lambda wildcards: RELEVANT[wildcards.shard],
         code=code("explain_clips", *plugins("explainers")),
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -48,7 +52,7 @@ rule select_relevance:
     input:
         explanations=f"{NETWORK}/explanations/{{shard}}.h5",
     output:
-        f"{NETWORK}/selective/{{shard}}.h5",
+        intermediate("selective", f"{NETWORK}/selective/{{shard}}.h5"),
     log:
         f"{NETWORK}/logs/select_relevance.{{shard}}.log",
     benchmark:
@@ -58,7 +62,8 @@ rule select_relevance:
         explainers=list(EXPLAINERS),
         code=code("select_relevance"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -88,7 +93,8 @@ rule measure_motion:
         truth=TRUTH,
         code=code("measure_motion"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -117,7 +123,8 @@ rule sweep_motion:
         },
         code=code("sweep_motion"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -143,7 +150,10 @@ rule time_explanations:
     # All cores, so that nothing else runs beside it.
     threads: workflow.resource_settings.cores or 1
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -161,6 +171,9 @@ rule tabulate_motion_precision:
     params:
         empty=CONFIG.relevance.empty,
         code=code("tabulate_motion_precision"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -177,6 +190,9 @@ rule tabulate_baseline_agreement:
         f"{RUN}/logs/tabulate_baseline_agreement.log",
     params:
         code=code("tabulate_baseline_agreement"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -194,6 +210,9 @@ rule tabulate_selectivity:
     params:
         sigma=CONFIG.selective.sigma,
         code=code("tabulate_selectivity"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -211,6 +230,9 @@ rule tabulate_selected_share:
     params:
         compare_with=CONFIG.relevance.compare_with,
         code=code("tabulate_selected_share"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -227,6 +249,9 @@ rule tabulate_explanation_overhead:
         f"{RUN}/logs/tabulate_explanation_overhead.log",
     params:
         code=code("tabulate_explanation_overhead"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -242,6 +267,9 @@ rule tabulate_motion_sweep:
         f"{RUN}/logs/tabulate_motion_sweep.log",
     params:
         code=code("tabulate_motion_sweep"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -257,6 +285,9 @@ rule tabulate_ground_truth_precision:
         f"{RUN}/logs/tabulate_ground_truth_precision.log",
     params:
         code=code("tabulate_ground_truth_precision"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -273,10 +304,15 @@ rule tabulate_flow_error:
         f"{RUN}/logs/tabulate_flow_error.log",
     params:
         truth=TRUTH,
-        methods={name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare},
+        methods={
+            name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare
+        },
         videos=RELEVANT[RELEVANT_SHARDS[0]],
         clips=24,
         code=code("tabulate_flow_error", *plugins("motion/flow")),
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -307,7 +343,8 @@ rule plot_relevance:
         options=part("figures", "relevance", "animated", "videos"),
         code=code("plot_relevance"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -330,6 +367,9 @@ rule plot_motion_sweep:
         sigma=CONFIG.selective.sigma,
         moving=MOVING,
         code=code("plot_motion_sweep"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:

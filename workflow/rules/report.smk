@@ -37,7 +37,8 @@ rule animate_concepts:
         examples=CONFIG.figures.examples,
         code=code("animate_concepts"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -70,7 +71,8 @@ rule animate_relevance:
         videos=CONFIG.figures.videos,
         code=code("animate_relevance"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -99,7 +101,8 @@ rule make_report:
         templates=templates_hash(),
         code=code("make_report"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:

@@ -66,7 +66,10 @@ rule try_variants:
         batch=CONFIG.activations.batch,
         code=code("try_variants", "voxplain.concepts.classifiers"),
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -92,7 +95,8 @@ rule select_variants:
         moving=MOVING,
         code=code("select_variants"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -116,6 +120,9 @@ rule tabulate_presets:
         f"{RUN}/logs/tabulate_presets.log",
     params:
         code=code("tabulate_presets"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -140,7 +147,8 @@ rule match_concepts:
         layer=first_layer,
         code=code("match_concepts"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -157,6 +165,9 @@ rule tabulate_concept_ground_truth:
         f"{RUN}/logs/tabulate_concept_ground_truth.log",
     params:
         code=code("tabulate_concept_ground_truth"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -197,7 +208,10 @@ rule randomize_network:
         map_batch=CONFIG.relevance.batch,
         code=code("randomize_network", "voxplain.concepts.classifiers", *plugins("explainers")),
     resources:
-        mem_mb=6000,
+        mem_mb=grows(6000),
+        runtime=grows(720),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -226,6 +240,9 @@ rule tabulate_randomization:
     params:
         limit=CONFIG.validity.limit,
         code=code("tabulate_randomization"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -234,9 +251,7 @@ rule tabulate_randomization:
 
 rule vary_choices:
     input:
-        activations=expand(
-            f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True
-        ),
+        activations=expand(f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True),
         cavs=expand(f"{LAYER}/cavs/{{label}}.h5", label=list(LABELS), allow_missing=True),
     output:
         choices=f"{LAYER}/choices.parquet",
@@ -253,7 +268,8 @@ rule vary_choices:
         rank_by=CONFIG.scores.rank_by,
         code=code("vary_choices", "voxplain.concepts.classifiers"),
     resources:
-        mem_mb=4000,
+        mem_mb=grows(4000),
+        runtime=grows(240),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -271,6 +287,9 @@ rule tabulate_stability:
         f"{RUN}/logs/tabulate_stability.log",
     params:
         code=code("tabulate_stability"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -287,6 +306,9 @@ rule plot_presets:
     params:
         kinds=["presets"],
         code=code("plot_validity"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     conda:
         "../../envs/voxplain.yaml"
     script:

@@ -8,6 +8,9 @@ rule make_embedded_videos:
         seed=CONFIG.data.seed,
         code=code("make_embedded_videos"),
     threads: 2
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -25,6 +28,9 @@ rule list_videos:
         data=part("data"),
         folder=f"{DATA}/embedded",
         code=code("list_videos"),
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(30),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -35,7 +41,7 @@ rule cache_clips:
     input:
         videos=f"{DATA}/videos.parquet",
     output:
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        clips=intermediate("clips", f"{CLIPS}/clips/{{shard}}.h5"),
         set_aside=f"{CLIPS}/set_aside/{{shard}}.parquet",
     log:
         f"{CLIPS}/logs/cache_clips.{{shard}}.log",
@@ -45,7 +51,8 @@ rule cache_clips:
         options=part("clips"),
         code=code("cache_clips"),
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
+        runtime=grows(120),
     conda:
         "../../envs/voxplain.yaml"
     script:
@@ -61,6 +68,9 @@ rule tabulate_set_aside:
         f"{RUN}/logs/tabulate_set_aside.log",
     params:
         code=code("tabulate_set_aside"),
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(10),
     conda:
         "../../envs/voxplain.yaml"
     script:

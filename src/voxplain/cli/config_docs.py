@@ -34,6 +34,7 @@ RERUNS = {
     "supervoxels.options": "distinct_supervoxels",
     "activations": "extract_activations",
     "concepts": "cluster_concepts, try_variants",
+    "concepts.max_supervoxels": "draw_random_sets, cluster_concepts",
     "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps, animate_concepts, "
     "tabulate_presets, tabulate_randomization, tabulate_stability, tabulate_concept_ground_truth",
     "concepts.videos_per_class": "segment_supervoxels",
@@ -89,6 +90,8 @@ RERUNS = {
     "faithfulness.followed": "follow_concepts",
     "faithfulness.followed_classes": "follow_concepts",
     "faithfulness.window_step": "follow_concepts, plot_concept_over_time",
+    "device": "nothing",
+    "temporary": "nothing",
     "figures": "plot_concepts",
     "figures.examples": "plot_concepts, animate_concepts",
     "figures.relevance": "plot_relevance, animate_relevance",

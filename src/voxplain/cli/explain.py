@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +27,6 @@ from ..motion.selective import selective_relevance
 from ..videos.clips import read_clips
 from ..videos.decode import probe
 from .values import key_values
-
 
 OUTPUT = "explanation.mp4"  # of one clip
 

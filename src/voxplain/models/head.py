@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from tqdm import tqdm
 
+from ..device import batched
 from .inputs import normalize
 from .layers import head_features
 from .training import Fetch, augment
@@ -39,6 +40,11 @@ def view_features(
     (1 + views, n, d) float32 : the clips themselves first
     """
     device, size = next(model.parameters()).device, fetch(np.array([0])).shape[2]
+
+    def pooled(clips: np.ndarray) -> np.ndarray:
+        inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
+        return head_features(model, inputs).float().cpu().numpy()
+
     features: list[list[np.ndarray]] = []
     progress = tqdm(total=n * (1 + views), desc="features", unit="clip", mininterval=10)
     for view in range(1 + views):
@@ -48,8 +54,7 @@ def view_features(
             clips = fetch(part)
             if view:
                 clips = augment(clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0))
-            inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
-            features[-1].append(head_features(model, inputs).float().cpu().numpy())
+            features[-1].append(batched(pooled, clips, batch))
             progress.update(len(part))
     return np.stack([np.concatenate(view) for view in features])
 

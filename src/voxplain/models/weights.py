@@ -18,6 +18,8 @@ from ..artifacts import atomic_path
 from ..errors import ConfigError
 
 State = dict[str, torch.Tensor]
+# Kind and layout of what `save_weights` writes: raised when a reader of the old one would misread the new one.
+KIND, VERSION = "weights", 1
 
 
 def cache_folder() -> Path:
@@ -51,7 +53,8 @@ def save_weights(model: nn.Module, path: str | Path, metadata: dict[str, Any] | 
     """
     spec = {key: getattr(model.spec, key) for key in ("name", "num_classes", "options", "mean", "std")}
     # One key: safetensors writes several in any order, and equal networks should make equal files.
-    text = json.dumps({"spec": spec, "metadata": metadata or {}}, sort_keys=True)
+    about = {"kind": KIND, "version": VERSION, "spec": spec, "metadata": metadata or {}}
+    text = json.dumps(about, sort_keys=True)
     write_safetensors(model.state_dict(), path, {"voxplain": text})
 
 
@@ -89,6 +92,12 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
             f"{path} cannot be read as weights ({reason}). Save the network's state_dict, tensors only, as "
             f"safetensors or with torch.save, or copy the file again."
         ) from None
+    kind, version = about.get("kind", KIND), about.get("version", VERSION)
+    if (kind, version) != (KIND, VERSION):
+        raise ConfigError(
+            f"{path} is version {version} of {kind!r}; this voxplain reads version {VERSION} of {KIND!r}. Train "
+            "or fit the network again with this version: snakemake --cores all --forcerun train_model fit_head."
+        )
     return state, about.get("spec", {}), about.get("metadata", {})
 
 

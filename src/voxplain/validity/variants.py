@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-
 POSITIONS = (2, 4, 4)
 OFFICIAL_GRAY = (117, 117, 117)  # as voxplain.patches has it
 

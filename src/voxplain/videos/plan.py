@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from .adapters import DATASETS
 from .table import check_labels, read_video_table
 
 EMBEDDED = "embedded"
+# A job per shard and network: this many keep the workflow's graph small and a scheduler content.
+MAX_SHARDS = 700
 
 
 def source_of(path: str | None, adapter: str | None) -> tuple[str | None, str]:
@@ -45,7 +48,7 @@ def plan_videos(
     classes: list[str] | None = None,
     videos_per_class: int | None = None,
     seed: int = 0,
-    shard_size: int = 250,
+    shard_size: int | None = None,
 ) -> pd.DataFrame:
     """Choose the videos of a run and put them into shards.
 
@@ -54,7 +57,7 @@ def plan_videos(
     folder : path
         Where embedded videos are made, for the data set that has no path of its own.
     adapter, path, options, classes, videos_per_class, seed, shard_size
-        The config's section ``data``.
+        The config's section ``data``. Without a shard size it is `default_shard_size`.
 
     Returns
     -------
@@ -104,9 +107,14 @@ def plan_videos(
     table = table.assign(order=order, chance=chance).sort_values(["order", "label", "chance"])
     if videos_per_class is not None:
         table = table.groupby(["split", "label"], sort=False).head(videos_per_class)
-    shard = table.groupby("split", sort=False).cumcount() // shard_size
-    table["shard"] = [f"{split}-{number:03d}" for split, number in zip(table["split"], shard, strict=True)]
+    shard = table.groupby("split", sort=False).cumcount() // (shard_size or default_shard_size(len(table)))
+    table["shard"] = table["split"].astype(str) + "-" + shard.astype(str).str.zfill(3)
     return table.drop(columns=["order", "chance"]).reset_index(drop=True)
+
+
+def default_shard_size(videos: int) -> int:
+    """Videos per shard: 250, and more where that would make more than about `MAX_SHARDS` shards."""
+    return max(250, math.ceil(videos / MAX_SHARDS))
 
 
 def _check_leftovers(path: str | None, adapter: str, options: dict[str, Any]) -> None:

@@ -46,17 +46,22 @@ class ClipStore:
                 size += data.nbytes
                 for number in range(len(data)):
                     rows.append((video, group.attrs["label"], number, str(path)))
-                    self._sources.append((data, number))
+                    self._sources.append((file, video, number))
         self.table = pd.DataFrame(rows, columns=["video", "label", "clip", "path"])
         self._held = None
         if size <= memory and rows:
-            self._held = np.stack([data[number] for data, number in self._sources])
+            self._held = np.stack([self._read(row) for row in range(len(rows))])
 
     def fetch(self, rows: np.ndarray) -> np.ndarray:
         """Clips with the given numbers as (n, T, H, W, 3) uint8."""
         if self._held is not None:
             return self._held[rows]
-        return np.stack([data[number] for data, number in (self._sources[row] for row in rows)])
+        return np.stack([self._read(row) for row in rows])
+
+    def _read(self, row: int) -> np.ndarray:
+        # Looked up each time: HDF5 keeps some kilobytes for every array that is held open.
+        file, video, number = self._sources[row]
+        return file[video]["clips"][number]
 
     def clip(self, video: str, number: int) -> np.ndarray:
         """One clip as (T, H, W, 3) uint8."""

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -73,19 +74,23 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     _check_columns(table, source)
     if table.empty:
         raise ConfigError(f"{source} lists no videos. Add at least one row.")
-    home, unit = Path(source).absolute().parent, table.index.name or "row"
+    home, unit = str(Path(source).absolute().parent), table.index.name or "row"
     rows, seen = [], {}
-    for number, row in zip(table.index, table.to_dict("records")):
-        where = f"{source}, {unit} {number}"
-        checked = _check_row(row, where, home)
-        key = (checked["path"], checked["start"], checked["end"])
+    columns = [table[name].tolist() if name in table else [None] * len(table) for name in COLUMNS[1:]]
+    for number, *row in zip(table.index.tolist(), *columns, strict=True):
+        try:
+            checked = _check_row(dict(zip(COLUMNS[1:], row, strict=True)), home)
+        except ConfigError as error:
+            raise ConfigError(f"{source}, {unit} {number}: {error}") from None
+        key = (checked[0], *checked[3:])
         if key in seen:
             raise ConfigError(
-                f"{where} names the same video and time range as {unit} {seen[key]}. Remove one of them."
+                f"{source}, {unit} {number} names the same video and time range as {unit} {seen[key]}. "
+                "Remove one of them."
             )
         seen[key] = number
         rows.append(checked)
-    checked = pd.DataFrame(rows)
+    checked = pd.DataFrame(rows, columns=COLUMNS[1:])
     for column in ("start", "end"):
         checked[column] = checked[column].astype(float)
     checked["video"] = _unique_names(checked)
@@ -107,25 +112,24 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
             )
 
 
-def _check_row(row: dict[str, Any], where: str, home: Path) -> dict[str, Any]:
+def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | None, float | None]:
     for column in ("path", "label", "split"):
         if not isinstance(row[column], str) or not row[column].strip():
-            raise ConfigError(f"{where}: {column} is empty. Fill it in or remove the row.")
+            raise ConfigError(f"{column} is empty. Fill it in or remove the row.")
     label, split = row["label"].strip(), row["split"].strip()
     if not label.isprintable() or "/" in label or "\\" in label:
-        raise ConfigError(f"{where}: label {label!r} has a slash or a control character. Rename the class.")
+        raise ConfigError(f"label {label!r} has a slash or a control character. Rename the class.")
     if split not in SPLITS:
-        raise ConfigError(f"{where}: split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
-    start, end = (_seconds(row.get(column), column, where) for column in ("start", "end"))
+        raise ConfigError(f"split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
+    start, end = (_seconds(row.get(column), column) for column in ("start", "end"))
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
-        raise ConfigError(f"{where}: end {end:g} s is not after start {start or 0:g} s. Correct either.")
-    path = os.path.abspath(home / row["path"].strip())
-    return {"path": path, "label": label, "split": split, "start": start, "end": end}
+        raise ConfigError(f"end {end:g} s is not after start {start or 0:g} s. Correct either.")
+    return os.path.abspath(os.path.join(home, row["path"].strip())), label, split, start, end
 
 
-def _seconds(value: Any, column: str, where: str) -> float | None:
-    if pd.isna(value) or value == "":
+def _seconds(value: Any, column: str) -> float | None:
+    if value is None or value == "" or pd.isna(value):
         return None
     try:
         seconds = float(value)
@@ -133,8 +137,7 @@ def _seconds(value: Any, column: str, where: str) -> float | None:
         seconds = math.nan
     if not (0 <= seconds < math.inf):
         raise ConfigError(
-            f"{where}: {column} is {value!r}. "
-            "Write seconds from the video's beginning, such as 2.5, or nothing."
+            f"{column} is {value!r}. Write seconds from the video's beginning, such as 2.5, or nothing."
         )
     return seconds
 
@@ -170,17 +173,19 @@ def _unique_names(table: pd.DataFrame) -> list[str]:
 
     A folder's name goes before a stem that does not tell it; names that still clash get a digest.
     """
-    names = [_name(row.path, row.start, row.end) for row in table.itertuples()]
+    places = list(zip(*(table[column].tolist() for column in ("path", "start", "end")), strict=True))
+    names = [_name(*place) for place in places]
     # Some file systems do not tell cases apart.
-    counts = pd.Series(names).str.lower().value_counts()
+    counts = Counter(name.lower() for name in names)
     return [
-        name if counts[name.lower()] == 1 else f"{name}-{_digest(row.path, row.start, row.end)}"
-        for name, row in zip(names, table.itertuples())
+        name if counts[name.lower()] == 1 else f"{name}-{_digest(*place)}"
+        for name, place in zip(names, places, strict=True)
     ]
 
 
 def _name(path: str, start: float, end: float) -> str:
-    stem, folder = Path(path).stem, Path(path).parent.name
+    folder, file = os.path.split(path)
+    stem, folder = os.path.splitext(file)[0], os.path.basename(folder)
     name = safe_name(stem if folder.lower() in stem.lower() else f"{folder}-{stem}")
     times = [format(time, "g") for time in (start, end) if not math.isnan(time)]
     return "-".join([name, *times])

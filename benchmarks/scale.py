@@ -1,0 +1,113 @@
+"""How large the workflow's graph gets, how fast it is built, and whether stages keep to their memory.
+
+::
+
+    python -m benchmarks.scale                 # 700 classes, 650,000 made-up videos: jobs, seconds, memory
+    python -m benchmarks.scale --memory results  # peak memory in benchmark files against the rules' mem_mb
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+TEST_SHARE = 0.05
+
+
+def made_up_videos(classes: int, videos: int) -> pd.DataFrame:
+    """A video table of files that are nowhere: path, label, split; classes of equal size."""
+    rows = [
+        (f"class_{n % classes:03d}/{n:011d}_000000_000010.mp4", f"class {n % classes:03d}",
+         "test" if n // classes < max(1, TEST_SHARE * videos // classes) else "train")
+        for n in range(videos)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["path", "label", "split"])
+
+
+def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float, float]:
+    """Jobs by rule, seconds, and peak memory in MB of a dry run for a made-up table."""
+    made_up_videos(classes, videos).to_csv(folder / "videos.csv", index=False)
+    config = {
+        "run": "scale",
+        "data": {"adapter": "csv", "path": str(folder / "videos.csv")},
+        "models": {
+            "r3d": {"network": "r3d_18", "layers": ["layer4"]},
+            "i3d": {"network": "i3d", "layers": ["mixed_5c"]},
+        },
+        "concepts": {"videos_per_class": 50},
+        "editing": {"videos_per_class": 48},
+        "relevance": {"videos_per_class": 10},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "1", "--configfile", folder / "config.yaml",
+         "--snakefile", ROOT / "workflow/Snakefile", "--directory", folder],
+        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - started
+    if done.returncode:
+        sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
+    jobs = {name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", done.stdout + done.stderr)}
+    return jobs, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def declared() -> dict[str, int]:
+    """mem_mb that each rule declares for its first attempt."""
+    found = {}
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for name, text in re.findall(r"(?ms)^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text()):
+            if match := re.search(r"mem_mb=grows\((\d+)\)", text):
+                found[name] = int(match[1])
+    return found
+
+
+def peaks(results: Path) -> pd.Series:
+    """Largest resident memory (MB) of each rule in Snakemake's benchmark files below a folder."""
+    rows = [
+        (
+            path.name.partition(".")[0],
+            pd.to_numeric(pd.read_csv(path, sep="\t")["max_rss"], errors="coerce").max(),
+        )
+        for path in results.rglob("benchmarks/*.tsv")
+    ]
+    return pd.DataFrame(rows, columns=["rule", "peak"]).groupby("rule")["peak"].max()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--classes", type=int, default=700)
+    parser.add_argument("--videos", type=int, default=650_000)
+    parser.add_argument(
+        "--memory", type=Path, metavar="RESULTS", help="check benchmark files below this folder"
+    )
+    arguments = parser.parse_args()
+    if arguments.memory:
+        limits, wrong = declared(), 0
+        for rule, peak in peaks(arguments.memory).items():
+            over = peak > limits[rule]
+            wrong += over
+            print(f"{rule:<24}{peak:8.0f} of {limits[rule]} MB{'  TOO MUCH' if over else ''}")
+        return int(wrong > 0)
+    with tempfile.TemporaryDirectory() as folder:
+        jobs, seconds, memory = plan(Path(folder), arguments.classes, arguments.videos)
+    total = jobs.pop("total")
+    for name, count in sorted(jobs.items(), key=lambda job: -job[1]):
+        print(f"{name:<32}{count:8d}")
+    print(f"{total} jobs, planned in {seconds:.0f} s with {memory:.0f} MB")
+    return int(total > arguments.videos or seconds > 120 or memory > 4096)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
