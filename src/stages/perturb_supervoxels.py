@@ -36,7 +36,8 @@ def main(stage):
             maps = explain_by_all(
                 model, clip[None], target, params.explainers, labels=levels[None], segmentation=params.segmentation
             )
-            maps = {name: values[0] for name, values in maps.items()}
+            # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
+            maps = {name: values[0].clip(min=0) for name, values in maps.items()}
             nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
             maps["concepts"] = concept_map(levels, kept, nearest, scores[label]["effect"].to_numpy())
             seed, finest = [int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())], levels[-1]

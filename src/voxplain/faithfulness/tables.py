@@ -128,8 +128,8 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
     -------
     DataFrame
         model, layer, class (``all``: the mean over classes), outcome, ablation, direction, tau (mean over
-        seeds), ci_low, ci_high (95 %, bootstrap over the videos of each class, and over seeds), n_concepts,
-        n_videos, n_seeds.
+        seeds), ci_low, ci_high (95 %, bootstrap over the videos of each class, and over seeds; NaN for a single
+        video and seed), n_concepts, n_videos, n_seeds.
     """
     known = scores.set_index(["model", "seed", "layer", "class"])
     found = {}
@@ -158,7 +158,8 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
         whole = np.nanmean(np.stack([means[label] for label in means]), axis=0)
         total = tuple(np.sum(list(counts.values()), axis=0))
         for label, taus, count in [("all", whole, total), *((name, means[name], counts[name]) for name in means)]:
-            low, high = _over_seeds(taus[:, 1:])
+            alone = min(n for name, (_, n) in counts.items() if label in ("all", name)) < 2 and len(taus) < 2
+            low, high = (np.nan, np.nan) if alone else _over_seeds(taus[:, 1:])
             rows.append((*place, label, np.nanmean(taus[:, 0]), low, high, *count, len(taus)))
     names = ["model", "layer", "outcome", "ablation", "direction", "class", "tau", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=[*names, "n_concepts", "n_videos", "n_seeds"])
