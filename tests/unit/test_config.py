@@ -192,7 +192,7 @@ def test_the_schema_agrees_with_the_models():
 # What the workflow would run for another value of each key, against what config/README.md says.
 EMBEDDED = {
     "run": "a",
-    "data": {"options": {"classes": 2, "train_per_class": 5, "test_per_class": 4, "size": 32}},
+    "data": {"options": {"classes": 3, "train_per_class": 5, "test_per_class": 4, "size": 32}},
     "models": {
         "r3d": {"network": "r3d_18", "layers": ["layer3"]},
         "i3d": {"network": "i3d", "layers": ["mixed_4f"]},
@@ -240,7 +240,8 @@ OTHERS = {
     "validity.explainers": ["dtd"],
     "validity.clusters": [5],
     "faithfulness.explainers": ["dtd"],
-    "faithfulness.fills": ["mean"],
+    "faithfulness.videos_per_class": 1,
+    "faithfulness.fills": ["blur"],
     "faithfulness.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
@@ -325,7 +326,7 @@ def test_keys_rerun_what_the_documentation_says(jobs):
     rules = {
         name
         for path in (ROOT / "workflow/rules").glob("*.smk")
-        for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(), re.MULTILINE)
     }
     wrong = {}
     for key in keys():
