@@ -40,7 +40,7 @@ def live(tmp_path):
     source = CLIP
     if not source.is_file():
         source = tmp_path / "noise.mp4"
-        noise = np.random.default_rng(0).integers(0, 255, (60, 64, 64, 3), dtype=np.uint8)
+        noise = np.random.default_rng(0).integers(0, 255, (60, 240, 320, 3), dtype=np.uint8)
         write_video(source, noise, 25)
     command = [
         sys.executable,
