@@ -348,4 +348,4 @@ def test_presets_are_compared_by_hand_made_numbers():
 
 def test_every_table_has_a_meaning():
     assert {"presets", "concept_ground_truth", "randomization", "stability"} <= set(VALIDITY_TABLES)
-    assert all(text.endswith(".") for text in VALIDITY_TABLES.values())
+    assert all(title and text.endswith(".") for title, text in VALIDITY_TABLES.values())
