@@ -70,6 +70,8 @@ def live(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Where tests run in a shell's background, interrupts are ignored, and so they would be here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield process, re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline()).group()
