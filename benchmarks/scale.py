@@ -64,12 +64,16 @@ def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float
 
 
 def declared() -> dict[str, int]:
-    """mem_mb that each rule declares for its first attempt."""
+    """mem_mb that each rule declares for its first attempt; a rule made from another declares what that does."""
     found = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for name, text in re.findall(r"(?ms)^rule (\w+):(.*?)(?=^\S|\Z)", path.read_text()):
+        for base, name, text in re.findall(
+            r"(?ms)^(?:use )?rule (?:(\w+) as )?(\w+)(.*?)(?=^\S|\Z)", path.read_text()
+        ):
             if match := re.search(r"mem_mb=grows\((\d+)\)", text):
                 found[name] = int(match[1])
+            elif base:
+                found[name] = found[base]
     return found
 
 

@@ -188,3 +188,11 @@ def test_the_page_of_artifacts_names_every_column(finished):
         columns = set(pd.read_parquet(path).columns)
         missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
         assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"
+
+
+def test_every_stage_keeps_to_its_declared_memory(concept_run, relevance_run):
+    for folder, rules in ((concept_run, 17), (relevance_run, 20)):
+        command = [sys.executable, "-m", "benchmarks.scale", "--memory", str(folder)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(done.stdout.splitlines()) >= rules

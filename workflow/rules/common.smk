@@ -77,6 +77,8 @@ CLASSES = sorted(TABLE["label"].unique())
 LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labels
 SHARDS_OF_CLASS = {label: rows["shard"].unique().tolist() for label, rows in DISCOVERY.groupby("label")}
 RELEVANT_SHARDS = list(RELEVANT)
+# Places of the first seed's explanations, which are all networks' and shards' one after the other.
+FIRST_EXPLAINED = [(model, shard) for model in RELEVANCE_MODELS for shard in RELEVANT_SHARDS]
 # Of the embedded videos it is known what moves.
 KNOWN = CONFIG.data.path is None
 TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
@@ -100,9 +102,50 @@ def expand_layers(pattern, **fixed):
     ]
 
 
+def expand_first_layer(pattern, models=CONCEPT_MODELS, **fixed):
+    """Expand a pattern over networks, seeds and each network's first layer."""
+    return [
+        path
+        for name in models
+        for path in expand(
+            pattern, model=name, seed=CONFIG.seeds, layer=CONFIG.models[name].layers[0], **fixed
+        )
+    ]
+
+
 def expand_explained(pattern):
     """Expand a pattern over the networks whose relevance is explained, seeds and shards."""
     return expand(pattern, model=RELEVANCE_MODELS, seed=CONFIG.seeds, shard=RELEVANT_SHARDS)
+
+
+def expand_first_explained(pattern):
+    """Expand a pattern over networks and shards, for the first seed."""
+    return [
+        path
+        for model, shard in FIRST_EXPLAINED
+        for path in expand(pattern, model=model, seed=CONFIG.seeds[0], shard=shard)
+    ]
+
+
+def first_layer(wildcards):
+    """Params function: the layer that the checks look at."""
+    return CONFIG.models[wildcards.model].layers[0]
+
+
+def of_first_layer(pattern):
+    """Input function: a file of the first layer, for every class."""
+    return lambda wildcards: expand(
+        pattern, layer=first_layer(wildcards), label=list(LABELS), **dict(wildcards.items())
+    )
+
+
+def expand_checked(pattern, models=CONCEPT_MODELS):
+    """Expand a pattern over networks and seeds."""
+    return expand(pattern, model=models, seed=CONFIG.seeds)
+
+
+def videos_of(table):
+    return table["video"].tolist()
 
 
 def shards_of_class(pattern):
@@ -203,6 +246,8 @@ CHECKS = {name: CHECKS[name] for name in CONFIG.validity.checks or CHECKS}
 VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS]
 VALIDITY += [f"{FIGURES}/{name}.png" for name in CHECKS if name != "concept_ablation_agreement"]
 PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
+
+REPORTED = [path for part in CONFIG.parts for path in PARTS[part]]
 
 
 def print_summary():

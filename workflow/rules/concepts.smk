@@ -7,15 +7,15 @@ rule segment_supervoxels:
         f"{SEGMENTS}/logs/segment_supervoxels.{{shard}}.log",
     benchmark:
         f"{SEGMENTS}/benchmarks/segment_supervoxels.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(240),
     params:
         options=SEGMENTATION,
         videos=lambda wildcards: EXPLAINED[wildcards.shard],
         code=code("segment_supervoxels"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/segment_supervoxels.py"
 
@@ -29,15 +29,15 @@ rule distinct_supervoxels:
         f"{RUN}/logs/distinct_supervoxels.{{shard}}.log",
     benchmark:
         f"{RUN}/benchmarks/distinct_supervoxels.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         preset=CONFIG.supervoxels.preset,
         options=CONFIG.supervoxels.options,
         code=code("distinct_supervoxels"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/distinct_supervoxels.py"
 
@@ -54,18 +54,18 @@ rule extract_activations:
         f"{NETWORK}/logs/extract_activations.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/extract_activations.{{shard}}.tsv"
-    params:
-        layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
-        options=part("activations"),
-        preset=CONFIG.supervoxels.preset,
-        code=code("extract_activations"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(480),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
+        options=part("activations"),
+        preset=CONFIG.supervoxels.preset,
+        code=code("extract_activations"),
     script:
         "../../src/stages/extract_activations.py"
 
@@ -77,16 +77,18 @@ rule draw_random_sets:
         f"{LAYER}/random_sets.h5",
     log:
         f"{LAYER}/logs/draw_random_sets.log",
+    benchmark:
+        f"{LAYER}/benchmarks/draw_random_sets.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         options=part("cavs", "random_sets", "set_size", "negatives"),
         concepts=CONFIG.scores.random_concepts,
         max_supervoxels=CONFIG.concepts.max_supervoxels,
         code=code("draw_random_sets"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/draw_random_sets.py"
 
@@ -99,15 +101,17 @@ rule cluster_concepts:
         members=f"{LAYER}/members/{{label}}.parquet",
     log:
         f"{LAYER}/logs/cluster_concepts.{{label}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/cluster_concepts.{{label}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         code=code("cluster_concepts"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/cluster_concepts.py"
 
@@ -120,14 +124,16 @@ rule train_cavs:
         f"{LAYER}/cavs/{{label}}.h5",
     log:
         f"{LAYER}/logs/train_cavs.{{label}}.log",
-    params:
-        options=part("cavs", "classifier", "options"),
-        code=code("train_cavs", "voxplain.concepts.classifiers"),
+    benchmark:
+        f"{LAYER}/benchmarks/train_cavs.{{label}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        options=part("cavs", "classifier", "options"),
+        code=code("train_cavs", "voxplain.concepts.classifiers"),
     script:
         "../../src/stages/train_cavs.py"
 
@@ -139,6 +145,8 @@ use rule train_cavs as train_random_cavs with:
         f"{LAYER}/random_cavs.h5",
     log:
         f"{LAYER}/logs/train_random_cavs.log",
+    benchmark:
+        f"{LAYER}/benchmarks/train_random_cavs.tsv"
 
 
 rule score_concepts:
@@ -151,15 +159,17 @@ rule score_concepts:
         f"{LAYER}/scores/{{label}}.parquet",
     log:
         f"{LAYER}/logs/score_concepts.{{label}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/score_concepts.{{label}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("scores", "test", "rank_by"),
         code=code("score_concepts"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/score_concepts.py"
 
@@ -171,14 +181,16 @@ rule tabulate_concept_scores:
         f"{TABLES}/concept_scores.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_scores.log",
-    params:
-        alpha=CONFIG.scores.alpha,
-        code=code("tabulate_concept_scores"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_scores.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        alpha=CONFIG.scores.alpha,
+        code=code("tabulate_concept_scores"),
     script:
         "../../src/stages/tabulate_concept_scores.py"
 
@@ -200,14 +212,16 @@ rule plot_concepts:
         ),
     log:
         f"{LAYER}/logs/plot_concepts.{{label}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/plot_concepts.{{label}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(30),
     params:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("figures", "concepts", "examples"),
         code=code("plot_concepts"),
-    resources:
-        mem_mb=grows(3000),
-        runtime=grows(30),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/plot_concepts.py"

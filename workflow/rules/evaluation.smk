@@ -12,18 +12,18 @@ rule edit_concepts:
         f"{LAYER}/logs/edit_concepts.{{shard}}.log",
     benchmark:
         f"{LAYER}/benchmarks/edit_concepts.{{shard}}.tsv"
-    params:
-        options=part("editing", "k_max", "draws"),
-        fill=CONFIG.activations.fill,
-        batch=CONFIG.activations.batch,
-        code=code("edit_concepts"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(480),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        options=part("editing", "k_max", "draws"),
+        fill=CONFIG.activations.fill,
+        batch=CONFIG.activations.batch,
+        code=code("edit_concepts"),
     script:
         "../../src/stages/edit_concepts.py"
 
@@ -34,17 +34,19 @@ rule tabulate_editing:
         published=str(ROOT / "config/published/{experiment}.csv"),
     output:
         f"{TABLES}/{{experiment}}.parquet",
-    wildcard_constraints:
-        experiment="concept_addition|concept_removal",
     log:
         f"{RUN}/logs/tabulate_editing.{{experiment}}.log",
-    params:
-        code=code("tabulate_editing"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_editing.{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment="concept_addition|concept_removal",
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_editing"),
     script:
         "../../src/stages/tabulate_editing.py"
 
@@ -56,13 +58,15 @@ rule tabulate_concept_gaps:
         f"{TABLES}/concept_gaps.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_gaps.log",
-    params:
-        code=code("tabulate_concept_gaps"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_gaps.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_concept_gaps"),
     script:
         "../../src/stages/tabulate_concept_gaps.py"
 
@@ -77,16 +81,18 @@ rule plot_editing:
             category="Accuracy of edited clips",
             labels={"experiment": "{experiment}"},
         ),
-    wildcard_constraints:
-        experiment="concept_addition|concept_removal",
     log:
         f"{RUN}/logs/plot_editing.{{experiment}}.log",
-    params:
-        code=code("plot_editing"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_editing.{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment="concept_addition|concept_removal",
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("plot_editing"),
     script:
         "../../src/stages/plot_editing.py"

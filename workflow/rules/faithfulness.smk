@@ -5,19 +5,6 @@ COMMON_VIDEOS = videos_by_shard(EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on
 PERTURBED_BY = {
     name: EXPLAINERS.get(name, {"method": name, "options": {}}) for name in CONFIG.faithfulness.explainers
 }
-
-
-def expand_first_layer(pattern, models=CONCEPT_MODELS, **fixed):
-    """Expand a pattern over networks, seeds and each network's first layer."""
-    return [
-        path
-        for name in models
-        for path in expand(
-            pattern, model=name, seed=CONFIG.seeds, layer=CONFIG.models[name].layers[0], **fixed
-        )
-    ]
-
-
 SCORED = expand_first_layer(f"{LAYER}/scores/{{label}}.parquet", label=list(LABELS))
 WINDOW = {
     "frames": CONFIG.clips.frames,
@@ -41,6 +28,13 @@ rule perturb_supervoxels:
         f"{LAYER}/logs/perturb_supervoxels.{{shard}}.log",
     benchmark:
         f"{LAYER}/benchmarks/perturb_supervoxels.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         **part("faithfulness", "fills", "steps", "masks"),
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
@@ -48,13 +42,6 @@ rule perturb_supervoxels:
         segmentation=SEGMENTATION,
         fill=CONFIG.activations.fill,
         code=code("perturb_supervoxels", *plugins("explainers")),
-    resources:
-        mem_mb=grows(6000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/perturb_supervoxels.py"
 
@@ -73,19 +60,19 @@ rule ablate_concepts:
         f"{LAYER}/logs/ablate_concepts.{{shard}}.log",
     benchmark:
         f"{LAYER}/benchmarks/ablate_concepts.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         subsets=CONFIG.faithfulness.subsets,
         hidden=CONFIG.faithfulness.fills[0],
         fill=CONFIG.activations.fill,
         code=code("ablate_concepts"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/ablate_concepts.py"
 
@@ -108,18 +95,18 @@ rule measure_concept_motion:
         f"{LAYER}/logs/measure_concept_motion.{{shard}}.log",
     benchmark:
         f"{LAYER}/benchmarks/measure_concept_motion.{{shard}}.tsv"
-    params:
-        videos=lambda wildcards: COMMON_VIDEOS[wildcards.shard],
-        explainers=list(EXPLAINERS),
-        moving=MOVING,
-        code=code("measure_concept_motion"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(240),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        videos=lambda wildcards: COMMON_VIDEOS[wildcards.shard],
+        explainers=list(EXPLAINERS),
+        moving=MOVING,
+        code=code("measure_concept_motion"),
     script:
         "../../src/stages/measure_concept_motion.py"
 
@@ -137,6 +124,13 @@ rule follow_concepts:
         f"{LAYER}/logs/follow_concepts.log",
     benchmark:
         f"{LAYER}/benchmarks/follow_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(240),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         videos=CONFIG.faithfulness.followed or EVALUATION["video"].tolist(),
         longest=None if CONFIG.faithfulness.followed else CONFIG.faithfulness.followed_classes,
@@ -148,13 +142,6 @@ rule follow_concepts:
         pooling=CONFIG.activations.pooling,
         view=part("activations", "form", "fill", "batch"),
         code=code("follow_concepts"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(240),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/follow_concepts.py"
 
@@ -166,14 +153,16 @@ rule tabulate_faithfulness:
         f"{TABLES}/faithfulness.parquet",
     log:
         f"{RUN}/logs/tabulate_faithfulness.log",
-    params:
-        kinds={"curves": "perturbation_curves"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_faithfulness.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"curves": "perturbation_curves"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -186,14 +175,16 @@ rule tabulate_concept_ablation:
         f"{TABLES}/concept_ablation.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_ablation.log",
-    params:
-        kinds={"ablations": "concept_ablations", "scores": "class_scores"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_ablation.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"ablations": "concept_ablations", "scores": "class_scores"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -206,14 +197,16 @@ rule tabulate_concept_ablation_agreement:
         f"{TABLES}/concept_ablation_agreement.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_ablation_agreement.log",
-    params:
-        kinds={"ablations": "concept_ablations", "scores": "class_scores"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_ablation_agreement.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"ablations": "concept_ablations", "scores": "class_scores"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -228,14 +221,16 @@ rule tabulate_concept_motion:
         f"{TABLES}/concept_motion.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_motion.log",
-    params:
-        kinds={"shares": "concept_clip_shares", "scores": "class_scores"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_motion.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"shares": "concept_clip_shares", "scores": "class_scores"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -248,14 +243,16 @@ rule tabulate_motion_reliance:
         f"{TABLES}/motion_reliance.parquet",
     log:
         f"{RUN}/logs/tabulate_motion_reliance.log",
-    params:
-        kinds={"clips": "clip_motion", "concepts": "concept_motion"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_motion_reliance.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"clips": "clip_motion", "concepts": "concept_motion"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -267,14 +264,16 @@ rule tabulate_concept_over_time:
         f"{TABLES}/concept_over_time.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_over_time.log",
-    params:
-        kinds={"parts": "concept_windows"},
-        code=code("tabulate_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_over_time.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"parts": "concept_windows"},
+        code=code("tabulate_faithfulness"),
     script:
         "../../src/stages/tabulate_faithfulness.py"
 
@@ -287,14 +286,16 @@ rule plot_faithfulness:
         report(f"{FIGURES}/faithfulness.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_faithfulness.log",
-    params:
-        kinds={"table": "faithfulness", "curves": "perturbation_curves"},
-        code=code("plot_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_faithfulness.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"table": "faithfulness", "curves": "perturbation_curves"},
+        code=code("plot_faithfulness"),
     script:
         "../../src/stages/plot_faithfulness.py"
 
@@ -307,14 +308,16 @@ rule plot_concept_ablation:
         report(f"{FIGURES}/concept_ablation.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_concept_ablation.log",
-    params:
-        kinds={"table": "concept_ablation", "agreement": "concept_ablation_agreement"},
-        code=code("plot_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_concept_ablation.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"table": "concept_ablation", "agreement": "concept_ablation_agreement"},
+        code=code("plot_faithfulness"),
     script:
         "../../src/stages/plot_faithfulness.py"
 
@@ -326,14 +329,16 @@ rule plot_concept_motion:
         report(f"{FIGURES}/concept_motion.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_concept_motion.log",
-    params:
-        kinds={"table": "concept_motion"},
-        code=code("plot_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_concept_motion.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"table": "concept_motion"},
+        code=code("plot_faithfulness"),
     script:
         "../../src/stages/plot_faithfulness.py"
 
@@ -345,14 +350,16 @@ rule plot_motion_reliance:
         report(f"{FIGURES}/motion_reliance.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_motion_reliance.log",
-    params:
-        kinds={"table": "motion_reliance"},
-        code=code("plot_faithfulness"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_motion_reliance.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds={"table": "motion_reliance"},
+        code=code("plot_faithfulness"),
     script:
         "../../src/stages/plot_faithfulness.py"
 
@@ -365,15 +372,17 @@ rule plot_concept_over_time:
         report(f"{FIGURES}/concept_over_time.png", caption="../report/faithfulness.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_concept_over_time.log",
+    benchmark:
+        f"{RUN}/benchmarks/plot_concept_over_time.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     params:
         kinds={"table": "concept_over_time", "videos": "videos"},
         window_step=CONFIG.faithfulness.window_step,
         clips=WINDOW,
         code=code("plot_faithfulness"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/plot_faithfulness.py"

@@ -6,16 +6,14 @@ rule train_model:
     output:
         weights=f"{NETWORK}/weights.safetensors",
         history=f"{NETWORK}/training.parquet",
-    wildcard_constraints:
-        model=one_of(name for name, model in CONFIG.models.items() if model.head == "keep"),
     log:
         f"{NETWORK}/logs/train_model.log",
     benchmark:
         f"{NETWORK}/benchmarks/train_model.tsv"
-    params:
-        model=network_params("network", "options", "weights", "training"),
-        classes=CLASSES,
-        code=code("train_model"),
+    wildcard_constraints:
+        model=one_of(name for name, model in CONFIG.models.items() if model.head == "keep"),
+    conda:
+        "../../envs/voxplain.yaml"
     # Sums over more threads differ in their last bits, and training magnifies that: numbers must not hang on
     # --cores. Where one network is to have more, --set-threads train_model=N.
     threads: 1
@@ -24,8 +22,10 @@ rule train_model:
         runtime=grows(1440),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        model=network_params("network", "options", "weights", "training"),
+        classes=CLASSES,
+        code=code("train_model"),
     script:
         "../../src/stages/train_model.py"
 
@@ -40,16 +40,16 @@ rule extract_features:
         f"{RUN}/models/{{model}}/logs/extract_features.log",
     benchmark:
         f"{RUN}/models/{{model}}/benchmarks/extract_features.tsv"
-    params:
-        model=network_params("network", "options", "weights", "head_views"),
-        code=code("extract_features"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(6000),
         runtime=grows(240),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        model=network_params("network", "options", "weights", "head_views"),
+        code=code("extract_features"),
     script:
         "../../src/stages/extract_features.py"
 
@@ -61,21 +61,21 @@ rule fit_head:
     output:
         weights=f"{NETWORK}/weights.safetensors",
         history=f"{NETWORK}/training.parquet",
-    wildcard_constraints:
-        model=one_of(name for name, model in CONFIG.models.items() if model.head == "new"),
     log:
         f"{NETWORK}/logs/fit_head.log",
     benchmark:
         f"{NETWORK}/benchmarks/fit_head.tsv"
+    wildcard_constraints:
+        model=one_of(name for name, model in CONFIG.models.items() if model.head == "new"),
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         model=network_params("network", "options", "weights"),
         classes=CLASSES,
         code=code("fit_head"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/fit_head.py"
 
@@ -91,15 +91,15 @@ rule test_model:
         f"{NETWORK}/logs/test_model.log",
     benchmark:
         f"{NETWORK}/benchmarks/test_model.tsv"
-    params:
-        code=code("test_model"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(120),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("test_model"),
     script:
         "../../src/stages/test_model.py"
 
@@ -111,12 +111,14 @@ rule tabulate_model_accuracy:
         f"{TABLES}/model_accuracy.parquet",
     log:
         f"{RUN}/logs/tabulate_model_accuracy.log",
-    params:
-        code=code("tabulate_model_accuracy"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_model_accuracy.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_model_accuracy"),
     script:
         "../../src/stages/tabulate_model_accuracy.py"

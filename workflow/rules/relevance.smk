@@ -7,15 +7,15 @@ rule estimate_flow:
         f"{FLOW}/logs/estimate_flow.{{shard}}.log",
     benchmark:
         f"{FLOW}/benchmarks/estimate_flow.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(240),
     params:
         options=FLOW_OPTIONS,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
         code=code("estimate_flow", *plugins("motion/flow", CONFIG.flow.method)),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/estimate_flow.py"
 
@@ -31,19 +31,19 @@ rule explain_clips:
         f"{NETWORK}/logs/explain_clips.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/explain_clips.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         explainers=EXPLAINERS,
         options=part("relevance", "target", "batch", "precision"),
         segmentation=SEGMENTATION,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
         code=code("explain_clips", *plugins("explainers")),
-    resources:
-        mem_mb=grows(6000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/explain_clips.py"
 
@@ -57,15 +57,15 @@ rule select_relevance:
         f"{NETWORK}/logs/select_relevance.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/select_relevance.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         **part("selective", "preset", "sigma", "options"),
         explainers=list(EXPLAINERS),
         code=code("select_relevance"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/select_relevance.py"
 
@@ -85,6 +85,11 @@ rule measure_motion:
         f"{NETWORK}/logs/measure_motion.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/measure_motion.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         explainers=list(EXPLAINERS),
         relevant=part("relevance", "relevant")["relevant"],
@@ -92,11 +97,6 @@ rule measure_motion:
         camera=CONFIG.flow.camera != "none",
         truth=TRUTH,
         code=code("measure_motion"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/measure_motion.py"
 
@@ -112,6 +112,11 @@ rule sweep_motion:
         f"{NETWORK}/logs/sweep_motion.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/sweep_motion.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         explainers=list(EXPLAINERS),
         unit=MOVING["unit"],
@@ -122,11 +127,6 @@ rule sweep_motion:
             **part("selective", "preset", "options"),
         },
         code=code("sweep_motion"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/sweep_motion.py"
 
@@ -140,13 +140,10 @@ rule time_explanations:
         f"{NETWORK}/timings.parquet",
     log:
         f"{NETWORK}/logs/time_explanations.log",
-    params:
-        **part("selective", "preset", "options"),
-        explainers=EXPLAINERS,
-        segmentation=SEGMENTATION,
-        timing=part("relevance", "timing")["timing"],
-        videos=RELEVANT[RELEVANT_SHARDS[0]],
-        code=code("time_explanations", *plugins("explainers")),
+    benchmark:
+        f"{NETWORK}/benchmarks/time_explanations.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     # All cores, so that nothing else runs beside it.
     threads: workflow.resource_settings.cores or 1
     resources:
@@ -154,8 +151,13 @@ rule time_explanations:
         runtime=grows(60),
         device=device_of_attempt,
         jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        **part("selective", "preset", "options"),
+        explainers=EXPLAINERS,
+        segmentation=SEGMENTATION,
+        timing=part("relevance", "timing")["timing"],
+        videos=RELEVANT[RELEVANT_SHARDS[0]],
+        code=code("time_explanations", *plugins("explainers")),
     script:
         "../../src/stages/time_explanations.py"
 
@@ -168,14 +170,16 @@ rule tabulate_motion_precision:
         f"{TABLES}/motion_precision.parquet",
     log:
         f"{RUN}/logs/tabulate_motion_precision.log",
-    params:
-        empty=CONFIG.relevance.empty,
-        code=code("tabulate_motion_precision"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_motion_precision.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        empty=CONFIG.relevance.empty,
+        code=code("tabulate_motion_precision"),
     script:
         "../../src/stages/tabulate_motion_precision.py"
 
@@ -188,13 +192,15 @@ rule tabulate_baseline_agreement:
         f"{TABLES}/baseline_agreement.parquet",
     log:
         f"{RUN}/logs/tabulate_baseline_agreement.log",
-    params:
-        code=code("tabulate_baseline_agreement"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_baseline_agreement.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_baseline_agreement"),
     script:
         "../../src/stages/tabulate_baseline_agreement.py"
 
@@ -207,14 +213,16 @@ rule tabulate_selectivity:
         f"{TABLES}/selectivity.parquet",
     log:
         f"{RUN}/logs/tabulate_selectivity.log",
-    params:
-        sigma=CONFIG.selective.sigma,
-        code=code("tabulate_selectivity"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_selectivity.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        sigma=CONFIG.selective.sigma,
+        code=code("tabulate_selectivity"),
     script:
         "../../src/stages/tabulate_selectivity.py"
 
@@ -227,14 +235,16 @@ rule tabulate_selected_share:
         f"{TABLES}/selected_share.parquet",
     log:
         f"{RUN}/logs/tabulate_selected_share.log",
-    params:
-        compare_with=CONFIG.relevance.compare_with,
-        code=code("tabulate_selected_share"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_selected_share.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        compare_with=CONFIG.relevance.compare_with,
+        code=code("tabulate_selected_share"),
     script:
         "../../src/stages/tabulate_selected_share.py"
 
@@ -247,13 +257,15 @@ rule tabulate_explanation_overhead:
         f"{TABLES}/explanation_overhead.parquet",
     log:
         f"{RUN}/logs/tabulate_explanation_overhead.log",
-    params:
-        code=code("tabulate_explanation_overhead"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_explanation_overhead.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_explanation_overhead"),
     script:
         "../../src/stages/tabulate_explanation_overhead.py"
 
@@ -265,13 +277,15 @@ rule tabulate_motion_sweep:
         f"{TABLES}/motion_sweep.parquet",
     log:
         f"{RUN}/logs/tabulate_motion_sweep.log",
-    params:
-        code=code("tabulate_motion_sweep"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_motion_sweep.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_motion_sweep"),
     script:
         "../../src/stages/tabulate_motion_sweep.py"
 
@@ -283,13 +297,15 @@ rule tabulate_ground_truth_precision:
         f"{TABLES}/ground_truth_precision.parquet",
     log:
         f"{RUN}/logs/tabulate_ground_truth_precision.log",
-    params:
-        code=code("tabulate_ground_truth_precision"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_ground_truth_precision.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_ground_truth_precision"),
     script:
         "../../src/stages/tabulate_ground_truth_precision.py"
 
@@ -302,6 +318,13 @@ rule tabulate_flow_error:
         f"{TABLES}/flow_error.parquet",
     log:
         f"{RUN}/logs/tabulate_flow_error.log",
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_flow_error.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         truth=TRUTH,
         methods={
@@ -310,11 +333,6 @@ rule tabulate_flow_error:
         videos=RELEVANT[RELEVANT_SHARDS[0]],
         clips=24,
         code=code("tabulate_flow_error", *plugins("motion/flow")),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/tabulate_flow_error.py"
 
@@ -336,17 +354,19 @@ rule plot_relevance:
         animation=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.gif",
     log:
         f"{NETWORK}/logs/plot_relevance.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/plot_relevance.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         explainers=list(EXPLAINERS),
         moving=MOVING,
         sigma=CONFIG.selective.sigma,
         options=part("figures", "relevance", "animated", "videos"),
         code=code("plot_relevance"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/plot_relevance.py"
 
@@ -363,14 +383,16 @@ rule plot_motion_sweep:
         ),
     log:
         f"{RUN}/logs/plot_motion_sweep.log",
+    benchmark:
+        f"{RUN}/benchmarks/plot_motion_sweep.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
     params:
         sigma=CONFIG.selective.sigma,
         moving=MOVING,
         code=code("plot_motion_sweep"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/plot_motion_sweep.py"

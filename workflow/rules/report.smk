@@ -1,20 +1,6 @@
 from voxplain.report import templates_hash
 
 
-REPORTED = [path for part in CONFIG.parts for path in PARTS[part]]
-# Places of the first seed's explanations, which are all networks' and shards' one after the other.
-FIRST_EXPLAINED = [(model, shard) for model in RELEVANCE_MODELS for shard in RELEVANT_SHARDS]
-
-
-def expand_first_explained(pattern):
-    """Expand a pattern over networks and shards, for the first seed."""
-    return [
-        path
-        for model, shard in FIRST_EXPLAINED
-        for path in expand(pattern, model=model, seed=CONFIG.seeds[0], shard=shard)
-    ]
-
-
 rule animate_concepts:
     input:
         members=expand_layers(f"{LAYER}/members/{{label}}.parquet", label=list(LABELS)),
@@ -26,6 +12,11 @@ rule animate_concepts:
         f"{RUN}/logs/animate_concepts.log",
     benchmark:
         f"{RUN}/benchmarks/animate_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         places=[
             {"model": model, "seed": seed, "layer": layer, "class": label}
@@ -36,11 +27,6 @@ rule animate_concepts:
         ],
         examples=CONFIG.figures.examples,
         code=code("animate_concepts"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/animate_concepts.py"
 
@@ -57,6 +43,11 @@ rule animate_relevance:
         f"{RUN}/logs/animate_relevance.log",
     benchmark:
         f"{RUN}/benchmarks/animate_relevance.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         **part("selective", "preset", "options", "sigma"),
         sigmas=sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma}),
@@ -70,11 +61,6 @@ rule animate_relevance:
         clips=CONFIG.figures.relevance,
         videos=CONFIG.figures.videos,
         code=code("animate_relevance"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/animate_relevance.py"
 
@@ -94,17 +80,19 @@ rule make_report:
         ),
     log:
         f"{RUN}/logs/make_report.log",
+    benchmark:
+        f"{RUN}/benchmarks/make_report.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         config=CONFIG.model_dump(mode="json"),
         validity=CHECKS,
         folders=[RUN, f"{CLIPS}/benchmarks", f"{SEGMENTS}/benchmarks", f"{FLOW}/benchmarks"],
         templates=templates_hash(),
         code=code("make_report"),
-    resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/make_report.py"
 

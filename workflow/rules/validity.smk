@@ -2,28 +2,6 @@ from voxplain.validity.variants import SELECTIONS, VARIANTS, chosen
 
 # Can the explanations be trusted? Each check is a table and a figure of the same name.
 
-
-def first_layer(wildcards):
-    """Params function: the layer that the checks look at."""
-    return CONFIG.models[wildcards.model].layers[0]
-
-
-def of_first_layer(pattern):
-    """Input function: a file of the first layer, for every class."""
-    return lambda wildcards: expand(
-        pattern, layer=first_layer(wildcards), label=list(LABELS), **dict(wildcards.items())
-    )
-
-
-def expand_checked(pattern, models=CONCEPT_MODELS):
-    """Expand a pattern over networks and seeds."""
-    return expand(pattern, model=models, seed=CONFIG.seeds)
-
-
-def videos_of(table):
-    return table["video"].tolist()
-
-
 # Fewer videos make smaller clusters.
 FEWER = len(TRIED) / len(DISCOVERY)
 CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
@@ -54,6 +32,13 @@ rule try_variants:
         f"{NETWORK}/logs/try_variants.log",
     benchmark:
         f"{NETWORK}/benchmarks/try_variants.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(6000),
+        runtime=grows(480),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         variants=list(chosen(CONFIG.validity.variants, VARIANTS)),
         discovery=videos_of(TRIED),
@@ -65,13 +50,6 @@ rule try_variants:
         sets={"sets": CONFIG.validity.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
         code=code("try_variants", "voxplain.concepts.classifiers"),
-    resources:
-        mem_mb=grows(6000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/try_variants.py"
 
@@ -87,6 +65,11 @@ rule select_variants:
         f"{NETWORK}/logs/select_variants.{{shard}}.log",
     benchmark:
         f"{NETWORK}/benchmarks/select_variants.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         variants=list(chosen(CONFIG.validity.variants, SELECTIONS)),
         explainers=list(EXPLAINERS),
@@ -94,11 +77,6 @@ rule select_variants:
         relevant=part("relevance", "relevant")["relevant"],
         moving=MOVING,
         code=code("select_variants"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/select_variants.py"
 
@@ -118,13 +96,15 @@ rule tabulate_presets:
         f"{TABLES}/presets.parquet",
     log:
         f"{RUN}/logs/tabulate_presets.log",
-    params:
-        code=code("tabulate_presets"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_presets.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_presets"),
     script:
         "../../src/stages/tabulate_presets.py"
 
@@ -142,15 +122,17 @@ rule match_concepts:
         f"{LAYER}/concept_shares.parquet",
     log:
         f"{LAYER}/logs/match_concepts.log",
+    benchmark:
+        f"{LAYER}/benchmarks/match_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         truth=TRUTH,
         layer=first_layer,
         code=code("match_concepts"),
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/match_concepts.py"
 
@@ -163,13 +145,15 @@ rule tabulate_concept_ground_truth:
         concept_shares=f"{TABLES}/concept_shares.parquet",
     log:
         f"{RUN}/logs/tabulate_concept_ground_truth.log",
-    params:
-        code=code("tabulate_concept_ground_truth"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_concept_ground_truth.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_concept_ground_truth"),
     script:
         "../../src/stages/tabulate_concept_ground_truth.py"
 
@@ -191,6 +175,13 @@ rule randomize_network:
         f"{NETWORK}/logs/randomize_network.log",
     benchmark:
         f"{NETWORK}/benchmarks/randomize_network.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(6000),
+        runtime=grows(720),
+        device=device_of_attempt,
+        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
     params:
         **part("validity", "members", "levels", "draws"),
         discovery=videos_of(TRIED),
@@ -207,13 +198,6 @@ rule randomize_network:
         batch=CONFIG.activations.batch,
         map_batch=CONFIG.relevance.batch,
         code=code("randomize_network", "voxplain.concepts.classifiers", *plugins("explainers")),
-    resources:
-        mem_mb=grows(6000),
-        runtime=grows(720),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/randomize_network.py"
 
@@ -237,14 +221,16 @@ rule tabulate_randomization:
         f"{TABLES}/randomization.parquet",
     log:
         f"{RUN}/logs/tabulate_randomization.log",
-    params:
-        limit=CONFIG.validity.limit,
-        code=code("tabulate_randomization"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_randomization.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        limit=CONFIG.validity.limit,
+        code=code("tabulate_randomization"),
     script:
         "../../src/stages/tabulate_randomization.py"
 
@@ -258,6 +244,13 @@ rule vary_choices:
         importance=f"{LAYER}/importance.parquet",
     log:
         f"{LAYER}/logs/vary_choices.log",
+    benchmark:
+        f"{LAYER}/benchmarks/vary_choices.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         **part("validity", "clusters", "repeats"),
         labels=list(LABELS.values()),
@@ -267,11 +260,6 @@ rule vary_choices:
         negatives=CONFIG.cavs.negatives,
         rank_by=CONFIG.scores.rank_by,
         code=code("vary_choices", "voxplain.concepts.classifiers"),
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(240),
-    conda:
-        "../../envs/voxplain.yaml"
     script:
         "../../src/stages/vary_choices.py"
 
@@ -285,13 +273,15 @@ rule tabulate_stability:
         f"{TABLES}/stability.parquet",
     log:
         f"{RUN}/logs/tabulate_stability.log",
-    params:
-        code=code("tabulate_stability"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_stability.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_stability"),
     script:
         "../../src/stages/tabulate_stability.py"
 
@@ -303,14 +293,16 @@ rule plot_presets:
         report(f"{FIGURES}/presets.png", caption="../report/validity.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_presets.log",
-    params:
-        kinds=["presets"],
-        code=code("plot_validity"),
+    benchmark:
+        f"{RUN}/benchmarks/plot_presets.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        kinds=["presets"],
+        code=code("plot_validity"),
     script:
         "../../src/stages/plot_validity.py"
 
@@ -323,6 +315,8 @@ use rule plot_presets as plot_concept_ground_truth with:
         report(f"{FIGURES}/concept_ground_truth.png", caption="../report/validity.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_concept_ground_truth.log",
+    benchmark:
+        f"{RUN}/benchmarks/plot_concept_ground_truth.tsv"
     params:
         kinds=["concept_shares", "concept_ground_truth"],
         code=code("plot_validity"),
@@ -335,6 +329,8 @@ use rule plot_presets as plot_randomization with:
         report(f"{FIGURES}/randomization.png", caption="../report/validity.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_randomization.log",
+    benchmark:
+        f"{RUN}/benchmarks/plot_randomization.tsv"
     params:
         kinds=["randomization"],
         code=code("plot_validity"),
@@ -347,6 +343,8 @@ use rule plot_presets as plot_stability with:
         report(f"{FIGURES}/stability.png", caption="../report/validity.rst", category="Validity"),
     log:
         f"{RUN}/logs/plot_stability.log",
+    benchmark:
+        f"{RUN}/benchmarks/plot_stability.tsv"
     params:
         kinds=["stability"],
         code=code("plot_validity"),

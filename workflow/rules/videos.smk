@@ -3,16 +3,18 @@ rule make_embedded_videos:
         f"{DATA}/embedded/videos.csv",
     log:
         f"{DATA}/logs/make_embedded_videos.log",
-    params:
-        options=CONFIG.data.options,
-        seed=CONFIG.data.seed,
-        code=code("make_embedded_videos"),
+    benchmark:
+        f"{DATA}/benchmarks/make_embedded_videos.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     threads: 2
     resources:
         mem_mb=grows(2000),
         runtime=grows(60),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        options=CONFIG.data.options,
+        seed=CONFIG.data.seed,
+        code=code("make_embedded_videos"),
     script:
         "../../src/stages/make_embedded_videos.py"
 
@@ -24,15 +26,16 @@ rule list_videos:
         f"{DATA}/videos.parquet",
     log:
         f"{DATA}/logs/list_videos.log",
-    params:
-        data=part("data"),
-        folder=f"{DATA}/embedded",
-        code=code("list_videos"),
+    benchmark:
+        f"{DATA}/benchmarks/list_videos.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        data=part("data"),
+        code=code("list_videos"),
     script:
         "../../src/stages/list_videos.py"
 
@@ -47,14 +50,14 @@ rule cache_clips:
         f"{CLIPS}/logs/cache_clips.{{shard}}.log",
     benchmark:
         f"{CLIPS}/benchmarks/cache_clips.{{shard}}.tsv"
-    params:
-        options=part("clips"),
-        code=code("cache_clips"),
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(120),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        options=part("clips"),
+        code=code("cache_clips"),
     script:
         "../../src/stages/cache_clips.py"
 
@@ -66,12 +69,14 @@ rule tabulate_set_aside:
         f"{TABLES}/set_aside.parquet",
     log:
         f"{RUN}/logs/tabulate_set_aside.log",
-    params:
-        code=code("tabulate_set_aside"),
+    benchmark:
+        f"{RUN}/benchmarks/tabulate_set_aside.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(10),
-    conda:
-        "../../envs/voxplain.yaml"
+    params:
+        code=code("tabulate_set_aside"),
     script:
         "../../src/stages/tabulate_set_aside.py"
