@@ -29,6 +29,9 @@ CONFIG = """\
 # Made by `python -m voxplain init`. Every key is explained in config/README.md.
 run: {run}
 
+# The checks of validity take as long again; `snakemake … -- validity` makes them.
+parts: [concepts, relevance]
+
 data:
   path: {path}
 {classes}  shard_size: 40  # several shards, so that all cores have work
@@ -68,6 +71,24 @@ editing:
   videos_per_class: {evaluation}
   k_max: {k_max}
   draws: 2
+
+validity:  # few checks on few clips
+  variants: [official, gradient_loss, negatives_clips]
+  videos_per_class: 4
+  edited_per_class: 1
+  random_sets: 5
+  members: 5
+  levels: 3
+  draws: 1
+  maps_per_class: 1
+faithfulness:  # likewise
+  videos_per_class: 1
+  explainers: [dtd, gradcam]
+  fills: [mean]
+  steps: 5
+  masks: 32
+  subsets: 6
+  followed_classes: 1
 """
 
 
