@@ -79,7 +79,7 @@ VARIANTS = {
         rank_by="score",
     ),
     "paper": Variant(
-        "negatives, layer and ranking, as the paper's text has them", negatives="clips", layer="top", rank_by="score"
+        "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
     ),
     "volume_of_span": Variant("least volume: of the frames that it lasts", criteria={"volume_of": "span"}),
     "whole_clip_long": Variant(
@@ -103,7 +103,7 @@ VARIANTS = {
 # The second paper: what replaces selective.preset and its options, relevance.relevant and flow.moving.
 SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "corrected": ("nothing", {}),
-    "official": ("everything below that the newest code does", {
+    "official": ("everything below that the authors' code does", {
         "preset": "official", "relevant": "rendered", "moving": "rendered"
     }),
     "paper": ("everything below that the code of the paper's time does", {
