@@ -52,7 +52,7 @@ def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "-q", "--cores", "1", "--configfile", folder / "config.yaml",
+        [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--cores", "1", "--configfile", folder / "config.yaml",
          "--snakefile", ROOT / "workflow/Snakefile", "--directory", folder],
         capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False,
     )  # fmt: skip

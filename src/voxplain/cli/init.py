@@ -67,6 +67,7 @@ flow:
   camera: homography
 relevance:
   videos_per_class: {evaluation}
+  timing: {{repeats: 3}}
 editing:
   videos_per_class: {evaluation}
   k_max: {k_max}
