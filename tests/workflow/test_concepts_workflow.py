@@ -184,6 +184,15 @@ def test_a_wrong_config_says_the_mend(tmp_path, setting, message):
     assert "Traceback" not in done.stderr
 
 
+def test_a_single_value_of_a_network_changes_the_default_config(tmp_path):
+    arguments = command(tmp_path, "-n", "-p", "--config", "models={r3d: {training: {epochs: 1}}}", "--", "concepts")
+    at = arguments.index("--configfile")
+    del arguments[at : at + 2]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "model=c3d" in done.stdout
+
+
 def test_the_page_of_artifacts_names_every_column(finished):
     entries = re.split(r"^### ", (ROOT / "docs/artifacts.md").read_text(), flags=re.MULTILINE)
     page = {entry.split("\n")[0]: set(re.findall(r"`(\w+)`", entry)) for entry in entries[1:]}
