@@ -142,7 +142,7 @@ class Activations(Section):
     """What the network is shown of a supervoxel, and what is kept of its answer."""
 
     form: Literal["crop", "in_place"] = Field(
-        "in_place", description="in_place: where it was in the clip; crop: its box, enlarged to the clip."
+        "crop", description="crop: the supervoxel's box, resized to the clip; in_place: where it was."
     )
     fill: Literal["mean"] | tuple[int, int, int] = Field(
         "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."

@@ -22,7 +22,7 @@ class View:
     fill : "mean" or (3,) int
     """
 
-    form: str = "in_place"
+    form: str = "crop"
     box: str = "corrected"
     fill: Any = "mean"
 
@@ -71,7 +71,7 @@ VARIANTS = {
     "official": Variant(
         "everything below that the authors' code does",
         preset="official",
-        view=View(form="crop", box="official", fill=OFFICIAL_GRAY),
+        view=View(box="official", fill=OFFICIAL_GRAY),
         grid=POSITIONS,
         negatives="clips",
         classifier="sgd",
@@ -79,11 +79,7 @@ VARIANTS = {
         rank_by="score",
     ),
     "paper": Variant(
-        "patches, negatives, layer and ranking as in the paper's text",
-        view=View(form="crop"),
-        negatives="clips",
-        layer="top",
-        rank_by="score",
+        "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
     ),
     "volume_of_span": Variant("least volume: of the frames that it lasts", criteria={"volume_of": "span"}),
     "whole_clip_long": Variant(
@@ -91,12 +87,9 @@ VARIANTS = {
     ),
     "duplicates_first": Variant("duplicates dropped before short ones", criteria={"duration_first": False}),
     "centred_in_time": Variant("overlap of supervoxels centred in time", criteria={"alignment": "center"}),
-    "cropped": Variant("cropped to its box and enlarged, not shown in place", view=View(form="crop")),
-    "box_cut": Variant(
-        "cropped, box without its last row and column, Pillow's resizing",
-        view=View(form="crop", box="official"),
-    ),
+    "box_cut": Variant("box without its last row and column, Pillow's resizing", view=View(box="official")),
     "gray_fill": Variant("fill: gray 117", view=View(fill=OFFICIAL_GRAY)),
+    "in_place": Variant("shown in place, not cropped and enlarged", view=View(form="in_place")),
     "positions": Variant(
         f"activation kept at {' x '.join(map(str, POSITIONS))} positions (the authors keep all)", grid=POSITIONS
     ),
