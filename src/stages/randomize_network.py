@@ -8,7 +8,8 @@ from tqdm import tqdm
 from voxplain.artifacts import read_table, write_table
 from voxplain.models.trained import load_trained
 from voxplain.validity.findings import KEY
-from voxplain.validity.randomization import INTACT, cascade, compare_maps, randomized, weight_groups
+from voxplain.validity.looking import same_activations
+from voxplain.validity.randomization import INTACT, compare_maps, randomized_networks
 from voxplain.validity.rescoring import member_cavs, random_directions, rescore
 from voxplain.validity.variants import View
 from voxplain.videos.store import ClipStore, LabelStore
@@ -27,12 +28,7 @@ def main(stage):
     rng = np.random.default_rng(seed)
     pool = kept[KEY].iloc[rng.permutation(len(kept))[: params.pool]]
 
-    networks = {("weights", INTACT, 0): (0, model)}
-    for parts in cascade(weight_groups(model.network), params.levels):
-        for draw in range(params.draws):
-            other = randomized(model, parts, seed=1_000 * (seed + 1) + draw)
-            networks["weights", parts[-1], draw] = (len(parts), other)
-
+    networks = randomized_networks(model, levels=params.levels, draws=params.draws, seed=seed)
     scores = []
     videos = sorted({*members["video"], *params.discovery})
     with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
@@ -74,13 +70,6 @@ def main(stage):
     table = pd.concat(scores, ignore_index=True).merge(ranks, on=["class", "concept"])
     write_table(stage.output.scores, table.assign(**place), kind="randomized_scores", made_by=stage.made_by)
     write_table(stage.output.maps, maps.assign(**place), kind="randomized_maps", made_by=stage.made_by)
-
-
-def same_activations(model, other, clips, place):
-    """Whether a layer answers alike in two networks."""
-    from voxplain.validity.looking import answers
-
-    return np.array_equal(answers(model, clips, [place])[place], answers(other, clips, [place])[place])
 
 
 if __name__ == "__main__":

@@ -42,6 +42,11 @@ def answers(model: TrainedModel, clips: np.ndarray, places: Sequence[Place]) -> 
     return found
 
 
+def same_activations(model: TrainedModel, other: TrainedModel, clips: np.ndarray, place: Place) -> bool:
+    """Whether two networks answer clips (N, T, H, W, 3) alike at a place, to the last bit."""
+    return np.array_equal(answers(model, clips, [place])[place], answers(other, clips, [place])[place])
+
+
 def look_at_supervoxels(
     model: TrainedModel,
     clips: ClipStore,

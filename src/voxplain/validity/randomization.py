@@ -52,6 +52,24 @@ def randomized(model: TrainedModel, parts: Sequence[str], *, seed: int) -> Train
     return TrainedModel(network.eval(), model.classes, model.device)
 
 
+def randomized_networks(
+    model: TrainedModel, *, levels: int, draws: int, seed: int
+) -> dict[tuple[str, str, int], tuple[int, TrainedModel]]:
+    """The intact network, and networks with random weights from the head down.
+
+    Returns
+    -------
+    dict
+        (check ``weights``, lowest random part or `INTACT`, draw) to (number of random parts, network).
+    """
+    networks = {("weights", INTACT, 0): (0, model)}
+    for parts in cascade(weight_groups(model.network), levels):
+        for draw in range(draws):
+            other = randomized(model, parts, seed=1_000 * (seed + 1) + draw)
+            networks["weights", parts[-1], draw] = (len(parts), other)
+    return networks
+
+
 def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     """Spearman's rank correlation and structural similarity of two maps.
 
