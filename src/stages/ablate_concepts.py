@@ -28,7 +28,9 @@ def main(stage):
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
             label = group.attrs["label"]
             nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
-            masks = concept_masks(labels[video]["labels"][number], group["kept"][()], nearest, len(scores[label]))
+            masks = concept_masks(
+                labels[video]["labels"][number], group["kept"][()], nearest, len(scores[label])
+            )
             found = ablate(
                 answers_of(model, label, logits=True),
                 clips[video]["clips"][number],

@@ -13,7 +13,10 @@ def main(stage):
     table = table[table["shard"] == stage.wildcards.shard].set_index("video", drop=False)
     with resumable_h5(
         # The videos too: one that was replaced while the run lay dead is decoded again.
-        stage.output.clips, kind="clips", made_by=stage.made_by, inputs=[stage.input.videos, *table["path"]]
+        stage.output.clips,
+        kind="clips",
+        made_by=stage.made_by,
+        inputs=[stage.input.videos, *table["path"]],
     ) as shard:
         todo = table[[not shard.done(video) for video in table["video"]]]
         decoded = decode_shard(todo, **stage.params.options)
@@ -25,7 +28,9 @@ def main(stage):
                 print(f"set aside: {found.reason}")
                 shard.write(found.video, attrs={**label, "reason": found.reason})
     with open_h5(stage.output.clips, "clips") as file:
-        reasons = pd.Series({video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object)
+        reasons = pd.Series(
+            {video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object
+        )
     aside = table[["video", "path", "label", "split"]].join(reasons).dropna(subset="reason")
     write_table(stage.output.set_aside, aside, kind="set_aside", made_by=stage.made_by)
 

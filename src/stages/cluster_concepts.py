@@ -20,7 +20,9 @@ def main(stage):
     )
     concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
     sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
-    members = [found.table.loc[concept.members].assign(concept=number) for number, concept in enumerate(concepts)]
+    members = [
+        found.table.loc[concept.members].assign(concept=number) for number, concept in enumerate(concepts)
+    ]
     with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by, attrs=sample) as file:
         store(file, "centres", np.stack([concept.centre for concept in concepts]))
         store(file, "n_supervoxels", [concept.n_supervoxels for concept in concepts])

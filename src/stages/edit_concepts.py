@@ -40,7 +40,9 @@ def main(stage):
                 seed=[int(wildcards.seed), len(parts)],
                 **stage.params.options,
             )
-            parts.append(answers.assign(correct=answers["answer"] == label, video=video, clip=number, label=label))
+            parts.append(
+                answers.assign(correct=answers["answer"] == label, video=video, clip=number, label=label)
+            )
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
     write_table(stage.output[0], table, kind="edits", made_by=stage.made_by | stage.measured())

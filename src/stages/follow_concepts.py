@@ -50,7 +50,10 @@ def main(stage):
                 preset=params.preset,
                 batch=params.view["batch"],
             )
-            found = [layer_activations(model.network, model.inputs(p), [layer], grid=grid)[0][layer] for p in patches]
+            found = [
+                layer_activations(model.network, model.inputs(p), [layer], grid=grid)[0][layer]
+                for p in patches
+            ]
             found = np.concatenate([part.cpu().numpy() for part in found])
             gradient = logit_gradients(
                 model.network, model.inputs(clip[None]), model.targets([video.label]), [layer], grid=grid

@@ -40,11 +40,17 @@ def main(stage):
             shares.append(found.assign(**place))
             frames = videos[clip.video]["clips"][clip.number]
             probability, still = answers_of(model, label)(np.stack([frames, stand_still(frames)]))
-            row = {"probability": probability, "still": still, **motion_shares(moving, clip.maps, pairs=clip.pairs)}
+            row = {
+                "probability": probability,
+                "still": still,
+                **motion_shares(moving, clip.maps, pairs=clip.pairs),
+            }
             whole.append(place | row)
     network = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
     shares = pd.concat(shares, ignore_index=True) if shares else pd.DataFrame()
-    write_table(stage.output.shares, shares.assign(**network), kind="concept_clip_shares", made_by=stage.made_by)
+    write_table(
+        stage.output.shares, shares.assign(**network), kind="concept_clip_shares", made_by=stage.made_by
+    )
     clips = pd.DataFrame(whole).assign(**network)
     write_table(stage.output.clips, clips, kind="clip_motion", made_by=stage.made_by)
 

@@ -34,7 +34,12 @@ def main(stage):
             target = model.targets([label])
             answer = answers_of(model, label)
             maps = explain_by_all(
-                model, clip[None], target, params.explainers, labels=levels[None], segmentation=params.segmentation
+                model,
+                clip[None],
+                target,
+                params.explainers,
+                labels=levels[None],
+                segmentation=params.segmentation,
             )
             # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
             maps = {name: values[0].clip(min=0) for name, values in maps.items()}

@@ -18,17 +18,25 @@ def main(stage):
         LabelStore(stage.input.labels) as labels,
     ):
         for _, row in [*scores.iloc[:shown].iterrows(), *scores.iloc[-shown:].iterrows()]:
-            chosen = members[members["concept"] == row["concept"]].drop_duplicates("video").head(options["examples"])
+            chosen = (
+                members[members["concept"] == row["concept"]]
+                .drop_duplicates("video")
+                .head(options["examples"])
+            )
             examples = [
                 Example(
-                    clips.clip(m.video, m.clip), labels.labels(m.video, m.clip)[m.level] == m.supervoxel, m.video
+                    clips.clip(m.video, m.clip),
+                    labels.labels(m.video, m.clip)[m.level] == m.supervoxel,
+                    m.video,
                 )
                 for m in chosen.itertuples()
             ]
             heading = f"rank {row['rank']} of {len(scores)}\nscore {row['score']:.2f} ± {row['score_sd']:.2f}"
             rows.append((f"{heading}\n{row['n_videos']} videos", examples))
         place = f"{stage.wildcards.model}, {stage.wildcards.layer}"
-        figure = concept_figure(rows, title=f"{stage.params.label}: most and least important concepts ({place})")
+        figure = concept_figure(
+            rows, title=f"{stage.params.label}: most and least important concepts ({place})"
+        )
     with atomic_path(stage.output[0]) as path:
         figure.savefig(path, dpi=110)
 

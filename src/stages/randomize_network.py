@@ -34,11 +34,15 @@ def main(stage):
     with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
         whole = clips.table[clips.table["video"].isin(params.discovery)]
         shown, names = clips.fetch(whole.index.to_numpy()), whole["label"].tolist()
-        look = dict(view=View(**params.view), sets=params.sets, cavs=params.cavs, batch=params.batch, seed=seed)
+        look = dict(
+            view=View(**params.view), sets=params.sets, cavs=params.cavs, batch=params.batch, seed=seed
+        )
         intact = member_cavs(model, clips, labels, members, pool, place, **look)
 
         def note(network, vectors, check, level, depth, draw, shift=0):
-            found = rescore(network, shown, names, vectors, place, shift=shift, rank_by=params.rank_by, batch=params.batch)
+            found = rescore(
+                network, shown, names, vectors, place, shift=shift, rank_by=params.rank_by, batch=params.batch
+            )
             scores.append(found.assign(check=check, level=level, depth=depth, draw=draw))
 
         for (check, level, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):
@@ -49,9 +53,19 @@ def main(stage):
         for draw in range(params.draws):
             if draw + 1 < len(model.classes):
                 note(model, intact, "shuffled_targets", "another class", 0, draw, shift=draw + 1)
-            note(model, random_directions(intact, seed=seed + draw), "random_directions", "random CAVs", 0, draw)
+            note(
+                model,
+                random_directions(intact, seed=seed + draw),
+                "random_directions",
+                "random CAVs",
+                0,
+                draw,
+            )
 
-    with ClipStore(stage.input.test, params.explained) as clips, LabelStore(stage.input.test_labels) as labels:
+    with (
+        ClipStore(stage.input.test, params.explained) as clips,
+        LabelStore(stage.input.test_labels) as labels,
+    ):
         found = clips.table
         others = {key: network for key, (_, network) in networks.items() if key[1] != INTACT}
         maps = compare_maps(

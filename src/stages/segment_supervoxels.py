@@ -16,7 +16,9 @@ def main(stage):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]
         for video in tqdm(usable, unit="video", mininterval=10):
             if not shard.done(video):
-                labels = [segment_supervoxels(clip, **stage.params.options) for clip in source[video]["clips"]]
+                labels = [
+                    segment_supervoxels(clip, **stage.params.options) for clip in source[video]["clips"]
+                ]
                 shard.write(video, {"labels": np.stack(labels)}, {"label": source[video].attrs["label"]})
 
 

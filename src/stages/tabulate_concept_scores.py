@@ -12,9 +12,9 @@ n_supervoxels n_videos cav_accuracy rank""".split()
 
 def main(stage):
     table = pd.concat([read_table(path, "class_scores") for path in stage.input], ignore_index=True)
-    table = table.groupby(["model", "seed", "layer"], sort=False, group_keys=False)[table.columns.tolist()].apply(
-        mark_significant, alpha=stage.params.alpha
-    )
+    table = table.groupby(["model", "seed", "layer"], sort=False, group_keys=False)[
+        table.columns.tolist()
+    ].apply(mark_significant, alpha=stage.params.alpha)
     table = table.sort_values(["model", "seed", "layer", "class", "rank"])[COLUMNS]
     write_table(stage.output[0], table, kind="concept_scores", made_by=stage.made_by, csv=True)
 

@@ -9,7 +9,9 @@ from voxplain.evaluation import accuracy_table
 
 def main(stage):
     predictions = pd.concat([read_table(path, "predictions") for path in stage.input], ignore_index=True)
-    write_table(stage.output[0], accuracy_table(predictions), kind="model_accuracy", made_by=stage.made_by, csv=True)
+    write_table(
+        stage.output[0], accuracy_table(predictions), kind="model_accuracy", made_by=stage.made_by, csv=True
+    )
 
 
 if __name__ == "__main__":

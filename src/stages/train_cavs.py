@@ -22,7 +22,9 @@ def main(stage):
     ]
     with create_h5(stage.output[0], kind="cavs", made_by=stage.made_by) as file:
         store(file, "vectors", np.stack([vectors for vectors, _ in cavs]))
-        distances = [concept_distances(members, sets, vectors) for members, (vectors, _) in zip(positives, cavs)]
+        distances = [
+            concept_distances(members, sets, vectors) for members, (vectors, _) in zip(positives, cavs)
+        ]
         store(file, "distances", np.stack(distances))
         store(file, "accuracies", np.stack([accuracies for _, accuracies in cavs]))
 

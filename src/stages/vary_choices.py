@@ -36,7 +36,10 @@ def main(stage):
     table = pd.DataFrame(rows + varied).assign(**place)
     write_table(stage.output.choices, table, kind="choices", made_by=stage.made_by)
     write_table(
-        stage.output.importance, importance.assign(**place), kind="supervoxel_importance", made_by=stage.made_by
+        stage.output.importance,
+        importance.assign(**place),
+        kind="supervoxel_importance",
+        made_by=stage.made_by,
     )
 
 

@@ -75,9 +75,15 @@ def read_activations(
     tables, supervoxels, clip_rows, clips, gradients = [], [], [], [], []
     for path in paths:
         for group in _groups_of(path, label):
-            row = {"video": group.attrs["video"], "label": group.attrs["label"], "clip": int(group.attrs["clip"])}
+            row = {
+                "video": group.attrs["video"],
+                "label": group.attrs["label"],
+                "clip": int(group.attrs["clip"]),
+            }
             rows = next(rows_of)
-            tables.append(pd.DataFrame(group["kept"][()][rows], columns=["level", "supervoxel"]).assign(**row))
+            tables.append(
+                pd.DataFrame(group["kept"][()][rows], columns=["level", "supervoxel"]).assign(**row)
+            )
             # Float32 at once: activations may be kept in less.
             supervoxels.append(group[f"supervoxels/{layer}"][()][rows].astype(np.float32))
             clip_rows.append(row)
@@ -113,7 +119,9 @@ def _sampled_rows(counts: Sequence[int], size: int | None, seed: int) -> list[np
         chosen = np.sort(np.random.default_rng(seed).choice(total, size, replace=False))
     ends = np.cumsum(counts)
     parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-    return [part - (end - count) for part, end, count in zip(parts, ends, counts, strict=True)] if counts else []
+    return (
+        [part - (end - count) for part, end, count in zip(parts, ends, counts, strict=True)] if counts else []
+    )
 
 
 @contextmanager

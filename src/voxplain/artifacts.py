@@ -187,9 +187,7 @@ def store(group: h5py.Group, name: str, array: Any) -> h5py.Dataset:
         return group.create_dataset(name, data=array)
     rows = max(1, min(len(array), _CHUNK_BYTES * len(array) // array.nbytes))
     packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if array.nbytes > 1024 else {}
-    return group.create_dataset(
-        name, data=array, chunks=(rows, *array.shape[1:]), fletcher32=True, **packing
-    )
+    return group.create_dataset(name, data=array, chunks=(rows, *array.shape[1:]), fletcher32=True, **packing)
 
 
 def partial_path(path: StrPath, *, made_by: Attributes, inputs: Iterable[StrPath]) -> Path:

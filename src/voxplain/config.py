@@ -40,15 +40,18 @@ class Data(Section):
     """Where the videos come from."""
 
     adapter: str | None = Field(
-        None, description="Data set adapter: embedded, csv, folder, or one of your own; by default what fits the path."
+        None,
+        description="Data set adapter: embedded, csv, folder, or one of your own; by default what fits the path.",
     )
     path: str | None = Field(
-        None, description="Video table, or folder with a videos.csv or a folder per class; none: the embedded data."
+        None,
+        description="Video table, or folder with a videos.csv or a folder per class; none: the embedded data.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the adapter.")
     classes: list[str] | None = Field(None, description="Classes to use; all by default.")
     videos_per_class: PositiveInt | None = Field(
-        None, description="Use at most this many videos per class and split, drawn with the seed; all by default."
+        None,
+        description="Use at most this many videos per class and split, drawn with the seed; all by default.",
     )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="Seed of whatever the adapter draws (embedded videos, splits, samples)."
@@ -66,11 +69,13 @@ class Clips(Section):
     step: PositiveInt = Field(1, description="Distance between sampled frames, in frames.")
     size: Annotated[int, Field(ge=8)] = Field(112, description="Height and width, in pixels.")
     sampling: Literal["center", "uniform", "consecutive"] = Field(
-        "center", description="center: from the middle; uniform: spread; consecutive: one after the other, all."
+        "center",
+        description="center: from the middle; uniform: spread; consecutive: one after the other, all.",
     )
     per_video: PositiveInt = Field(1, description="Clips per video for center and uniform sampling.")
     crop: Literal["center", "squash"] = Field(
-        "center", description="center: scale the short side and crop; squash: scale both sides (3D-ACE's code)."
+        "center",
+        description="center: scale the short side and crop; squash: scale both sides (3D-ACE's code).",
     )
 
 
@@ -113,8 +118,12 @@ class Model(Section):
     head: Literal["keep", "new"] = Field(
         "keep", description="new: fit a linear head for the data's classes on the given weights."
     )
-    head_views: PositiveInt = Field(4, description="Augmented views of each clip that a new head is fitted to.")
-    layers: list[Layer] = Field(min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK.")
+    head_views: PositiveInt = Field(
+        4, description="Augmented views of each clip that a new head is fitted to."
+    )
+    layers: list[Layer] = Field(
+        min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK."
+    )
     training: Training = Field(default_factory=Training, description="Recipe, where it is trained.")
 
     @model_validator(mode="after")
@@ -127,11 +136,18 @@ class Model(Section):
 class Supervoxels(Section):
     """Segmentation at several resolutions (3D-ACE, section 2.1)."""
 
-    n_segments: list[PositiveInt] = Field([15, 50, 80], min_length=1, description="Supervoxels per level, about.")
-    compactness: Annotated[float, Field(gt=0)] = Field(20.0, description="SLIC's weight of space against color.")
-    sigma: Annotated[float, Field(ge=0)] = Field(1.0, description="Gaussian smoothing before SLIC, in voxels.")
+    n_segments: list[PositiveInt] = Field(
+        [15, 50, 80], min_length=1, description="Supervoxels per level, about."
+    )
+    compactness: Annotated[float, Field(gt=0)] = Field(
+        20.0, description="SLIC's weight of space against color."
+    )
+    sigma: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Gaussian smoothing before SLIC, in voxels."
+    )
     preset: Literal["official", "corrected"] = Field(
-        "corrected", description="Filters and duplicates as in the authors' code, quirks included, or as meant."
+        "corrected",
+        description="Filters and duplicates as in the authors' code, quirks included, or as meant.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of distinct_supervoxels that override the preset."
@@ -148,7 +164,8 @@ class Activations(Section):
         "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."
     )
     pooling: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
-        (1, 1, 1), description="Grid (time, height, width) that a layer is averaged to; null keeps all positions."
+        (1, 1, 1),
+        description="Grid (time, height, width) that a layer is averaged to; null keeps all positions.",
     )
     batch: PositiveInt = Field(32, description="Clips per forward pass; halved when memory runs out.")
 
@@ -167,7 +184,8 @@ class Concepts(Section):
         20, description="A concept must have more supervoxels than this."
     )
     max_supervoxels: PositiveInt = Field(
-        100_000, description="Supervoxels of a class that are clustered at most; of more, a sample by the seed."
+        100_000,
+        description="Supervoxels of a class that are clustered at most; of more, a sample by the seed.",
     )
     max_members: Annotated[int, Field(ge=3)] = Field(40, description="Supervoxels that represent a concept.")
 
@@ -180,7 +198,8 @@ class Cavs(Section):
     random_sets: Annotated[int, Field(ge=2)] = Field(20, description="Random sets R, one CAV against each.")
     set_size: Annotated[int, Field(ge=3)] = Field(40, description="Samples per random set.")
     negatives: Literal["supervoxels", "clips"] = Field(
-        "supervoxels", description="supervoxels: of random videos, shown like the concept's; clips: whole clips."
+        "supervoxels",
+        description="supervoxels: of random videos, shown like the concept's; clips: whole clips.",
     )
 
 
@@ -188,13 +207,16 @@ class Scores(Section):
     """Importance of concepts and its significance."""
 
     random_concepts: Annotated[int, Field(ge=2)] = Field(
-        1000, description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many)."
+        1000,
+        description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many).",
     )
     rank_by: Literal["effect", "score"] = Field(
-        "effect", description="effect: the derivative times the way to the concept; score: S, as in the paper."
+        "effect",
+        description="effect: the derivative times the way to the concept; score: S, as in the paper.",
     )
     test: Literal["random_concepts", "paired_t"] = Field(
-        "random_concepts", description="Rank among random concepts, or the paired t-test of the authors' code."
+        "random_concepts",
+        description="Rank among random concepts, or the paired t-test of the authors' code.",
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Level of the false discovery rate.")
 
@@ -293,7 +315,8 @@ class Relevance(Section):
     )
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
-        "nan", description="Precision of clips without a relevant voxel: left out, or 0 as in the authors' code."
+        "nan",
+        description="Precision of clips without a relevant voxel: left out, or 0 as in the authors' code.",
     )
     batch: PositiveInt = Field(8, description="Clips explained at once; halved when memory runs out.")
     precision: Literal["float16", "float32"] = Field(
@@ -309,27 +332,40 @@ class Validity(Section):
     """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
 
     checks: list[str] | None = Field(
-        None, min_length=1, description="Tables of checks to make, by name; all that the data allows by default."
+        None,
+        min_length=1,
+        description="Tables of checks to make, by name; all that the data allows by default.",
     )
     variants: list[str] | None = Field(
-        None, description="Presets and single deviations of both papers to compare with the corrected form; all by default."
+        None,
+        description="Presets and single deviations of both papers to compare with the corrected form; all by default.",
     )
     videos_per_class: PositiveInt = Field(
-        10, description="Discovery videos per class that variants find concepts in, and randomized networks are shown."
+        10,
+        description="Discovery videos per class that variants find concepts in, and randomized networks are shown.",
     )
-    edited_per_class: PositiveInt = Field(4, description="Test videos per class that variants add and remove concepts in.")
-    random_sets: Annotated[int, Field(ge=2)] = Field(10, description="Random sets of variants and of randomized networks.")
+    edited_per_class: PositiveInt = Field(
+        4, description="Test videos per class that variants add and remove concepts in."
+    )
+    random_sets: Annotated[int, Field(ge=2)] = Field(
+        10, description="Random sets of variants and of randomized networks."
+    )
     members: Annotated[int, Field(ge=3)] = Field(
         20, description="Supervoxels of each concept that are shown to randomized networks."
     )
     levels: PositiveInt = Field(6, description="Steps from a random head to a wholly random network.")
-    draws: PositiveInt = Field(2, description="Random networks per step, other classes, and sets of random directions.")
+    draws: PositiveInt = Field(
+        2, description="Random networks per step, other classes, and sets of random directions."
+    )
     explainers: list[Name] | None = Field(
-        None, min_length=1, description="Explainers whose maps are compared with those of random networks; all by default."
+        None,
+        min_length=1,
+        description="Explainers whose maps are compared with those of random networks; all by default.",
     )
     maps_per_class: PositiveInt = Field(2, description="Test videos per class of which they are compared.")
     limit: Share = Field(
-        0.5, description="A method notices a randomization where the whole interval of the similarity lies below this."
+        0.5,
+        description="A method notices a randomization where the whole interval of the similarity lies below this.",
     )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
@@ -341,7 +377,8 @@ class Faithfulness(Section):
     """Checks of what explanations claim: perturbation, ablation, motion and time."""
 
     videos_per_class: PositiveInt = Field(
-        6, description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden."
+        6,
+        description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden.",
     )
     explainers: list[Name] = Field(
         ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
@@ -355,22 +392,32 @@ class Faithfulness(Section):
     )
     steps: PositiveInt = Field(8, description="Steps of the curves, from no supervoxel to all.")
     masks: Annotated[int, Field(ge=2)] = Field(64, description="Random masks of random masking.")
-    subsets: Annotated[int, Field(ge=2)] = Field(16, description="Random subsets of concepts hidden per clip.")
-    followed: list[str] | None = Field(
-        None, description="Videos followed over time; by default the longest edited one of each followed class."
+    subsets: Annotated[int, Field(ge=2)] = Field(
+        16, description="Random subsets of concepts hidden per clip."
     )
-    followed_classes: PositiveInt = Field(3, description="Classes followed over time, where no videos are named.")
-    window_step: PositiveInt = Field(4, description="Frames between windows; fewer than a clip's make them overlap.")
+    followed: list[str] | None = Field(
+        None,
+        description="Videos followed over time; by default the longest edited one of each followed class.",
+    )
+    followed_classes: PositiveInt = Field(
+        3, description="Classes followed over time, where no videos are named."
+    )
+    window_step: PositiveInt = Field(
+        4, description="Frames between windows; fewer than a clip's make them overlap."
+    )
 
 
 class Device(Section):
     """Where networks run. No number hangs on it, and no change reruns anything."""
 
     use: Literal["auto", "cpu"] = Field(
-        "auto", description="auto: a GPU that CUDA_VISIBLE_DEVICES leaves visible and no other job has, else the CPU."
+        "auto",
+        description="auto: a GPU that CUDA_VISIBLE_DEVICES leaves visible and no other job has, else the CPU.",
     )
     jobs_per_gpu: PositiveInt = Field(1, description="Jobs that share a GPU; the next ones wait.")
-    cpu_after_failure: bool = Field(True, description="Try a job on the CPU after it failed (snakemake --retries).")
+    cpu_after_failure: bool = Field(
+        True, description="Try a job on the CPU after it failed (snakemake --retries)."
+    )
 
 
 class Figures(Section):
@@ -416,8 +463,11 @@ class Config(Section):
     faithfulness: Faithfulness = Field(default_factory=Faithfulness)
     figures: Figures = Field(default_factory=Figures)
     device: Device = Field(default_factory=Device)
-    temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = Field(
-        default_factory=list, description="Intermediate results that are removed once nothing needs them any more."
+    temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = (
+        Field(
+            default_factory=list,
+            description="Intermediate results that are removed once nothing needs them any more.",
+        )
     )
 
     @field_validator("concepts", "relevance")
@@ -434,10 +484,15 @@ class Config(Section):
     @field_validator("validity")
     @classmethod
     def _checks_are_there(cls, section: Validity, info: ValidationInfo) -> Validity:
-        for key, known in (("variants", list(VARIANT_NAMES)), ("explainers", list(info.data.get("explainers", {})))):
+        for key, known in (
+            ("variants", list(VARIANT_NAMES)),
+            ("explainers", list(info.data.get("explainers", {}))),
+        ):
             for name in getattr(section, key) or []:
                 if name not in known:
-                    raise ValueError(f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}")
+                    raise ValueError(
+                        f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                    )
         return section
 
 
@@ -485,5 +540,7 @@ def json_schema() -> str:
 
 def digest(*parts: Any) -> str:
     """Short hash of parts of the config, for the names of folders that runs share."""
-    text = json.dumps([p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts], sort_keys=True)
+    text = json.dumps(
+        [p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts], sort_keys=True
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -60,7 +60,9 @@ def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
             for strategy in group.loc[group["k"] == k, "strategy"].unique():
                 values = outcomes(group, strategy, k)
                 binary = len(values) == 1 and np.isin(values, (0, 1)).all()
-                low, high = wilson_interval(values.sum(), values.size) if binary else bootstrap_interval(values)
+                low, high = (
+                    wilson_interval(values.sum(), values.size) if binary else bootstrap_interval(values)
+                )
                 p_value = np.nan if strategy == "top" else paired_test(top.mean(axis=0), values.mean(axis=0))
                 chosen = (group["strategy"] == strategy) & (group["k"] == k)
                 rows.append(

@@ -70,13 +70,24 @@ def concept_figure(rows: Sequence[tuple[str, Sequence[Example]]], *, title: str,
     """
     columns = frames * max(len(examples) for _, examples in rows)
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(0.95 * columns + 2.4, 1.2 * len(rows) + 0.6), squeeze=False, layout="constrained"
+        len(rows),
+        columns,
+        figsize=(0.95 * columns + 2.4, 1.2 * len(rows) + 0.6),
+        squeeze=False,
+        layout="constrained",
     )
     for (heading, examples), line in zip(rows, axes, strict=True):
         for axis in line:
             axis.set_axis_off()
         line[0].text(
-            -0.15, 0.5, heading, transform=line[0].transAxes, ha="right", va="center", fontsize=8, linespacing=1.4
+            -0.15,
+            0.5,
+            heading,
+            transform=line[0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=8,
+            linespacing=1.4,
         )
         for number, example in enumerate(examples):
             drawn = outline(example.clip, example.mask, scale=max(1, 160 // example.clip.shape[1]))
@@ -102,14 +113,23 @@ def editing_figure(table: pd.DataFrame, *, title: str, verb: str) -> Figure:
     """
     panels = list(table.groupby(["model", "layer"], sort=False))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(max(6.0, 4.2 * len(panels)), 3.9), sharey=True, squeeze=False, layout="constrained"
+        1,
+        len(panels),
+        figsize=(max(6.0, 4.2 * len(panels)), 3.9),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for ((model, layer), rows), axis in zip(panels, axes[0], strict=True):
         for strategy, (color, marker, label) in STYLES.items():
             line = rows[rows["strategy"] == strategy].sort_values("k")
             if len(line):
-                axis.plot(line["k"], 100 * line["accuracy"], color=color, marker=marker, label=label, lw=1.8, ms=5)
-                axis.fill_between(line["k"], 100 * line["ci_low"], 100 * line["ci_high"], color=color, alpha=0.15, lw=0)
+                axis.plot(
+                    line["k"], 100 * line["accuracy"], color=color, marker=marker, label=label, lw=1.8, ms=5
+                )
+                axis.fill_between(
+                    line["k"], 100 * line["ci_low"], 100 * line["ci_high"], color=color, alpha=0.15, lw=0
+                )
             published = line.dropna(subset=["published"])
             axis.plot(published["k"], 100 * published["published"], color=color, ls=":", lw=1)
         axis.axhline(100 * rows["baseline"].iloc[0], color="black", ls="--", lw=1)

@@ -57,7 +57,11 @@ def test_real_actions(shared):
     table = read_video_table(shared / "data" / "real_actions" / "videos.csv")
     assert table["split"].value_counts().to_dict() == {"train": 142, "test": 71}
     assert table["label"].value_counts().to_dict() == {
-        "typing": 39, "doing_exercises": 30, "fight": 48, "no_fight": 48, "apply_eye_makeup": 48,
+        "typing": 39,
+        "doing_exercises": 30,
+        "fight": 48,
+        "no_fight": 48,
+        "apply_eye_makeup": 48,
     }
     assert table["video"].is_unique and table["video"].iloc[0] == "typing_000"
     # A few of every class.

@@ -43,13 +43,22 @@ def test_clusters_are_the_blobs_and_members_the_nearest():
 
 def test_clustering_repeats_with_its_seed():
     _, points, videos = blobs()
-    first, second = (cluster_concepts(points, videos, clusters=5, min_supervoxels=3, seed=7) for _ in range(2))
+    first, second = (
+        cluster_concepts(points, videos, clusters=5, min_supervoxels=3, seed=7) for _ in range(2)
+    )
     assert all(np.array_equal(a.members, b.members) for a, b in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize(
     ("supervoxels", "videos", "popular"),
-    [(100, 41, True), (100, 40, True), (1000, 101, True), (1000, 99, False), (1000, 100, False), (1000, 85, False)],
+    [
+        (100, 41, True),
+        (100, 40, True),
+        (1000, 101, True),
+        (1000, 99, False),
+        (1000, 100, False),
+        (1000, 85, False),
+    ],
 )
 def test_popularity_filters(supervoxels, videos, popular):
     assert is_popular(supervoxels, videos, discovery_videos=300) == popular
@@ -66,7 +75,9 @@ def test_too_few_supervoxels_say_the_mend():
     with pytest.raises(VoxplainError, match="concepts.clusters"):
         cluster_concepts(np.zeros((3, 2)), np.arange(3), clusters=5)
     with pytest.raises(VoxplainError, match="min_supervoxels"):
-        cluster_concepts(np.random.default_rng(0).random((30, 2)), np.arange(30), clusters=5, min_supervoxels=50)
+        cluster_concepts(
+            np.random.default_rng(0).random((30, 2)), np.arange(30), clusters=5, min_supervoxels=50
+        )
 
 
 def test_nearest_concepts_by_brute_force():
@@ -115,7 +126,9 @@ def test_cavs_find_the_direction_and_have_unit_length(classifier):
 def test_cavs_of_random_positives_have_chance_accuracy():
     rng = np.random.default_rng(0)
     sets = rng.normal(size=(200, 40, 20))
-    accuracies = [train_cavs(rng.normal(size=(40, 20)), sets[i : i + 20], seed=i)[1].mean() for i in range(0, 200, 20)]
+    accuracies = [
+        train_cavs(rng.normal(size=(40, 20)), sets[i : i + 20], seed=i)[1].mean() for i in range(0, 200, 20)
+    ]
     assert np.mean(accuracies) == pytest.approx(0.5, abs=0.04)
 
 
@@ -141,7 +154,9 @@ def test_scores_by_hand():
     gradients = np.array([[1.0, 0.0], [1.0, -2.0], [-1.0, 1.0]])
     along_x, along_y = np.array([1.0, 0.0]), np.array([0.0, 1.0])
     assert directional_derivatives(gradients, along_y) == pytest.approx([0, -2, 1])
-    assert importance(gradients, np.stack([along_x, along_y, -along_x])) == pytest.approx([2 / 3, 1 / 3, 1 / 3])
+    assert importance(gradients, np.stack([along_x, along_y, -along_x])) == pytest.approx(
+        [2 / 3, 1 / 3, 1 / 3]
+    )
     vectors = np.stack([[along_y, along_y], [along_x, along_y], [along_x, along_x]])
     distances = np.array([[1.0, 1.0], [9.0, 3.0], [1.0, 4.0]])
     cavs = vectors, distances

@@ -34,7 +34,10 @@ def test_voxels_of_no_kept_supervoxel_are_never_covered():
 
 
 def test_edits_by_hand():
-    found = {(e.strategy, e.k): e.mask[0, 0].tolist() for e in edits(two_levels(), KEPT, CONCEPTS, np.array([1, 2, 0]), draws=1)}
+    found = {
+        (e.strategy, e.k): e.mask[0, 0].tolist()
+        for e in edits(two_levels(), KEPT, CONCEPTS, np.array([1, 2, 0]), draws=1)
+    }
     assert found["top", 1] == [False, True, False, True]
     assert found["top", 2] == [True, True, False, True]
     assert found["least", 1] == [False, False, True, True]
@@ -49,14 +52,18 @@ def test_edits_grow_with_k_and_the_control_matches_the_volume(seed):
     labels = rng.integers(1, 9, size=(2, 4, 6, 6)).astype(np.uint16)
     kept = np.array([(level, label) for level in range(2) for label in range(1, 9)])
     concepts, ranking = rng.integers(0, 5, size=len(kept)), rng.permutation(5)
-    found = {(e.strategy, e.draw, e.k): e.mask for e in edits(labels, kept, concepts, ranking, draws=2, seed=seed)}
+    found = {
+        (e.strategy, e.draw, e.k): e.mask for e in edits(labels, kept, concepts, ranking, draws=2, seed=seed)
+    }
     largest = max(np.count_nonzero(labels[level] == label) for level, label in kept)
     for (strategy, draw, k), mask in found.items():
         if k > 1:
             assert not (found[strategy, draw, k - 1] & ~mask).any() or strategy == "random_volume"
         if strategy == "random_volume":
             assert abs(np.count_nonzero(mask) - np.count_nonzero(found["top", 0, k])) <= largest / 2 + 1
-    again = {(e.strategy, e.draw, e.k): e.mask for e in edits(labels, kept, concepts, ranking, draws=2, seed=seed)}
+    again = {
+        (e.strategy, e.draw, e.k): e.mask for e in edits(labels, kept, concepts, ranking, draws=2, seed=seed)
+    }
     assert all(np.array_equal(found[key], again[key]) for key in found)
 
 
@@ -68,7 +75,9 @@ def test_answers_are_to_shown_and_hidden_voxels():
         seen.extend(clips)
         return np.array([int(c.mean()) for c in clips])
 
-    table = edit_answers(classify, clip, two_levels(), KEPT, CONCEPTS, np.array([1, 2, 0]), fill=(0, 0, 0), draws=1, batch=4)
+    table = edit_answers(
+        classify, clip, two_levels(), KEPT, CONCEPTS, np.array([1, 2, 0]), fill=(0, 0, 0), draws=1, batch=4
+    )
     rows = table.set_index(["experiment", "strategy", "k"])
     assert rows.loc[("none", UNEDITED, 0), "answer"] == 200
     assert rows.loc[("concept_addition", "top", 1), "answer"] == 100
@@ -83,21 +92,54 @@ def answers():
     for seed, top, least in [(0, (1, 1, 1), (0, 0, 1)), (1, (1, 1, 0), (0, 0, 0))]:
         for video, (t, low) in enumerate(zip(top, least, strict=True)):
             base = {"model": "r3d", "seed": seed, "layer": "layer3", "video": f"v{video}", "shown": 0.25}
-            rows.append({**base, "experiment": "none", "strategy": UNEDITED, "draw": 0, "k": 0, "correct": True})
-            rows.append({**base, "experiment": "concept_addition", "strategy": "top", "draw": 0, "k": 1, "correct": bool(t)})
-            rows.append({**base, "experiment": "concept_addition", "strategy": "least", "draw": 0, "k": 1, "correct": bool(low)})
+            rows.append(
+                {**base, "experiment": "none", "strategy": UNEDITED, "draw": 0, "k": 0, "correct": True}
+            )
+            rows.append(
+                {
+                    **base,
+                    "experiment": "concept_addition",
+                    "strategy": "top",
+                    "draw": 0,
+                    "k": 1,
+                    "correct": bool(t),
+                }
+            )
+            rows.append(
+                {
+                    **base,
+                    "experiment": "concept_addition",
+                    "strategy": "least",
+                    "draw": 0,
+                    "k": 1,
+                    "correct": bool(low),
+                }
+            )
             for strategy in ("random", "random_volume"):
                 for draw in range(2):
-                    rows.append({**base, "experiment": "concept_addition", "strategy": strategy, "draw": draw, "k": 1, "correct": draw == 0})
+                    rows.append(
+                        {
+                            **base,
+                            "experiment": "concept_addition",
+                            "strategy": strategy,
+                            "draw": draw,
+                            "k": 1,
+                            "correct": draw == 0,
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
-PUBLISHED = pd.DataFrame({"model": ["r3d"], "strategy": ["top"], "k": [1], "published": [0.1167], "published_baseline": [0.7562]})
+PUBLISHED = pd.DataFrame(
+    {"model": ["r3d"], "strategy": ["top"], "k": [1], "published": [0.1167], "published_baseline": [0.7562]}
+)
 
 
 def test_editing_table_by_hand():
     table = editing_table(answers(), PUBLISHED).set_index("strategy")
-    assert table["accuracy"].to_dict() == pytest.approx({"top": 5 / 6, "least": 1 / 6, "random": 0.5, "random_volume": 0.5})
+    assert table["accuracy"].to_dict() == pytest.approx(
+        {"top": 5 / 6, "least": 1 / 6, "random": 0.5, "random_volume": 0.5}
+    )
     assert (table["n_videos"] == 3).all() and (table["n_seeds"] == 2).all() and (table["baseline"] == 1).all()
     assert table.loc["top", "published"] == 0.1167 and np.isnan(table.loc["least", "published"])
     assert np.isnan(table.loc["top", "p_value"]) and 0 < table.loc["least", "p_value"] <= 1
@@ -120,7 +162,13 @@ def test_gap_table_by_hand():
 
 def test_accuracy_table_by_hand():
     predictions = pd.DataFrame(
-        {"model": "i3d", "seed": 0, "video": list("abcd"), "label": ["x", "x", "y", "y"], "predicted": ["x", "y", "y", "y"]}
+        {
+            "model": "i3d",
+            "seed": 0,
+            "video": list("abcd"),
+            "label": ["x", "x", "y", "y"],
+            "predicted": ["x", "y", "y", "y"],
+        }
     )
     table = accuracy_table(predictions).set_index("label")
     assert table["accuracy"].to_dict() == {"all": 0.75, "x": 0.5, "y": 1.0}

@@ -133,11 +133,13 @@ MANY = {"classes": 6, "train_per_class": 400, "test_per_class": 400}
 def draws(**options):
     """One row per video: label, split, look, motion, cue as class numbers."""
     options = DATASETS["embedded"].options(MANY | options)
-    return pd.DataFrame([
-        {"label": label, "train": i < 400, **parts, "motion": list(MOTIONS).index(parts["motion"])}
-        for label in range(6)
-        for i, (_, parts) in enumerate(_draw_class(label, options))
-    ])
+    return pd.DataFrame(
+        [
+            {"label": label, "train": i < 400, **parts, "motion": list(MOTIONS).index(parts["motion"])}
+            for label in range(6)
+            for i, (_, parts) in enumerate(_draw_class(label, options))
+        ]
+    )
 
 
 def test_cues_go_with_the_class_as_often_as_asked():

@@ -30,7 +30,7 @@ def test_the_conda_environment_has_the_same_versions():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     python, _, packages = environment["dependencies"]
     assert python == "python =3.11"
-    tests_only = {"captum", "hypothesis", "playwright", "pyee", "pytest", "snakefmt"}
+    tests_only = {"captum", "hypothesis", "playwright", "pyee", "pytest", "ruff", "snakefmt"}
     assert pins("\n".join(packages["pip"])) == {
         name: version for name, version in REQUIRED.items() if name not in tests_only
     }
@@ -78,8 +78,16 @@ def test_profiles_name_rules_and_declare_memory_and_time():
         assert given["retries"] >= 1
 
 
-@pytest.mark.parametrize("arguments", [["snakemake", "--lint"], ["snakefmt", "--check", "workflow"]])
-def test_the_workflow_is_clean(arguments):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["snakemake", "--lint"],
+        ["snakefmt", "--check", "workflow"],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+    ],
+)
+def test_the_code_is_clean(arguments):
     tool = [str(Path(sys.executable).parent / arguments[0]), *arguments[1:]]
     done = subprocess.run(tool, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -53,7 +53,10 @@ def test_blur_keeps_a_plain_frame_and_what_is_shown():
 
 def test_curves_of_an_additive_answer_by_hand():
     clip, level = strip(0, 100, 200), np.array([[[5, 7, 9]]])
-    ranks = {"right": rank_voxels(clip[..., 0].astype(float), level), "wrong": rank_voxels(-1.0 * clip[..., 0], level)}
+    ranks = {
+        "right": rank_voxels(clip[..., 0].astype(float), level),
+        "wrong": rank_voxels(-1.0 * clip[..., 0], level),
+    }
     black = np.zeros(3, np.uint8)
     table = curves(brightness, clip, ranks, fill="mean", color=black, steps=3).set_index(["method", "curve"])
     assert table.loc[("right", "deletion"), "probability"].tolist() == pytest.approx([1, 1 / 3, 0, 0])
@@ -67,7 +70,9 @@ def test_curves_of_an_additive_answer_by_hand():
 
 def test_random_masking_finds_an_additive_answers_weights():
     clip, level = strip(0, 100, 200), np.array([[[1, 2, 3]]])
-    found = random_masking(brightness, clip, level, masks=4000, seed=1, fill="mean", color=np.zeros(3, np.uint8))
+    found = random_masking(
+        brightness, clip, level, masks=4000, seed=1, fill="mean", color=np.zeros(3, np.uint8)
+    )
     assert found.ravel() == pytest.approx([0, 1 / 3, 2 / 3], abs=0.03)
 
 
@@ -132,7 +137,15 @@ def ablations(n=6):
 
 def scores(effect):
     rows = [
-        {"model": "m", "seed": 0, "layer": "l", "class": label, "concept": c, "effect": effect[c], "score": 0.5}
+        {
+            "model": "m",
+            "seed": 0,
+            "layer": "l",
+            "class": label,
+            "concept": c,
+            "effect": effect[c],
+            "score": 0.5,
+        }
         for label in ("a", "b")
         for c in range(4)
     ]
@@ -142,7 +155,9 @@ def scores(effect):
 def test_ablation_table_and_agreement():
     table = concept_ablation_table(ablations(), scores([4, 3, 2, 1])).query("`class` == 'a'")
     assert table["total_effect"].tolist() == pytest.approx([9 / 16, 4 / 16, 1 / 16, 1 / 64])
-    assert (table["total_effect_low"] <= table["total_effect"] + 1e-12).all() and set(table["n_videos"]) == {6}
+    assert (table["total_effect_low"] <= table["total_effect"] + 1e-12).all() and set(table["n_videos"]) == {
+        6
+    }
     for effect, tau in (([4, 3, 2, 1], 1), ([1, 2, 3, 4], -1), ([4, 3, 1, 2], 2 / 3)):
         found = concept_ablation_agreement_table(ablations(), scores(effect))
         row = found.query("`class` == 'all' and direction == 'effect' and ablation == 'mean_effect'").iloc[0]
@@ -162,10 +177,14 @@ def test_faithfulness_table_is_paired_with_the_random_order():
         probability = 0.5 + 0.05 * video + gain
         rows.append(("deletion", method, f"v{video}", share, probability))
     frame = pd.DataFrame(rows, columns=["curve", "method", "video", "share", "probability"])
-    table = faithfulness_table(frame.assign(model="m", seed=0, layer="l", fill="mean", clip=0)).set_index("method")
+    table = faithfulness_table(frame.assign(model="m", seed=0, layer="l", fill="mean", clip=0)).set_index(
+        "method"
+    )
     assert table.loc["good", "area"] == pytest.approx(0.475)
     # Videos differ, but the difference does not.
-    assert table.loc["good", ["difference", "difference_low", "difference_high"]].tolist() == pytest.approx([-0.2] * 3)
+    assert table.loc["good", ["difference", "difference_low", "difference_high"]].tolist() == pytest.approx(
+        [-0.2] * 3
+    )
     assert table.loc["good", "ci_high"] - table.loc["good", "ci_low"] > 0.1
     assert table.loc["good", "p_value"] == pytest.approx(2 / 2**8, abs=0.004)
     assert np.isnan(table.loc["random", "difference"])
@@ -182,7 +201,9 @@ def test_shares_of_concepts_by_hand():
     table = concept_shares(MASKS, MOVING, {"dtd": MAP}, {"dtd": KEEPS}, pairs=np.array([True, True]))
     row = table.iloc[0]
     assert row["volume_share"] == 0.5 and row["moving_share"] == 0.5
-    assert row["relevance_share_dtd"] == pytest.approx(6 / 10) and row["selective_share_dtd"] == pytest.approx(3 / 7)
+    assert row["relevance_share_dtd"] == pytest.approx(6 / 10) and row[
+        "selective_share_dtd"
+    ] == pytest.approx(3 / 7)
     assert table["relevance_share_dtd"][1] == 0 and np.isnan(table["moving_share"][1])
     one = concept_shares(MASKS, MOVING, {"dtd": MAP}, {"dtd": KEEPS}, pairs=np.array([True, False]))
     assert one["moving_share"][0] == 1
@@ -196,11 +217,15 @@ def test_concept_motion_and_reliance_tables():
     place = {"model": "m", "seed": 0, "layer": "l", "class": "a", "clip": 0}
     shares = pd.concat([part.assign(video=f"v{n}", **place) for n in range(4)])
     table = concept_motion_table(shares, scores([4, 3, 2, 1]))
-    contract = "model layer class concept score volume_share moving_share relevance_share_dtd selective_share_dtd"
+    contract = (
+        "model layer class concept score volume_share moving_share relevance_share_dtd selective_share_dtd"
+    )
     assert set(contract.split()) <= set(table.columns) and len(table) == 2
     assert table.loc[0, ["volume_share", "volume_share_low", "volume_share_high"]].tolist() == [0.5] * 3
     assert np.isnan(table["moving_share"][1])
-    clips = pd.DataFrame({"class": list("aabb"), "video": list("wxyz"), "probability": 0.9, "moving_share": 0.2})
+    clips = pd.DataFrame(
+        {"class": list("aabb"), "video": list("wxyz"), "probability": 0.9, "moving_share": 0.2}
+    )
     clips = clips.assign(model="m", seed=0, clip=0, still=[0.9, 0.9, 0.1, 0.1])
     found = motion_reliance_table(clips, table)
     assert found["class"].tolist() == ["b", "a"] and found["reliance"].tolist() == pytest.approx([0.8, 0])

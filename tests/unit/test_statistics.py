@@ -49,14 +49,20 @@ def test_paired_test_is_mcnemar_for_binary_outcomes():
 def test_sign_flips_agree_with_scipy():
     rng = np.random.default_rng(3)
     a, b = rng.random(12), rng.random(12) + 0.15
-    exact = stats.permutation_test((a, b), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf)
+    exact = stats.permutation_test(
+        (a, b), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
+    )
     assert paired_test(a, b, flips=40_000) == pytest.approx(exact.pvalue, abs=0.01)
 
 
 @pytest.mark.parametrize("levels", [None, 5])
 def test_rank_p_values_are_uniform_or_larger_under_the_null(levels):
     rng = np.random.default_rng(0)
-    draw = (lambda n: rng.normal(size=n)) if levels is None else (lambda n: rng.integers(levels, size=n) / levels)
+    draw = (
+        (lambda n: rng.normal(size=n))
+        if levels is None
+        else (lambda n: rng.integers(levels, size=n) / levels)
+    )
     p = np.concatenate([rank_p_value(draw(5), draw(99)) for _ in range(400)])
     for alpha in (0.05, 0.1, 0.2, 0.5):
         assert (p <= alpha).mean() < alpha + 0.03

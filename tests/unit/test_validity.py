@@ -68,7 +68,9 @@ def test_rank_correlation_is_that_of_scipy_with_ties():
 def test_grouped_interval_of_single_rows_is_the_bootstrap_of_scipy():
     values = np.random.default_rng(2).normal(size=60)
     low, high = grouped_interval(np.mean, [values], [np.arange(60)], resamples=4000)
-    oracle = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=0).confidence_interval
+    oracle = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=4000, rng=0
+    ).confidence_interval
     assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
 
 
@@ -96,7 +98,9 @@ def test_p_values_are_uniform_where_nothing_is_related():
 
 def test_p_value_of_a_perfect_order_is_the_smallest_possible():
     values = np.arange(12.0)
-    assert shuffled_p_value(rank_correlation, values, values, np.zeros(12), shuffles=199) == pytest.approx(2 / 200)
+    assert shuffled_p_value(rank_correlation, values, values, np.zeros(12), shuffles=199) == pytest.approx(
+        2 / 200
+    )
 
 
 # ---- variants ----------------------------------------------------------------------------------------
@@ -170,7 +174,9 @@ def test_concepts_are_ranked_by_score_then_by_derivative():
 
 
 def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
-    a = pd.DataFrame({"video": "v", "clip": 0, "level": 0, "supervoxel": [1, 2, 3, 4], "importance": [1, 0.5, 0.5, 0]})
+    a = pd.DataFrame(
+        {"video": "v", "clip": 0, "level": 0, "supervoxel": [1, 2, 3, 4], "importance": [1, 0.5, 0.5, 0]}
+    )
     b = a.iloc[:3].assign(importance=[0.0, 0.5, 1.0])
     # Of the three shared, one pair is tied in a: tau-b = -2 / sqrt(2 * 3).
     assert rank_agreement(a, b) == pytest.approx(-2 / np.sqrt(6))
@@ -193,12 +199,16 @@ def concepts(order):
     ]
     table = pd.DataFrame(rows, columns=["class", "concept", "rank", "actor"])
     rest = dict.fromkeys(PARTS[1:], 0.0) | {"model": "m", "seed": 0, "layer": "l", "variant": "run"}
-    return table.assign(score=1.0, derivative=-table["rank"].astype(float), effect=-table["rank"].astype(float), **rest)
+    return table.assign(
+        score=1.0, derivative=-table["rank"].astype(float), effect=-table["rank"].astype(float), **rest
+    )
 
 
 def test_a_perfect_order_finds_the_actor_and_ties_count_half():
     table = ground_truth_table(concepts([1, 2, 3, 4]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "auroc_low", "spearman"]].tolist() == pytest.approx([1, 1, 1])
+    assert table.loc[("actor", "rank"), ["auroc", "auroc_low", "spearman"]].tolist() == pytest.approx(
+        [1, 1, 1]
+    )
     assert table.loc[("actor", "score"), "auroc"] == 0.5
     assert np.isnan(table.loc[("cue", "rank"), "auroc"])
     assert table.loc[("actor", "rank"), "n_positive"] == 4
@@ -226,7 +236,9 @@ def test_weights_are_random_from_the_top_down(model, clips):
     assert changed == {"fc", "layer4"}
     assert all(torch.equal(value, before[name]) for name, value in model.network.state_dict().items())
     place = ("layer3", (1, 1, 1))
-    np.testing.assert_array_equal(answers(model, clips, [place])[place], answers(other, clips, [place])[place])
+    np.testing.assert_array_equal(
+        answers(model, clips, [place])[place], answers(other, clips, [place])[place]
+    )
 
 
 def test_a_map_is_like_itself_and_unlike_its_negative():
@@ -246,7 +258,11 @@ def test_who_does_not_notice_is_said_to_fail():
     ranks = pd.DataFrame(
         [
             ("m", 0, "weights", level, depth, 0, label, n, rank, n + 1)
-            for level, depth, order in (("none", 0, [1, 2, 3, 4]), ("fc", 1, [1, 2, 3, 4]), ("stem", 6, [4, 3, 2, 1]))
+            for level, depth, order in (
+                ("none", 0, [1, 2, 3, 4]),
+                ("fc", 1, [1, 2, 3, 4]),
+                ("stem", 6, [4, 3, 2, 1]),
+            )
             for label in "abc"
             for n, rank in enumerate(order)
         ],
@@ -262,13 +278,17 @@ def test_who_does_not_notice_is_said_to_fail():
          ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1)],
         columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
     )  # fmt: skip
-    shares = ranks[ranks["level"] == "none"][["model", "seed", "class", "concept"]].assign(actor=[0.9, 0.9, 0.1, 0.1] * 3)
+    shares = ranks[ranks["level"] == "none"][["model", "seed", "class", "concept"]].assign(
+        actor=[0.9, 0.9, 0.1, 0.1] * 3
+    )
     table = randomization_table(ranks, maps, gaps, shares).set_index(["level", "method", "measure"])
     notices = table["notices"]
     assert notices["none", "concept_score", "spearman"] is pd.NA
     assert not notices["fc", "concept_score", "spearman"] and notices["stem", "concept_score", "spearman"]
     assert table.loc[("none", "concept_score", "actor_auroc"), "value"] == 1
-    assert not notices["fc", "concept_score", "actor_auroc"] and notices["stem", "concept_score", "actor_auroc"]
+    assert (
+        not notices["fc", "concept_score", "actor_auroc"] and notices["stem", "concept_score", "actor_auroc"]
+    )
     assert not notices["fc", "same", "ssim"] and notices["fc", "other", "ssim"]
     assert notices["concept_addition", "concept_score", "accuracy_gap"]
     assert not notices["concept_removal", "concept_score", "accuracy_gap"]
@@ -341,7 +361,11 @@ def test_presets_are_compared_by_hand_made_numbers():
     assert (corrected["kept"], official["kept"]) == (5, 2)
     assert corrected["concepts"] == 1.5 and corrected["cav_accuracy"] == pytest.approx(0.8)
     assert official["tau"] == pytest.approx(0.3)
-    assert corrected["addition_gap"] == 1 and np.isnan(corrected["removal_gap"]) and np.isnan(official["addition_gap"])
+    assert (
+        corrected["addition_gap"] == 1
+        and np.isnan(corrected["removal_gap"])
+        and np.isnan(official["addition_gap"])
+    )
     assert official["selected_share"] == pytest.approx(0.2) and official["motion_precision"] == 0.5
     assert np.isnan(official["cav_accuracy"]) and official["n_classes"] == 0
 

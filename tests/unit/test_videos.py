@@ -275,7 +275,8 @@ DAMAGED = {
     "half an avi": (lambda p: _cut(write(p / "a.avi", noisy(40), **MPEG4)), "cut short"),
     "half an mkv": (lambda p: _cut(write(p / "a.mkv", noisy(40))), "cut short"),
     "mp4 with its index only": (
-        lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264), 0.05), "no frame can be decoded"
+        lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264), 0.05),
+        "no frame can be decoded",
     ),
 }
 
@@ -313,12 +314,14 @@ def test_flipped_bytes_give_frames_or_a_reason(tmp_path):
 
 
 def test_one_bad_file_does_not_stop_the_rest(tmp_path, video):
-    table = pd.DataFrame({
-        "video": ["good", "bad", "part"],
-        "path": [video, _empty(tmp_path), video],
-        "start": [math.nan, math.nan, 1.0],
-        "end": [math.nan, math.nan, 2.0],
-    })
+    table = pd.DataFrame(
+        {
+            "video": ["good", "bad", "part"],
+            "path": [video, _empty(tmp_path), video],
+            "start": [math.nan, math.nan, 1.0],
+            "end": [math.nan, math.nan, 2.0],
+        }
+    )
     shard = list(decode_shard(table, size=16, frames=8))
     assert [found.video for found in shard] == ["good", "bad", "part"]
     assert shard[0].clips.shape == (1, 8, 16, 16, 3) and shard[0].reason is None
@@ -436,7 +439,10 @@ def test_folder_per_class(tmp_path):
     touch(tmp_path, "wave/notes.txt", "wave/._1.mp4", ".cache/x.mp4", "top.mp4", "wave/upper.AVI")
     table = read_video_table(tmp_path)
     assert table.groupby(["label", "split"]).size().to_dict() == {
-        ("run", "test"): 2, ("run", "train"): 6, ("wave", "test"): 2, ("wave", "train"): 7,
+        ("run", "test"): 2,
+        ("run", "train"): 6,
+        ("wave", "test"): 2,
+        ("wave", "train"): 7,
     }
     pd.testing.assert_frame_equal(table, read_video_table(tmp_path))
     draws = {tuple(read_video_table(tmp_path, seed=seed)["split"]) for seed in range(5)}
@@ -453,7 +459,10 @@ def test_folder_with_splits(tmp_path):
     touch(tmp_path, "train/run/1.mp4", "train/run/2.mkv", "test/run/1.mp4", "test/wave/7.webm")
     table = read_video_table(tmp_path)
     assert table[["label", "split"]].to_numpy().tolist() == [
-        ["run", "train"], ["run", "train"], ["run", "test"], ["wave", "test"],
+        ["run", "train"],
+        ["run", "train"],
+        ["run", "test"],
+        ["wave", "test"],
     ]
     assert table["video"].is_unique
 

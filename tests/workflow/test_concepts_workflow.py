@@ -23,7 +23,17 @@ pytestmark = pytest.mark.slow
 
 def command(folder, *arguments, configfile=TINY):
     # Options that take several values stand before others, so that they do not take the targets.
-    base = [sys.executable, "-m", "snakemake", "--configfile", configfile, "--cores", "2", "--directory", folder]
+    base = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--configfile",
+        configfile,
+        "--cores",
+        "2",
+        "--directory",
+        folder,
+    ]
     if "--snakefile" not in arguments:
         base += ["--snakefile", ROOT / "workflow" / "Snakefile"]
     return [str(part) for part in [*base, *arguments]]
@@ -84,7 +94,10 @@ def test_the_papers_cells_stand_beside_ours(finished):
 def test_every_number_can_be_had_from_the_answers_per_video(finished):
     table = pd.read_parquet(finished / "results/tiny/tables/concept_removal.parquet")
     edits = pd.concat(
-        [pd.read_parquet(path) for path in finished.glob("results/tiny/models/r3d/seed0/layer3/edits/*.parquet")]
+        [
+            pd.read_parquet(path)
+            for path in finished.glob("results/tiny/models/r3d/seed0/layer3/edits/*.parquet")
+        ]
     )
     least = edits.query("experiment == 'concept_removal' and strategy == 'least' and k == 2")
     row = table.query("model == 'r3d' and layer == 'layer3' and strategy == 'least' and k == 2")
@@ -186,7 +199,9 @@ def test_a_wrong_config_says_the_mend(tmp_path, setting, message):
 
 def test_a_single_value_of_a_network_changes_the_default_config(tmp_path):
     (tmp_path / "config").symlink_to(ROOT / "config")  # it is looked for where the results go
-    arguments = command(tmp_path, "-n", "-p", "--config", "models={r3d: {training: {epochs: 1}}}", "--", "concepts")
+    arguments = command(
+        tmp_path, "-n", "-p", "--config", "models={r3d: {training: {epochs: 1}}}", "--", "concepts"
+    )
     at = arguments.index("--configfile")
     del arguments[at : at + 2]
     done = subprocess.run(arguments, capture_output=True, text=True)

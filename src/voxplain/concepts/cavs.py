@@ -68,7 +68,9 @@ def train_cavs(
     held_out = max(1, round(size * test_share))
     directions, offsets = fit(positives[:, held_out:], negatives[:, held_out:], **options)
     decide = lambda samples: np.einsum("snd,sd->sn", samples, directions) + offsets[:, None] > 0  # noqa: E731
-    accuracies = (decide(positives[:, :held_out]).mean(axis=1) + 1 - decide(negatives[:, :held_out]).mean(axis=1)) / 2
+    accuracies = (
+        decide(positives[:, :held_out]).mean(axis=1) + 1 - decide(negatives[:, :held_out]).mean(axis=1)
+    ) / 2
     directions, _ = fit(positives, negatives, **options)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     if not np.all(lengths > 0) or not np.isfinite(lengths).all():

@@ -30,11 +30,15 @@ def total_effects(squares: np.ndarray, variance: float | np.ndarray, *, flip: bo
     ----------
     Jansen, Computer Physics Communications 117 (1999), p. 35: E[(f - f_i)^2] / (2 Var f).
     """
-    squares, variance = np.broadcast_arrays(np.asarray(squares, dtype=float), np.asarray(variance, dtype=float))
+    squares, variance = np.broadcast_arrays(
+        np.asarray(squares, dtype=float), np.asarray(variance, dtype=float)
+    )
     return np.divide(squares / (4 if flip else 2), variance, out=np.zeros(squares.shape), where=variance > 0)
 
 
-def concept_masks(labels: np.ndarray, supervoxels: np.ndarray, concepts: np.ndarray, count: int) -> np.ndarray:
+def concept_masks(
+    labels: np.ndarray, supervoxels: np.ndarray, concepts: np.ndarray, count: int
+) -> np.ndarray:
     """Voxels of each concept in a clip.
 
     Supervoxels of several levels overlap, and so do concepts.
@@ -65,7 +69,13 @@ def concept_masks(labels: np.ndarray, supervoxels: np.ndarray, concepts: np.ndar
 
 
 def ablate(
-    answer: Callable[[np.ndarray], np.ndarray], clip: np.ndarray, masks: np.ndarray, *, subsets: int, seed, **options
+    answer: Callable[[np.ndarray], np.ndarray],
+    clip: np.ndarray,
+    masks: np.ndarray,
+    *,
+    subsets: int,
+    seed,
+    **options,
 ) -> dict[str, np.ndarray]:
     """Hide random subsets of concepts, and the same subsets with each concept changed over.
 

@@ -69,7 +69,9 @@ def motion_shares(
     frames = {name: np.maximum(relevance[:-1][pairs], 0) for name, relevance in maps.items()}
     shares = {"moving_share": base_rate(moving[pairs]) if pairs.any() else np.nan}
     for name, positive in frames.items():
-        shares[f"relevance_on_motion_{name}"] = float(_ratio((positive * moving[pairs]).sum(), positive.sum()))
+        shares[f"relevance_on_motion_{name}"] = float(
+            _ratio((positive * moving[pairs]).sum(), positive.sum())
+        )
     return shares
 
 

@@ -50,7 +50,9 @@ def faithfulness_figure(table: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     axes[0, 0].set_ylim(0, 1)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.suptitle(f"Deletion and insertion of supervoxels (mean of {table['n_videos'].max()} videos)", fontsize=10)
+    figure.suptitle(
+        f"Deletion and insertion of supervoxels (mean of {table['n_videos'].max()} videos)", fontsize=10
+    )
     return figure
 
 
@@ -118,7 +120,9 @@ def concept_motion_figure(table: pd.DataFrame) -> Figure:
             axis.grid(alpha=0.25)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
-    figure.suptitle("Concepts: what matters and what moves (one point per concept, 95 % intervals)", fontsize=10)
+    figure.suptitle(
+        "Concepts: what matters and what moves (one point per concept, 95 % intervals)", fontsize=10
+    )
     return figure
 
 
@@ -143,7 +147,9 @@ def motion_reliance_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def concept_over_time_figure(table: pd.DataFrame, clips: Mapping[str, np.ndarray], *, concepts: int = 6) -> Figure:
+def concept_over_time_figure(
+    table: pd.DataFrame, clips: Mapping[str, np.ndarray], *, concepts: int = 6
+) -> Figure:
     """Strips under a video's frames: each concept's derivative as color, its share as the strip's height.
 
     Parameters
@@ -181,7 +187,15 @@ def concept_over_time_figure(table: pd.DataFrame, clips: Mapping[str, np.ndarray
         scale = 0.9 / (shares.max() or 1.0)
         for line, (value, share) in enumerate(zip(values, shares, strict=True)):
             colors = image.cmap(image.norm(value))
-            bottom.bar(np.arange(n_windows), scale * share, width=0.98, bottom=line, color=colors, ec="#555555", lw=0.4)
+            bottom.bar(
+                np.arange(n_windows),
+                scale * share,
+                width=0.98,
+                bottom=line,
+                color=colors,
+                ec="#555555",
+                lw=0.4,
+            )
         bottom.set(xlim=(-0.5, n_windows - 0.5), ylim=(len(values), -0.05))
         bottom.invert_yaxis()
         bottom.set_ylim(0, len(values))

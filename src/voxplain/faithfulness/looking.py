@@ -15,7 +15,9 @@ from ..models.trained import TrainedModel
 OUTCOMES = ("probability", "logit")
 
 
-def answers_of(model: TrainedModel, label: str, *, logits: bool = False) -> Callable[[np.ndarray], np.ndarray]:
+def answers_of(
+    model: TrainedModel, label: str, *, logits: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
     """A function from clips (n, T, H, W, 3) uint8 to the class's probability.
 
     The probabilities are (n,) float; with `logits` it is (n, 2), by `OUTCOMES`.

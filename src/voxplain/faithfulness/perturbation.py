@@ -62,7 +62,9 @@ def hide(
 def blur(clip: np.ndarray) -> np.ndarray:
     """A clip (T, H, W, 3) uint8 with each frame blurred by an eighth of its height."""
     sigma = clip.shape[1] / 8
-    return np.rint(gaussian_filter(clip.astype(np.float32), (0, sigma, sigma, 0), mode="nearest")).astype(np.uint8)
+    return np.rint(gaussian_filter(clip.astype(np.float32), (0, sigma, sigma, 0), mode="nearest")).astype(
+        np.uint8
+    )
 
 
 def supervoxel_scores(relevance: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +106,13 @@ def rank_voxels(relevance: np.ndarray, level: np.ndarray, seed: int = 0) -> np.n
 
 
 def curves(
-    answer: Answer, clip: np.ndarray, ranks: Mapping[str, np.ndarray], *, fill: str, color: np.ndarray, steps: int = 8
+    answer: Answer,
+    clip: np.ndarray,
+    ranks: Mapping[str, np.ndarray],
+    *,
+    fill: str,
+    color: np.ndarray,
+    steps: int = 8,
 ) -> pd.DataFrame:
     """Deletion and insertion curves of a clip by every method.
 

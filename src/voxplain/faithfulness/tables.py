@@ -94,7 +94,9 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
             ("mean_effect", gains.mean(axis=0)),
         ):
             resampled = (
-                total_effects(draws @ squares, (draws @ variance)[:, None]) if column == "total_effect" else draws @ gains
+                total_effects(draws @ squares, (draws @ variance)[:, None])
+                if column == "total_effect"
+                else draws @ gains
             )
             low, high = np.nanquantile(resampled, [0.025, 0.975], axis=0)
             rows.append(
@@ -148,7 +150,9 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
             for direction in DIRECTIONS:
                 place = (model, layer, outcome, ablation, direction)
                 taus = _taus(values, directions[direction].to_numpy())
-                found.setdefault(place, {}).setdefault(label, []).append((taus, len(directions), len(variance)))
+                found.setdefault(place, {}).setdefault(label, []).append(
+                    (taus, len(directions), len(variance))
+                )
     rows = []
     for place, classes in found.items():
         means = {}
@@ -157,7 +161,10 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
         counts = {label: (seeds[0][1], max(n for _, _, n in seeds)) for label, seeds in classes.items()}
         whole = np.nanmean(np.stack([means[label] for label in means]), axis=0)
         total = tuple(np.sum(list(counts.values()), axis=0))
-        for label, taus, count in [("all", whole, total), *((name, means[name], counts[name]) for name in means)]:
+        for label, taus, count in [
+            ("all", whole, total),
+            *((name, means[name], counts[name]) for name in means),
+        ]:
             alone = min(n for name, (_, n) in counts.items() if label in ("all", name)) < 2 and len(taus) < 2
             low, high = (np.nan, np.nan) if alone else _over_seeds(taus[:, 1:])
             rows.append((*place, label, np.nanmean(taus[:, 0]), low, high, *count, len(taus)))
@@ -215,12 +222,16 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
     """
     clips = clips.assign(reliance=clips["probability"] - clips["still"])
     columns = ["reliance", "probability", "still"]
-    columns += [name for name in clips.columns if name == "moving_share" or name.startswith("relevance_on_motion_")]
+    columns += [
+        name for name in clips.columns if name == "moving_share" or name.startswith("relevance_on_motion_")
+    ]
     rows = []
     for (model, label), group in clips.groupby(["model", "class"], sort=True):
         row = {"model": model, "class": label}
         for name in columns:
-            values = group.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(axis=1)
+            values = group.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(
+                axis=1
+            )
             low, high = bootstrap_interval(values.to_numpy())
             row |= {name: values.to_numpy().mean() if values.size else np.nan}
             row |= {f"{name}_low": low, f"{name}_high": high}
@@ -235,7 +246,9 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
 
 def _by_video(rows: pd.DataFrame, column: str) -> np.ndarray:
     """Means over clips as (seeds, videos)."""
-    return rows.pivot_table(index="seed", columns="video", values=column, aggfunc="mean", sort=True).to_numpy()
+    return rows.pivot_table(
+        index="seed", columns="video", values=column, aggfunc="mean", sort=True
+    ).to_numpy()
 
 
 def _weights(n: int, resamples: int = 2000, seed: int = 0) -> np.ndarray:
@@ -248,7 +261,9 @@ def _means(values: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
     table, draws = values.to_numpy(dtype=float), _weights(len(values))
     known = ~np.isnan(table)
     counts = draws @ known
-    means = np.divide(draws @ np.nan_to_num(table), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+    means = np.divide(
+        draws @ np.nan_to_num(table), counts, out=np.full(counts.shape, np.nan), where=counts > 0
+    )
     found = {}
     for number, name in enumerate(values.columns):
         if not known[:, number].any():

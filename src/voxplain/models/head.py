@@ -53,7 +53,9 @@ def view_features(
         for part in np.array_split(np.arange(n), int(np.ceil(n / batch))):
             clips = fetch(part)
             if view:
-                clips = augment(clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0))
+                clips = augment(
+                    clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0)
+                )
             features[-1].append(batched(pooled, clips, batch))
             progress.update(len(part))
     return np.stack([np.concatenate(view) for view in features])

@@ -97,7 +97,9 @@ def train(
     device, fill = next(model.parameters()).device, np.rint(model.spec.mean)
     training = np.flatnonzero(~validation)
     if len(training) < 2:
-        raise VoxplainError(f"Only {len(training)} clips to train on: check the split column of the video table.")
+        raise VoxplainError(
+            f"Only {len(training)} clips to train on: check the split column of the video table."
+        )
     batch = min(batch, len(training))
     steps = max(1, len(training) // batch)
     optimize = _optimizer(model, optimizer, learning_rate, weight_decay)
@@ -113,7 +115,9 @@ def train(
         anneal.load_state_dict(state["schedule"])
         history, best = state["history"], state["best"]
 
-    progress = tqdm(range(len(history), epochs), initial=len(history), total=epochs, desc="epochs", mininterval=10)
+    progress = tqdm(
+        range(len(history), epochs), initial=len(history), total=epochs, desc="epochs", mininterval=10
+    )
     for epoch in progress:
         if epoch - best["epoch"] > patience:
             break
@@ -125,7 +129,13 @@ def train(
         losses = []
         for rows in np.array_split(rng.permutation(training)[: steps * batch], steps):
             clips = augment(
-                fetch(np.sort(rows)), rng, flip=flip, shift=shift, brightness=brightness, masked=share, fill=fill
+                fetch(np.sort(rows)),
+                rng,
+                flip=flip,
+                shift=shift,
+                brightness=brightness,
+                masked=share,
+                fill=fill,
             )
             targets = torch.as_tensor(labels[np.sort(rows)], device=device)
             inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
@@ -156,7 +166,9 @@ def train(
             anneal.step(validation_loss)
         if validation_loss < best["loss"]:
             best = {"loss": validation_loss, "epoch": epoch, "weights": copy.deepcopy(model.state_dict())}
-        progress.set_postfix(loss=f"{validation_loss:.2f}", accuracy=f"{history[-1]['validation_accuracy']:.2f}")
+        progress.set_postfix(
+            loss=f"{validation_loss:.2f}", accuracy=f"{history[-1]['validation_accuracy']:.2f}"
+        )
         if on_epoch is not None:
             on_epoch(
                 {
@@ -242,7 +254,10 @@ def augment(
             y, x = rng.integers(0, 2 * shift + 1, size=2)
             clip = padded[:, y : y + clip.shape[1], x : x + clip.shape[2]]
         if brightness:
-            gain, offset = 1 + rng.uniform(-brightness, brightness), 255 * rng.uniform(-brightness, brightness) / 2
+            gain, offset = (
+                1 + rng.uniform(-brightness, brightness),
+                255 * rng.uniform(-brightness, brightness) / 2,
+            )
             table = np.clip(np.arange(256) * gain + offset, 0, 255).astype(np.uint8)
             clip = table[clip]
         new[...] = clip

@@ -33,7 +33,8 @@ def write_safetensors(state: State, path: str | Path, metadata: dict[str, str] |
     """Write tensors to a file that is whole or absent."""
     # Copies, because the format refuses tensors that share memory.
     plain = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in state.items()
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in state.items()
     }
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(plain, metadata))

@@ -34,12 +34,25 @@ def presets_figure(table: pd.DataFrame) -> Figure:
     """Draw what every variant changes: a panel per number, a line per variant, a color per network."""
     variants, models = list(dict.fromkeys(table["variant"])), list(table["model"].unique())
     figure, axes = plt.subplots(
-        1, len(COLUMNS), figsize=(2.0 + 1.65 * len(COLUMNS), 1.3 + 0.27 * len(variants)), sharey=True, layout="constrained"
+        1,
+        len(COLUMNS),
+        figsize=(2.0 + 1.65 * len(COLUMNS), 1.3 + 0.27 * len(variants)),
+        sharey=True,
+        layout="constrained",
     )
     for axis, (column, title) in zip(axes, COLUMNS.items(), strict=True):
         for number, (model, color) in enumerate(zip(models, COLORS, strict=False)):
             rows = table[table["model"] == model].set_index("variant").reindex(variants)
-            _points(axis, rows[column], rows[f"{column}_low"], rows[f"{column}_high"], number, len(models), color, model)
+            _points(
+                axis,
+                rows[column],
+                rows[f"{column}_low"],
+                rows[f"{column}_high"],
+                number,
+                len(models),
+                color,
+                model,
+            )
             axis.axvline(rows.loc["corrected", column], color=color, lw=0.8, ls=":")
         axis.set_title(title, fontsize=8)
         axis.tick_params(labelsize=7)
@@ -86,7 +99,9 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
         _orders(line[-1], table[(table["model"] == model) & (table["layer"] == layer)])
     handles = [Patch(color=color, label=name) for name, color in PART_COLORS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(PARTS), fontsize=8, frameon=False)
-    figure.suptitle("What the concepts of each rank show (share of their voxels), and whether scores find it", fontsize=10)
+    figure.suptitle(
+        "What the concepts of each rank show (share of their voxels), and whether scores find it", fontsize=10
+    )
     return figure
 
 
@@ -111,7 +126,11 @@ def _orders(axis: Axes, table: pd.DataFrame) -> None:
 
 def randomization_figure(table: pd.DataFrame) -> Figure:
     """Draw similarity against the depth of the cascade, a panel per network and measure, and name who fails."""
-    measures = {"spearman": "rank correlation", "ssim": "structural similarity", "actor_auroc": "AUROC for the actor"}
+    measures = {
+        "spearman": "rank correlation",
+        "ssim": "structural similarity",
+        "actor_auroc": "AUROC for the actor",
+    }
     measures = {name: title for name, title in measures.items() if name in set(table["measure"])}
     models = list(table["model"].unique())
     figure, axes = plt.subplots(
@@ -119,7 +138,9 @@ def randomization_figure(table: pd.DataFrame) -> Figure:
         layout="constrained",
     )  # fmt: skip
     methods = list(table["method"].unique())
-    styles = {m: (COLORS[i % len(COLORS)], "os^Dv<>p"[i // len(COLORS) % 8], i) for i, m in enumerate(methods)}
+    styles = {
+        m: (COLORS[i % len(COLORS)], "os^Dv<>p"[i // len(COLORS) % 8], i) for i, m in enumerate(methods)
+    }
     for line, model in zip(axes, models, strict=True):
         for axis, (measure, title) in zip(line, measures.items(), strict=True):
             rows = table[(table["model"] == model) & (table["measure"] == measure)]
@@ -149,7 +170,9 @@ def randomization_figure(table: pd.DataFrame) -> Figure:
             axis.set_title(f"{model}: {title}", fontsize=9)
             axis.grid(alpha=0.25)
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)), fontsize=8, frameon=False)
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=min(6, len(names)), fontsize=8, frameon=False
+    )
     figure.suptitle("Likeness to the explanation of the trained network; random from the top down to the named part.\n"
                     "Circled: does not notice", fontsize=10)  # fmt: skip
     return figure
@@ -171,10 +194,16 @@ def stability_figure(table: pd.DataFrame) -> Figure:
         if len(curve):
             spread.text(curve["value"].iloc[-1], curve["spread"].iloc[-1],
                         f" {curve['needed'].iloc[0]:.0f} for 0.05", color=color, fontsize=7)  # fmt: skip
-        own = rows.set_index(["what", "value"]).reindex(pd.MultiIndex.from_tuples(keys)) if keys else rows.head(0)
+        own = (
+            rows.set_index(["what", "value"]).reindex(pd.MultiIndex.from_tuples(keys))
+            if keys
+            else rows.head(0)
+        )
         if keys:
             _points(others, own["tau"], own["tau_low"], own["tau_high"], number, len(places), color, name)
-    ranks.set(title="ranks of two halves of the CAVs", xlabel="random sets", ylabel="Kendall's tau", ylim=(None, 1))
+    ranks.set(
+        title="ranks of two halves of the CAVs", xlabel="random sets", ylabel="Kendall's tau", ylim=(None, 1)
+    )
     spread.set(title="standard deviation of a score", xlabel="random sets", ylim=(0, None))
     spread.margins(x=0.25)
     spread.axhline(0.05, color="black", lw=0.8, ls="--")
@@ -185,7 +214,9 @@ def stability_figure(table: pd.DataFrame) -> Figure:
     for axis in (ranks, spread, others):
         axis.grid(alpha=0.25)
         axis.title.set_fontsize(9)
-    figure.legend(*ranks.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    figure.legend(
+        *ranks.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
+    )
     return figure
 
 

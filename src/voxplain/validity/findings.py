@@ -78,12 +78,17 @@ def find_concepts(
     table = seen.table.loc[own, KEY].reset_index(drop=True)
     concepts = cluster_concepts(activations, table["video"].to_numpy(), seed=seed, **clustering)
     trained = [
-        train_cavs(activations[c.members], random_sets, classifier=classifier, options=dict(options or {}), seed=seed)
+        train_cavs(
+            activations[c.members], random_sets, classifier=classifier, options=dict(options or {}), seed=seed
+        )
         for c in concepts
     ]
     vectors = np.stack([vectors for vectors, _ in trained])
     distances = np.stack(
-        [concept_distances(activations[c.members], random_sets, own) for c, own in zip(concepts, vectors, strict=True)]
+        [
+            concept_distances(activations[c.members], random_sets, own)
+            for c, own in zip(concepts, vectors, strict=True)
+        ]
     )
     gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
     scores = rank_concepts(gradients, vectors, distances, rank_by=rank_by)
@@ -128,7 +133,9 @@ def rank_concepts(
 
 def members_table(found: Found) -> pd.DataFrame:
     """video, clip, level, supervoxel, concept, class: one row per member of each concept."""
-    parts = [found.table.loc[c.members, KEY].assign(concept=number) for number, c in enumerate(found.concepts)]
+    parts = [
+        found.table.loc[c.members, KEY].assign(concept=number) for number, c in enumerate(found.concepts)
+    ]
     return pd.concat(parts, ignore_index=True).assign(**{"class": found.label})
 
 

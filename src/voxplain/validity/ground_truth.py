@@ -64,7 +64,11 @@ def concept_shares(
             for key in set(zip(rows["level"], rows["supervoxel"], strict=True))
         }
         counts = [once[key] for key in zip(rows["level"], rows["supervoxel"], strict=True)]
-        parts.append(rows[["variant", "class", "concept"]].assign(**dict(zip(PARTS, np.transpose(counts), strict=True))))
+        parts.append(
+            rows[["variant", "class", "concept"]].assign(
+                **dict(zip(PARTS, np.transpose(counts), strict=True))
+            )
+        )
     table = pd.concat(parts).assign(n_members=1)
     table = table.groupby(["variant", "class", "concept"], as_index=False).sum()
     table[PARTS] = table[PARTS].div(table[PARTS].sum(axis=1), axis=0)

@@ -30,7 +30,9 @@ def answers(model: TrainedModel, clips: np.ndarray, places: Sequence[Place]) -> 
                 found[place] = average_to_grid(output, place[1]).float().cpu().numpy()
 
     handles = [
-        get_layer(model.network, layer).register_forward_hook(lambda _m, _i, output, layer=layer: note(layer, output))
+        get_layer(model.network, layer).register_forward_hook(
+            lambda _m, _i, output, layer=layer: note(layer, output)
+        )
         for layer in dict.fromkeys(layer for layer, _ in places)
     ]
     try:

@@ -72,7 +72,9 @@ class Bench:
         """video, clip, level, supervoxel and label of what a variant keeps of all clips."""
         parts = [
             pd.DataFrame(
-                distinct_supervoxels(self.labels.labels(row.video, row.clip), variant.preset, **variant.criteria),
+                distinct_supervoxels(
+                    self.labels.labels(row.video, row.clip), variant.preset, **variant.criteria
+                ),
                 columns=["level", "supervoxel"],
             ).assign(video=row.video, clip=row.clip, label=row.label)
             for row in self.clips.table.itertuples()
@@ -142,7 +144,10 @@ def _show(
     for place in needed:
         if (view, place) in bench.known:
             parts = [part for part in (bench.known[view, place], seen.get(place)) if part is not None]
-            seen[place] = pd.concat([rows for rows, _ in parts]), np.concatenate([array for _, array in parts])
+            seen[place] = (
+                pd.concat([rows for rows, _ in parts]),
+                np.concatenate([array for _, array in parts]),
+            )
         elif place not in seen:
             seen[place] = needed[place], np.empty((0, 1), np.float32)
     return seen
@@ -227,7 +232,9 @@ def _tables(
             seed=[bench.seed, len(edits)],
             **EDITING,
         )
-        edits.append(answered.assign(correct=answered["answer"] == label, video=video, clip=clip, label=label))
+        edits.append(
+            answered.assign(correct=answered["answer"] == label, video=video, clip=clip, label=label)
+        )
     none = pd.DataFrame()
     return {
         "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),
@@ -277,7 +284,9 @@ def select_by_variants(
             chosen = relevant_voxels(selected, **shown, peak=relevance.max())
             precision = motion_precision(chosen[:-1][pairs], moves[pairs]) if pairs.any() else np.nan
             _, share = selectivity(relevance, selected)
-            rows.append({"variant": name, "method": method, "selected_share": share, "motion_precision": precision})
+            rows.append(
+                {"variant": name, "method": method, "selected_share": share, "motion_precision": precision}
+            )
     return rows
 
 
@@ -313,13 +322,21 @@ def presets_table(
             }
             said = [known[name] for known in (VARIANTS, SELECTIONS) if name in known]
             words = [v.changes if isinstance(v, Variant) else v[0] for v in said]
-            row: dict[str, Any] = {"model": model, "variant": name, "changes": "; ".join(dict.fromkeys(words))}
+            row: dict[str, Any] = {
+                "model": model,
+                "variant": name,
+                "changes": "; ".join(dict.fromkeys(words)),
+            }
             row |= _mean(part["agreement"], "class", "kept")
             row |= _mean(_per_class(part["scores"], "size"), "class", "concepts")
             row |= _mean(_per_class(part["scores"], "mean"), "class", "cav_accuracy")
             row |= _mean(part["agreement"], "class", "tau")
             row |= _gaps(part["edits"])
-            mine = None if selections is None else selections[(selections["model"] == model) & (selections["variant"] == name)]
+            mine = (
+                None
+                if selections is None
+                else selections[(selections["model"] == model) & (selections["variant"] == name)]
+            )
             for column in ("selected_share", "motion_precision"):
                 row |= _mean(mine, "video", column)
             row["n_classes"] = part["scores"]["class"].nunique() if len(part["scores"]) else 0

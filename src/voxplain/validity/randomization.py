@@ -85,7 +85,9 @@ def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
     window = min(7, *(size - (size + 1) % 2 for size in a.shape))
     scaled = [x / max(np.abs(x).max(), np.finfo(np.float32).tiny) for x in (a, b)]
     similarity = structural_similarity(
-        *[x.astype(np.float64) for x in scaled], win_size=window, data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0
+        *[x.astype(np.float64) for x in scaled],
+        win_size=window,
+        data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0,
     )
     return {"spearman": rank_correlation(a.ravel(), b.ravel()), "ssim": float(similarity)}
 
@@ -133,7 +135,12 @@ def compare_maps(
 
 
 def randomization_table(
-    scores: pd.DataFrame, maps: pd.DataFrame, gaps: pd.DataFrame, shares: pd.DataFrame | None, *, limit: float = 0.5
+    scores: pd.DataFrame,
+    maps: pd.DataFrame,
+    gaps: pd.DataFrame,
+    shares: pd.DataFrame | None,
+    *,
+    limit: float = 0.5,
 ) -> pd.DataFrame:
     """Which method notices which randomization.
 

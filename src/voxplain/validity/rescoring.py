@@ -98,7 +98,9 @@ def rescore(
     parts = []
     for label in sorted({label for label, _ in cavs}):
         concepts = sorted(concept for name, concept in cavs if name == label)
-        vectors, distances = (np.stack(parts_) for parts_ in zip(*(cavs[label, c] for c in concepts), strict=True))
+        vectors, distances = (
+            np.stack(parts_) for parts_ in zip(*(cavs[label, c] for c in concepts), strict=True)
+        )
         table = rank_concepts(gradients[labels == label], vectors, distances, rank_by=rank_by)
         parts.append(table.assign(concept=concepts, **{"class": label}))
     return pd.concat(parts, ignore_index=True)

@@ -17,10 +17,12 @@ from .findings import Found, find_concepts, rank_agreement
 
 PRECISE = 0.05
 
+
 def set_sizes(sets: int) -> list[int]:
     """Numbers of random sets of which two disjoint subsets can be drawn: 1, 2, 4, ..., half of all."""
     sizes = [2**power for power in range(sets.bit_length()) if 2 ** (power + 1) <= sets]
     return sorted({*sizes, sets // 2})
+
 
 def converge(
     derivatives: np.ndarray,
@@ -76,8 +78,11 @@ def converge(
             differences.append(scores[0] - scores[1])
         # The difference of two independent scores has twice the variance of one.
         spread = np.sqrt(np.mean(np.square(differences), axis=0) / 2).mean()
-        rows.append({"value": str(size), "tau": float(np.nanmean(taus)), "spread": float(spread), "needed": needed})
+        rows.append(
+            {"value": str(size), "tau": float(np.nanmean(taus)), "spread": float(spread), "needed": needed}
+        )
     return rows
+
 
 def vary(
     seen: LayerActivations,
@@ -123,6 +128,7 @@ def vary(
     importance = [found.table.assign(**{"class": label}) for label, found in own.items() if found is not None]
     return rows, pd.concat(importance, ignore_index=True)
 
+
 def _find(
     label: str,
     seen: LayerActivations,
@@ -148,6 +154,7 @@ def _find(
         print(f"{label}, {clustering['clusters']} clusters: left out. {error}")
         return None
 
+
 def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Agreement of ranks and spread of scores over every choice.
 
@@ -170,9 +177,13 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
     """
     layers = variants[variants["variant"].str.startswith("layer_")]
     layers = layers.assign(what="layer", value=layers["variant"].str.removeprefix("layer_"))
-    pairs = pd.DataFrame(_between_seeds(importance), columns=["model", "layer", "what", "value", "class", "seed", "tau"])
+    pairs = pd.DataFrame(
+        _between_seeds(importance), columns=["model", "layer", "what", "value", "class", "seed", "tau"]
+    )
     columns = ["model", "seed", "layer", "what", "value", "draw", "class", "tau", "spread", "needed"]
-    parts = [part.reindex(columns=columns).fillna({"draw": 0}) for part in (choices, layers, pairs) if len(part)]
+    parts = [
+        part.reindex(columns=columns).fillna({"draw": 0}) for part in (choices, layers, pairs) if len(part)
+    ]
     table = pd.concat(parts).astype({"seed": str})
     rows = []
     for key, group in table.groupby(["model", "layer", "what", "value"], sort=False):
@@ -192,6 +203,7 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
         )
     return pd.DataFrame(rows)
 
+
 def _between_seeds(importance: pd.DataFrame) -> Iterable[tuple]:
     """tau between every two seeds of a network, and between every two of its layers."""
     for (model, layer, label), group in importance.groupby(["model", "layer", "class"], sort=False):
@@ -199,7 +211,15 @@ def _between_seeds(importance: pd.DataFrame) -> Iterable[tuple]:
         for first in range(len(seeds)):
             for second in range(first + 1, len(seeds)):
                 a, b = (group[group["seed"] == seeds[number]] for number in (first, second))
-                yield model, layer, "seeds", "training", label, f"{seeds[first]} {seeds[second]}", rank_agreement(a, b)
+                yield (
+                    model,
+                    layer,
+                    "seeds",
+                    "training",
+                    label,
+                    f"{seeds[first]} {seeds[second]}",
+                    rank_agreement(a, b),
+                )
     for (model, seed, label), group in importance.groupby(["model", "seed", "class"], sort=False):
         layers = list(group["layer"].unique())
         for other in layers[1:]:

@@ -82,16 +82,15 @@ VARIANTS = {
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
     ),
     "volume_of_span": Variant("least volume: of the frames that it lasts", criteria={"volume_of": "span"}),
-    "whole_clip_long": Variant(
-        "least duration: 16 frames", criteria={"min_duration": 0.0, "min_frames": 16}
-    ),
+    "whole_clip_long": Variant("least duration: 16 frames", criteria={"min_duration": 0.0, "min_frames": 16}),
     "duplicates_first": Variant("duplicates dropped before short ones", criteria={"duration_first": False}),
     "centred_in_time": Variant("overlap of supervoxels centred in time", criteria={"alignment": "center"}),
     "box_cut": Variant("box without its last row and column, Pillow's resizing", view=View(box="official")),
     "gray_fill": Variant("fill: gray 117", view=View(fill=OFFICIAL_GRAY)),
     "in_place": Variant("shown in place, not cropped and enlarged", view=View(form="in_place")),
     "positions": Variant(
-        f"activation kept at {' x '.join(map(str, POSITIONS))} positions (the authors keep all)", grid=POSITIONS
+        f"activation kept at {' x '.join(map(str, POSITIONS))} positions (the authors keep all)",
+        grid=POSITIONS,
     ),
     "negatives_clips": Variant("negatives: whole clips", negatives="clips"),
     "classifier_sgd": Variant("classifier: linear SVM by SGD", classifier="sgd"),
@@ -124,7 +123,9 @@ VARIANT_NAMES = tuple({**VARIANTS, **SELECTIONS})
 
 def chosen(names: list[str] | None, known: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `VARIANTS` or `SELECTIONS` that have one of the names (all by default), the corrected one first."""
-    return {name: value for name, value in known.items() if names is None or name in names or name == "corrected"}
+    return {
+        name: value for name, value in known.items() if names is None or name in names or name == "corrected"
+    }
 
 
 def with_layer(variant: Variant, given: str, top: str, usual: tuple[str, ...]) -> str:
@@ -134,5 +135,3 @@ def with_layer(variant: Variant, given: str, top: str, usual: tuple[str, ...]) -
     if variant.layer == "top":
         return top
     return next((name for name in usual if name not in (given, top)), given)
-
-

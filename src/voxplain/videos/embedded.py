@@ -72,9 +72,7 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     return table
 
 
-def read_ground_truth(
-    path: str | Path, video: str, frame_indices: np.ndarray | None = None
-) -> Scene:
+def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | None = None) -> Scene:
     """Read what a video of the benchmark really shows.
 
     Parameters

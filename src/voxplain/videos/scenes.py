@@ -285,10 +285,12 @@ def render(
     """
     x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
     shifts = np.arange(frames)[:, None] * np.asarray(drift)
-    canvas = np.stack([
-        cv2.remap(background, x - dx, y - dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
-        for dx, dy in (shifts % len(background)).astype(np.float32)
-    ])
+    canvas = np.stack(
+        [
+            cv2.remap(background, x - dx, y - dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+            for dx, dy in (shifts % len(background)).astype(np.float32)
+        ]
+    )
     objects = np.zeros((frames, size, size), np.uint8)
     flow = np.broadcast_to(np.asarray(drift, np.float32), (frames - 1, size, size, 2)).copy()
     for layer in layers:
@@ -367,8 +369,12 @@ def draw_scene(
     # Shares of the frame's area: the actor is the largest moving thing.
     radius = size * np.sqrt(rng.uniform(0.09, 0.15) / unit_area(shape))
     actor = Layer(
-        ACTOR, SHAPES[shape], TEXTURES[texture], _draw_colors(rng, 0.75, 0.45),
-        draw_pose(rng, motion, frames=frames, size=size, radius=radius), shading=0.2,
+        ACTOR,
+        SHAPES[shape],
+        TEXTURES[texture],
+        _draw_colors(rng, 0.75, 0.45),
+        draw_pose(rng, motion, frames=frames, size=size, radius=radius),
+        shading=0.2,
     )
     distractors = [
         _draw_distractor(rng, FIRST_DISTRACTOR + i, frames, size) for i in range(rng.integers(1, 4))
@@ -449,12 +455,14 @@ def _draw_distractor(rng, code, frames, size):
         str(rng.choice(list(kinds))) for kinds in (DISTRACTOR_SHAPES, DISTRACTOR_TEXTURES, MOTIONS)
     )
     radius = size * np.sqrt(rng.uniform(0.02, 0.045) / unit_area(shape))
-    pose = draw_pose(
-        rng, motion, frames=frames, size=size, radius=radius, vigor=rng.uniform(0.4, 0.8)
-    )
+    pose = draw_pose(rng, motion, frames=frames, size=size, radius=radius, vigor=rng.uniform(0.4, 0.8))
     turned = Pose(pose.center, pose.angle + rng.uniform(0, 2 * np.pi), pose.scale)
     layer = Layer(
-        code, DISTRACTOR_SHAPES[shape], DISTRACTOR_TEXTURES[texture], _draw_colors(rng, 0.6, 0.4),
-        turned, shading=0.2,
+        code,
+        DISTRACTOR_SHAPES[shape],
+        DISTRACTOR_TEXTURES[texture],
+        _draw_colors(rng, 0.6, 0.4),
+        turned,
+        shading=0.2,
     )
     return layer, f"{shape} {texture} {motion}"

@@ -12,8 +12,14 @@ from . import DATASETS
 
 # (actor look, motion, context cue) of each class; looks and cues are numbered in `scenes`.
 _STANDARD = (
-    "disk_slide", "square_bounce", "star_spin", "ring_pulse",
-    "triangle_orbit", "cross_shake", "crescent_rock", "hexagon_tumble",
+    "disk_slide",
+    "square_bounce",
+    "star_spin",
+    "ring_pulse",
+    "triangle_orbit",
+    "cross_shake",
+    "crescent_rock",
+    "hexagon_tumble",
 )
 _CONTEXT = ("planks", "bands", "slants", "tiles", "bubbles", "ripples", "net", "mist")
 CLASS_NAMES = {
