@@ -107,6 +107,12 @@ def test_every_number_can_be_had_from_the_answers_per_video(finished):
 
 def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
+    # Nor do the file's own values, given again.
+    again = [
+        "models={r3d: {options: {width: 4, depth: [1, 1, 1, 1]}, training: {epochs: 3}}}",
+        "concepts={clusters: 4}",
+    ]
+    assert planned(finished, "--config", *again) == set()
 
 
 def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report, finished):

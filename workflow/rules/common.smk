@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from voxplain.cli.values import with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.faithfulness import FAITHFULNESS_TABLES
@@ -16,7 +17,9 @@ from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_video
 from voxplain.videos.table import safe_name
 
 try:
-    CONFIG = load_config(config)
+    # As a module of another workflow, this one has no --config of its own.
+    given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
+    CONFIG = load_config(with_types(config, given or []))
     # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
     # An unset shard size is named as 250, what it mostly is.
     named = CONFIG.data.model_copy(update={"shard_size": CONFIG.data.shard_size or 250})
