@@ -27,8 +27,9 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     """Call ``main(stage)`` with Snakemake's job, or with the one that the command line asks for.
 
     `stage` is Snakemake's object (input, output, params, wildcards, threads, resources, log,
-    config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
-    `measured`, a function that gives what it has needed of its GPU so far. What is
+    config, rule), and has `made_by`, which the stage gives to the artifacts that it writes,
+    `measured`, a function that gives what it has needed of its GPU so far, and `networks`, the
+    names of networks that the config trusts weights to be of. What is
     printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only in
     the log.
 
@@ -53,6 +54,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         except VoxplainError as error:
             sys.exit(f"voxplain: {error}")
         device = place.type  # not which of several, so that equal work gives equal bytes
+    stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
     stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
     for output in stage.output:

@@ -13,7 +13,7 @@ from voxplain.models.trained import load_trained
 
 def main(stage):
     wildcards = stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     rankings, centres = {}, {}
     for scores, concepts in zip(stage.input.scores, stage.input.concepts, strict=True):
         table = read_table(scores, "class_scores").sort_values("rank")

@@ -20,7 +20,7 @@ from voxplain.supervoxels import distinct_supervoxels, segment_supervoxels
 def main(stage):
     params, wildcards, layer = stage.params, stage.wildcards, stage.wildcards.layer
     grid = params.pooling and tuple(params.pooling)
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     vectors = {}
     for label, path in zip(scores, stage.input.cavs, strict=True):

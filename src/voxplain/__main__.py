@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--weights", required=True, help="weights.safetensors of a run, or what the network knows"
     )
-    command.add_argument("--network", help="registered network, where the weights do not say")
+    command.add_argument(
+        "--network", help="which one, where the weights do not say, or say a function of your own"
+    )
     command.add_argument("--method", default="dtd", help="explainer (default: dtd)")
     command.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the explainer"

@@ -504,6 +504,41 @@ def test_wrong_explanations_say_the_mend(trained, tmp_path, capsys, arguments, s
     assert not (tmp_path / "explanation.mp4").exists()
 
 
+def test_a_function_that_weights_name_is_called_once_the_user_names_it(tmp_path, capsys, monkeypatch):
+    from voxplain.models.build import build_model
+    from voxplain.models.weights import save_weights
+
+    (tmp_path / "network_of_mine.py").write_text(
+        "import voxplain\n"
+        "from pathlib import Path\n"
+        "def build(num_classes):\n"
+        f"    Path({str(tmp_path / 'called')!r}).touch()\n"
+        "    return voxplain.build_model('r3d_18', None, num_classes, width=4)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    save_weights(
+        build_model("network_of_mine:build", None, 2), tmp_path / "w.safetensors", {"classes": ["a", "b"]}
+    )
+    (tmp_path / "called").unlink()
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    start = [
+        "explain",
+        tmp_path / "square.mp4",
+        "--weights",
+        tmp_path / "w.safetensors",
+        "--frames",
+        8,
+        "--size",
+        32,
+    ]
+    start += ["--method", "gradient", "--out", tmp_path / "out.mp4"]
+    for more in ([], ["--network", "r3d_18"]):
+        assert "--network network_of_mine:build" in call(*start, *more, code=1, capsys=capsys)
+    assert not (tmp_path / "called").exists() and not (tmp_path / "out.mp4").exists()
+    call(*start, "--network", "network_of_mine:build", capsys=capsys)
+    assert (tmp_path / "called").exists() and (tmp_path / "out.mp4").exists()
+
+
 def test_a_video_that_is_missing(trained, capsys):
     assert "nothing.mp4: no such file" in call(
         "explain", "nothing.mp4", "--weights", trained, code=1, capsys=capsys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 import urllib.error
@@ -13,16 +14,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from torch import nn
 
 from voxplain.errors import ConfigError
 from voxplain.models.base import MODELS
-from voxplain.models.build import build_model, load_model, model_options
+from voxplain.models.build import build_model, build_shapes, load_model, model_options
+from voxplain.models.external import find_external
 from voxplain.models.inputs import normalize
 from voxplain.models.kinetics import _ArraysOnly, convert, i3d_kinetics400, read_checkpoint
 from voxplain.models.layers import head_features, layer_names, make_hookable, record_layers, replace_head
 from voxplain.models.networks.i3d import ClippedAvgPool3d, SameConv3d, SamePad3d, same_padding
-from voxplain.models.weights import load_weights, save_weights
+from voxplain.models.trained import load_trained
+from voxplain.models.weights import load_weights, save_weights, write_safetensors
 
 SMALL = {
     "r3d_18": {"width": 4},
@@ -537,7 +541,155 @@ def test_network_of_the_users_own(my_networks, tmp_path):
     assert model.spec.mean == (9.0, 9.0, 9.0)
     assert not model[1].inplace
     save_weights(model, tmp_path / "mine.safetensors")
-    torch.testing.assert_close(load_model(tmp_path / "mine.safetensors")(clips()), model(clips()))
+    found = load_model(tmp_path / "mine.safetensors", trust=["my_networks:plain"])
+    torch.testing.assert_close(found(clips()), model(clips()))
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Function that writes weights of a small r3d whose metadata say something else of it."""
+
+    def write(spec: object = None, **about: object) -> Path:
+        path = tmp_path / "told.safetensors"
+        save_weights(build_model("r3d_18", num_classes=3, width=4), path, {"classes": ["a", "b", "c"]})
+        with safe_open(path, framework="pt") as file:
+            said = json.loads(file.metadata()["voxplain"])
+        said = {**said, "spec": {**said["spec"], **spec} if isinstance(spec, dict) else spec, **about}
+        write_safetensors(load_weights(path)[0], path, {"voxplain": json.dumps(said)})
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("load", [load_model, load_trained])
+def test_a_function_that_a_file_names_is_not_called(load, told, tmp_path, monkeypatch):
+    """Nor is its module imported, before the user has named it, too."""
+    module = f"from_a_file_{load.__name__}"
+    imported, called = tmp_path / "imported", tmp_path / "called"
+    (tmp_path / f"{module}.py").write_text(
+        "from pathlib import Path\n"
+        f"Path({str(imported)!r}).touch()\n"
+        "def build(**options):\n"
+        f"    Path({str(called)!r}).touch()\n"
+        "    import voxplain\n"
+        "    return voxplain.build_model('r3d_18', num_classes=3, **options)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = told({"name": f"{module}:build"})
+    for trusted in ([], ["r3d_18"], ["from_a_file:another"], ["from_a_file"]):
+        with pytest.raises(ConfigError, match=f"--network {module}:build"):
+            load(path, trust=trusted)
+    assert not imported.exists() and not called.exists()
+    assert load(path, trust=[f"{module}:build"]) and called.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os:mkdir",
+        "subprocess:run",
+        "pathlib:Path.touch",
+        "voxplain.models.build:build_model",
+        ":",
+        "a:",
+        ":b",
+    ],
+)
+def test_files_name_no_functions(name, told):
+    with pytest.raises(ConfigError, match="would be imported and called"):
+        load_model(told({"name": name}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorchvideo:functools", "pytorchvideo:nn", "pytorchvideo:Net", "pytorchvideo:create_res_basic_head",
+        "pytorchvideo:init_net_weights", "pytorchvideo:_x3d", "pytorchvideo:load_state_dict_from_url",
+        "pytorchvideo:create_res_block", "torchvision:list_models", "torchvision:resnet18", "torchvision:get_model",
+    ],
+)  # fmt: skip
+def test_only_what_builds_networks_is_called_of_libraries(name):
+    with pytest.raises(ConfigError, match="has no such function|has no video model"):
+        find_external(name)
+
+
+@pytest.mark.parametrize("name", ["torchvision:r3d_18", "pytorchvideo:slow_r50"])
+def test_weights_are_no_option_of_libraries_networks(name):
+    for key in ("weights", "pretrained"):
+        with pytest.raises(ConfigError, match="write weights, beside the options"):
+            model_options(name, {key: "DEFAULT"})
+
+
+def test_networks_of_libraries_are_rebuilt_from_files(tmp_path):
+    options = {"input_clip_length": 4, "input_crop_size": 32, "head_dim_out": 32}
+    for name, options in {"pytorchvideo:create_x3d": options, "torchvision:mc3_18": {}}.items():
+        model = build_model(name, num_classes=5, **options)
+        save_weights(model, tmp_path / "a.safetensors")
+        found = load_model(tmp_path / "a.safetensors")
+        torch.testing.assert_close(found.state_dict(), model.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ([1], "spec"),
+        ("r3d", "spec"),
+        ({"name": 3}, "spec.name"),
+        ({"name": None}, "spec.name"),
+        ({"name": "r3d_81"}, "did you mean 'r3d_18'"),
+        ({"num_classes": "3"}, "spec.num_classes"),
+        ({"num_classes": 0}, "spec.num_classes"),
+        ({"num_classes": 10**9}, "tells 1000000000 classes"),
+        ({"num_classes": 10**30}, "tells 1000000000000000000000000000000 classes"),
+        ({"options": [4]}, "spec.options"),
+        ({"options": {"width": "wide"}}, "option 'width' cannot be 'wide'"),
+        ({"options": {"width": [4]}}, "option 'width'"),
+        ({"options": {"width": 10**7}}, "10000000 is no width"),
+        ({"options": {"width": 8000}}, "do not fit the network"),
+        ({"options": {"depth": [1, 1, 1, 10**6]}}, "1000000 is no width"),
+        ({"name": "i3d", "options": {"width": float("inf")}}, "inf is no width"),
+        ({"name": "i3d", "options": {"width": 9999.0}}, "do not fit the network"),
+        (
+            {"name": "torchvision:mc3_18", "options": {"progress": 1, "block": "x"}},
+            "cannot be built|no option",
+        ),
+        ({"name": "pytorchvideo:create_resnet", "options": {"norm": "x"}}, "cannot be built"),
+        (
+            {"name": "pytorchvideo:create_x3d", "options": {"input_crop_size": 1}},
+            "cannot be built|do not fit",
+        ),
+        ({"mean": "red"}, "spec.mean"),
+        ({"mean": [1, 2]}, "spec.mean"),
+        ({"std": [1, 2, "x"]}, "spec.std"),
+        ({"std": [1, 2, float("nan")]}, "spec.std"),
+        ({"std": [1, 2, 0]}, "std must be three numbers"),
+    ],
+    ids=str,
+)
+def test_what_a_file_says_wrongly_of_its_network_is_named(spec, says, told):
+    with pytest.raises(ConfigError, match=says):
+        load_model(told(spec))
+
+
+def test_metadata_of_files_that_are_none(told, tmp_path):
+    for wrong in ({"metadata": [1]}, {"version": "x"}, {"kind": []}):
+        with pytest.raises(ConfigError):
+            load_weights(told({}, **wrong))
+    for text in ("[]", "{", "3", "null", "[" * 100_000):
+        write_safetensors({"a": torch.zeros(1)}, tmp_path / "b.safetensors", {"voxplain": text})
+        with pytest.raises(ConfigError, match="does not say rightly"):
+            load_weights(tmp_path / "b.safetensors")
+    for classes in (None, "abc", ["a", "b"], ["a", "a", "b"], [1, 2, 3]):
+        with pytest.raises(ConfigError, match="does not name the classes"):
+            load_trained(told({}, metadata={"classes": classes}))
+
+
+def test_networks_without_values_have_the_same_shapes(network):
+    shapes = build_shapes(network.spec.name, 5, **SMALL[network.spec.name])
+    assert shapes.spec == network.spec
+    assert {name: (t.shape, t.device.type) for name, t in shapes.state_dict().items()} == {
+        name: (t.shape, "meta") for name, t in network.state_dict().items()
+    }
 
 
 def test_convolutional_head_is_replaced(my_networks):

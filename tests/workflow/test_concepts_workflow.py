@@ -222,3 +222,27 @@ def test_the_page_of_artifacts_names_every_column(finished):
         columns = set(pd.read_parquet(path).columns)
         missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
         assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"
+
+
+def test_a_config_that_names_a_function_trusts_weights_that_name_it(tmp_path, monkeypatch):
+    """Only the config's word has it imported; later stages load weights that name it."""
+    (tmp_path / "network_of_a_config.py").write_text(
+        "import voxplain\n"
+        "def build(num_classes, width):\n"
+        "    return voxplain.build_model('r3d_18', None, num_classes, width=width, depth=(1, 1, 1, 1))\n"
+    )
+    config = yaml.safe_load(TINY.read_text())
+    mine = {
+        "network": "network_of_a_config:build",
+        "options": {"width": 4},
+        "layers": ["layer3"],
+        "training": {"epochs": 1},
+    }
+    config["models"] = {"mine": mine}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    snakemake(
+        tmp_path, "results/tiny/models/mine/seed0/predictions.parquet", configfile=tmp_path / "config.yaml"
+    )
+    table = pd.read_parquet(tmp_path / "results/tiny/models/mine/seed0/predictions.parquet")
+    assert len(table) == 9 and set(table["model"]) == {"mine"}
