@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         "--config", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake"
     )
     command.add_argument("--directory", default=".", metavar="DIR", help="where results/ will lie")
+    command.add_argument(
+        "--trust-networks",
+        action="store_true",
+        help="import and call functions of your own (package.module:function) that it names as networks",
+    )
 
     command = commands.add_parser("init", help="write a config and a video table for a folder of clips")
     command.set_defaults(module="init")

@@ -109,6 +109,13 @@ def test_layers_have_types_and_shapes(capsys):
     assert found["layer3"].startswith("Sequential 16 x 2 x 4 x 4")
     assert found["fc"] == "Linear 400"
     assert sum("default for concepts" in line for line in lines) == 1
+    small = ["list", "layers", "torchvision:swin3d_t", "--frames", 4, "--size", 32]
+    (line,) = [line for line in call(*small, capsys=capsys).splitlines() if line.startswith("features.4 ")]
+    assert "2 x 2 x 2 x 384  T x H x W x C" in line
+    # A network without a pooling that fits is told so.
+    assert "cannot be shown clips of 4 x 32 x 32" in call(
+        "list", "layers", "torchvision:s3d", *small[3:], code=1, capsys=capsys
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,10 +161,10 @@ def project(tmp_path, capsys):
     class Project:
         folder = tmp_path / "videos"
 
-        def check(self, changes=None, code=1):
+        def check(self, changes=None, *arguments, code=1):
             path = tmp_path / "config.yaml"
             path.write_text(yaml.safe_dump(merge(config, changes or {})))
-            return call("check", path, "--directory", tmp_path, code=code, capsys=capsys)
+            return call("check", path, "--directory", tmp_path, *arguments, code=code, capsys=capsys)
 
     return Project()
 
@@ -211,7 +218,41 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
             },
             ["takes clips of frames 16 only, and clips.frames is 8", "models.c3d.options.size"],
         ),
-        ({"models": {"r3d": {"network": "math:sqrt", "options": {}}}}, ["models.r3d: "]),
+        (
+            {"models": {"s3d": {"network": "torchvision:s3d", "layers": ["features.14"]}}},
+            [
+                "models.s3d: torchvision:s3d cannot be shown clips of 8 x 32 x 32",
+                "Choose another length or size",
+            ],
+        ),
+        (
+            {"models": {"slow": {"network": "pytorchvideo:slow_r50", "layers": ["blocks.3"]}}},
+            ["models.slow: pytorchvideo:slow_r50 cannot be shown clips of 8 x 32 x 32"],
+        ),
+        (
+            {"models": {"slow": {"network": "pytorchvideo:slowfast_r50", "layers": ["blocks.3"]}}},
+            ["needs to be a list of tensors"],
+        ),
+        (
+            {
+                "models": {
+                    "mvit": {
+                        "network": "pytorchvideo:create_multiscale_vision_transformers",
+                        "options": {"spatial_size": 32, "temporal_size": 8, "depth": 2},
+                        "layers": ["blocks.0"],
+                    }
+                }
+            },
+            [
+                "models.mvit.layers: Layer 'blocks.0' gives no features",
+                "such as 'patch_embed.patch_model'",
+                "explainers.gradcam.options.layer, of models.mvit: Layer 'blocks.1' gives no",
+            ],
+        ),
+        (
+            {"explainers": {"gradcam": {"options": {"layer": "fc"}}}},
+            ["explainers.gradcam.options.layer, of models.r3d: Layer 'fc' gives no features", "but (N, 2)"],
+        ),
         (
             {"cavs": {"classifier": "rigde"}},
             ["No concept classifier is called 'rigde'; did you mean 'ridge'?"],
@@ -274,6 +315,46 @@ def test_each_failure_is_named_with_its_mend(project, changes, says):
     for words in says:
         assert words in text
     assert "Traceback" not in text
+
+
+OWN = """
+from pathlib import Path
+from torch import nn
+Path({imported!r}).touch()
+def build(num_classes, last="linear"):
+    Path({called!r}).touch()
+    first = nn.Conv3d(3, 4, 3, stride=4)
+    if last == "pair":
+        return nn.Sequential(first, nn.LSTM(4, 4), nn.Linear(4, num_classes))
+    return nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, num_classes))
+def sizes(num_classes, reads=False):
+    import torch
+    assert not reads or torch.empty(1).fill_(3).item() == 3
+    return nn.Sequential(nn.Conv3d(3, 4, 2, stride=2), nn.Flatten(), nn.Linear(4 * 4 * 16 * 16, num_classes))
+"""
+
+
+def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_path, monkeypatch):
+    imported, called = tmp_path / "imported", tmp_path / "called"
+    (tmp_path / "network_to_check.py").write_text(OWN.format(imported=str(imported), called=str(called)))
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"network": "network_to_check:build", "options": {}, "layers": ["0"]}
+    text = project.check({"models": {"mine": mine}}, code=0)
+    assert "note: models.mine.network: network_to_check:build is code of its own, which was not run" in text
+    assert not imported.exists() and not called.exists()
+    assert "no problems" in project.check({"models": {"mine": mine}}, "--trust-networks", code=0)
+    assert called.exists()
+    pair = {**mine, "options": {"last": "pair"}}
+    assert "cannot be shown clips of 8 x 32 x 32" in project.check(
+        {"models": {"mine": pair}}, "--trust-networks"
+    )
+    # Also one whose constructor reads values.
+    reads = {**mine, "network": "network_to_check:sizes", "options": {"reads": True}}
+    assert "no problems" in project.check({"models": {"mine": reads}}, "--trust-networks", code=0)
+    text = project.check({"models": {"mine": reads}, "clips": {"size": 36}}, "--trust-networks")
+    assert "models.mine: network_to_check:sizes cannot be shown clips of 8 x 36 x 36" in text
+    wrong = {**mine, "network": "math:sqrt"}
+    assert "models.mine: " in project.check({"models": {"mine": wrong}}, "--trust-networks")
 
 
 def test_all_problems_are_told_at_once(project):

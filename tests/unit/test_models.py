@@ -17,14 +17,17 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
+from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError
+from voxplain.explainers.entry import explain
 from voxplain.models.base import MODELS
 from voxplain.models.build import build_model, build_shapes, load_model, model_options
 from voxplain.models.external import find_external
 from voxplain.models.inputs import normalize
 from voxplain.models.kinetics import _ArraysOnly, convert, i3d_kinetics400, read_checkpoint
-from voxplain.models.layers import head_features, layer_names, make_hookable, record_layers, replace_head
+from voxplain.models.layers import head_features, make_hookable, record_layers, replace_head
 from voxplain.models.networks.i3d import ClippedAvgPool3d, SameConv3d, SamePad3d, same_padding
+from voxplain.models.shapes import feature_order, layer_names
 from voxplain.models.trained import load_trained
 from voxplain.models.weights import load_weights, save_weights, write_safetensors
 
@@ -300,7 +303,130 @@ def test_layer_names_lists_every_layer_in_order(network):
     assert len(set(names)) == len(names)
     assert set(names) == {name for name, _ in network.named_modules() if name}
     assert names.index(network.spec.concept_layers[0]) < names.index(network.spec.head)
-    assert layers[names.index(network.spec.head)] == (network.spec.head, "Linear", (5,))
+    assert layers[names.index(network.spec.head)] == (network.spec.head, "Linear", (5,), "")
+
+
+def test_shapes_without_values_are_those_of_a_pass(network):
+    inputs = clips(1)
+    with (
+        torch.no_grad(),
+        record_layers(network, [name for name, _ in network.named_modules() if name]) as found,
+    ):
+        network(inputs)
+    told = {layer.name: (layer.shape, layer.axes) for layer in layer_names(network, size=32)}
+    # The project's networks keep channels first, also where they take one size only.
+    features = {name: "CTHW" if output.dim() == 5 else "" for name, output in found.items()}
+    assert told == {name: (tuple(output.shape[1:]), features[name]) for name, output in found.items()}
+
+
+class Ordered(nn.Module):
+    """A small network whose blocks give what an order of axes (N, C, T, H, W) makes of their features."""
+
+    def __init__(self, order: tuple[int, ...], size: int | None = None) -> None:
+        super().__init__()
+        self.order, self.size = order, size
+        self.back = tuple(order.index(axis) for axis in range(5))
+        self.first = nn.Conv3d(3, 8, 3, stride=(1, 2, 2), padding=1)
+        self.block1, self.block2 = nn.Identity(), nn.Identity()
+        self.second = nn.Conv3d(8, 6, 3, stride=2, padding=1)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.size not in (None, x.shape[-1]) or (self.size and x.shape[2] != 6):
+            raise ValueError("another size")
+        x = self.block1(self.first(x).relu().permute(self.order))
+        x = self.block2(self.second(x.permute(self.back)).relu().permute(self.order))
+        return self.head(x.permute(self.back).mean((2, 3, 4)) ** 2)
+
+
+ORDERS = [(0, 1, 2, 3, 4), (0, 2, 3, 4, 1), (0, 2, 1, 3, 4), (0, 1, 4, 3, 2)]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_layers_are_the_same_whatever_the_order_of_their_axes(order):
+    """Concepts and Grad-CAM of a network that keeps channels elsewhere equal those of one that has them first."""
+    plain = Ordered((0, 1, 2, 3, 4)).eval()
+    other = Ordered(order).eval()
+    other.load_state_dict(plain.state_dict())
+    inputs, targets = clips(2, 6, 24), torch.tensor([1, 3])
+    places = ["block1", "block2", "head"]
+    for grid in ((1, 1, 1), (2, 3, 4), None):
+        answers = [layer_activations(model, inputs, places, grid=grid)[0] for model in (plain, other)]
+        torch.testing.assert_close(*answers, rtol=0, atol=0)
+        slopes = [logit_gradients(model, inputs, targets, places, grid=grid) for model in (plain, other)]
+        torch.testing.assert_close(*slopes)
+    for options in ({"layer": "block1"}, {"layer": "block2", "pool": "frame"}, {"layer": "block2"}):
+        for method in ("gradcam", "guided_gradcam"):
+            maps = [explain(model, inputs, targets, method, **options) for model in (plain, other)]
+            torch.testing.assert_close(*maps)
+            assert maps[0].abs().max() > 0
+
+
+def test_axes_of_networks_that_take_one_size_only():
+    model = Ordered((0, 2, 3, 4, 1), size=24).eval()
+    model.block1, model.block2 = nn.LayerNorm(8), nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+    for name in ("block1", "block2", "block2.0", "block2.1"):
+        assert feature_order(model, name, (6, 24, 24)) == (0, 4, 1, 2, 3)
+    assert feature_order(model, "second", (6, 24, 24)) == (0, 1, 2, 3, 4)
+    with pytest.raises(ConfigError, match="cannot be shown clips of 8 x 24 x 24 .ValueError: another size"):
+        feature_order(model, "second", (8, 24, 24))
+
+
+class Tokens(nn.Module):
+    """Patches become tokens, heads are put into the batch, and a value is read in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.tokens, self.heads = nn.Conv3d(3, 8, 4, stride=4), nn.Identity(), nn.Identity()
+        self.both, self.head = nn.Identity(), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x)
+        assert x.sum().item() < torch.inf
+        self.heads(x.unflatten(1, (2, 4)).flatten(0, 1))
+        tokens, _ = self.both((self.tokens(x.flatten(2).mT), x.shape))
+        return self.head(tokens.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("layer", "given"), [("tokens", r"\(N, 18, 8\)"), ("heads", r"\(N, 4, 2, 3, 3\)"), ("both", "a tuple")]
+)
+def test_what_is_no_features_is_refused_and_a_layer_named(layer, given):
+    model, inputs = Tokens().eval(), clips(2, 8, 12)
+    says = (
+        f"Layer '{layer}' gives no features .N, C, T, H, W., but {given}: choose another, such as 'patches'"
+    )
+    for call in (
+        lambda layer: layer_activations(model, inputs, [layer]),
+        lambda layer: logit_gradients(model, inputs, torch.tensor([0, 1]), [layer]),
+        lambda layer: explain(model, inputs, 1, "gradcam", layer=layer),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            call(layer)
+        call("patches")
+
+
+def test_looking_at_shapes_leaves_every_part_in_its_mode(network):
+    wrapped = nn.Sequential(network)  # which is new, and so in training mode
+    network.get_submodule(network.spec.head).train()
+    before = {name: module.training for name, module in wrapped.named_modules()}
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    feature_order(wrapped, f"0.{network.spec.last_conv}", (16, 32, 32))
+    assert {name: module.training for name, module in wrapped.named_modules()} == before
+    torch.testing.assert_close(network.state_dict(), state, rtol=0, atol=0)
+
+
+def test_a_transformer_with_channels_last_is_explained():
+    model, inputs = build_model("torchvision:swin3d_t", num_classes=5), clips(2, 4, 64)
+    with torch.no_grad(), record_layers(model, ["features.4"]) as recorded:
+        model(inputs)
+    assert recorded["features.4"].shape == (2, 2, 4, 4, 384)
+    found = layer_activations(model, inputs, ["features.4"])[0]["features.4"]
+    torch.testing.assert_close(found, recorded["features.4"].mean((1, 2, 3)))
+    assert explain(model, inputs, 1, "gradcam").shape == (2, 4, 64, 64)
+    assert {layer.axes for layer in layer_names(model, frames=4, size=64) if "features" in layer.name} == {
+        "THWC"
+    }
 
 
 def test_shared_and_in_place_activations_are_separated():
