@@ -19,8 +19,10 @@ from voxplain.cli import check as checks
 from voxplain.cli.explain import overlay, write_video
 from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
+from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError
 from voxplain.videos.decode import VideoInfo, probe, read_frames
+from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -492,6 +494,38 @@ def test_init_then_check_of_a_folder_per_class(project, tmp_path, capsys):
     assert "no problems. 6 videos (4 to train with, 2 to test with) of 2 classes" in found
     first = (tmp_path / "mine/videos.csv").read_text()
     assert first.splitlines()[0] == "path,label,split" and str(tmp_path) not in first  # can be moved
+
+
+@pytest.mark.parametrize("more", [0, 40])
+def test_init_uses_every_video_of_uneven_classes(tmp_path, capsys, more):
+    """Not as many of each class as the smallest has; caps are for classes with plenty alone."""
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    counts = {"clap": (3, 2), "jump": (5, 6), "kick": (8, 4), "run": (14 + more, 3 + more), "wave": (4, 9)}
+    for label, numbers in counts.items():
+        for split, count in zip(("train", "test"), numbers, strict=True):
+            (tmp_path / "mine" / split / label).mkdir(parents=True)
+            for number in range(count):
+                os.link(tmp_path / "square.mp4", tmp_path / "mine" / split / label / f"{number}.mp4")
+    call("init", tmp_path / "mine", capsys=capsys)
+    text = (tmp_path / "mine/config.yaml").read_text()
+    config = load_config(yaml.safe_load(text))
+    assert "no problems" in call("check", tmp_path / "mine/config.yaml", capsys=capsys)
+    table = plan_videos(tmp_path, **dict(config.data))
+
+    def used(rows):
+        return rows["label"].value_counts().to_dict()
+
+    for section in (config.editing, config.relevance):
+        found = used(evaluation_videos(table, section.videos_per_class))
+        # 21 + 39 make 60.
+        assert found == {label: n_test for label, (_, n_test) in counts.items()} | (
+            {"run": 39} if more else {}
+        )
+    assert ("60 of 64 test videos" if more else "all 24 test videos") in text
+    found = used(discovery_videos(table, config.concepts.videos_per_class))
+    assert found == {"clap": 3, "jump": 5, "kick": 8, "run": 8, "wave": 4}
+    # The smallest class still has enough supervoxels for its concepts, at about two fifths kept.
+    assert config.concepts.clusters * (config.concepts.min_supervoxels + 1) <= 3 * 145 * 0.4
 
 
 def test_init_does_not_overwrite_a_config(project, tmp_path, capsys):

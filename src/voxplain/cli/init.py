@@ -24,6 +24,8 @@ PROBED = 24  # videos whose length and rate decide clips.step
 SECONDS = 2.0  # that a clip is to span
 SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
 MINIMUM = 20  # supervoxels of a concept
+DISCOVERY = 8  # training videos of a class that concepts are looked for in
+EVALUATED = 60  # test videos in all that are explained and edited, or as many as give each class 8
 
 CONFIG = """\
 # Made by `python -m voxplain init`. Every key is explained in config/README.md.
@@ -49,7 +51,7 @@ models:
 supervoxels:
   options: {{min_duration: 0.5}}
 
-# These caps suit {count}, and two cores. Raise them where there are more.
+# These numbers suit two cores, and classes of {least} training videos or more. Raise the caps where there is more time.
 concepts:
   videos_per_class: {discovery}
   clusters: {clusters}
@@ -210,11 +212,12 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
                     f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
                     "add videos (8 or more are better), or leave it out with --classes."
                 )
-    discovery, evaluation = min(8, counts["train"].min()), min(8, counts["test"].min())
-    kept = int(discovery * SUPERVOXELS * 0.4)
+    # Numbers of supervoxels that are kept: of the class with the fewest, and of all.
+    used = counts["train"].clip(upper=DISCOVERY)
+    kept, pool = int(used.min() * SUPERVOXELS * 0.4), int(used.sum() * SUPERVOXELS * 0.4)
     clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
     minimum = min(MINIMUM, kept // clusters - 1)
-    members = int(np.clip(kept * len(counts) // 4, 3, 30))
+    members = int(np.clip(pool // 4, 3, 30))
     step = _step(table["path"])
     text = CONFIG.format(
         run=run,
@@ -222,9 +225,9 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
         classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
         step=step,
         frames=f"16 frames, {step} apart" if step > 1 else "16 frames in a row",
-        count=f"{discovery} training and {evaluation} test videos per class",
-        discovery=discovery,
-        evaluation=evaluation,
+        least=counts["train"].min(),
+        discovery=_cap(counts["train"], DISCOVERY, "training"),
+        evaluation=_cap(counts["test"], _share(counts["test"]), "test"),
         clusters=clusters,
         minimum=minimum,
         members=members,
@@ -232,6 +235,20 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
     )
     load_config(yaml.safe_load(text))  # a run's name can be impossible
     return text
+
+
+def _share(counts: pd.Series) -> int:
+    """Most videos of a class with which no more than `EVALUATED` are used in all, but 8 where they are there."""
+    caps = range(8, max(8, counts.max()) + 1)
+    return max((cap for cap in caps if counts.clip(upper=cap).sum() <= EVALUATED), default=8)
+
+
+def _cap(counts: pd.Series, cap: int, kind: str) -> str:
+    """A cap per class as YAML, with what it leaves: null where every video is used."""
+    used, total = counts.clip(upper=cap).sum(), counts.sum()
+    return (
+        f"{cap}  # {used} of {total} {kind} videos" if used < total else f"null  # all {total} {kind} videos"
+    )
 
 
 def _step(paths: Iterable[str]) -> int:
