@@ -91,6 +91,8 @@ def build_model(
     state, saved = None, {}
     if weights in facts["weights"]:
         state = facts["weights"][weights]()
+        implied = facts.get("weights_options", {})
+        options |= {key: value for key, value in implied.items() if options[key] is None}
     elif weights is not None:
         if not Path(weights).is_file() and not Path(weights).suffix:
             known = ", ".join(facts["weights"]) or "none by name"
