@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 PROBE_SECONDS = 4.0
+UNEVEN = 0.02  # of a clip's width; less is not worth a word
 SHOWN = 5  # of the same trouble with many files
 
 
@@ -307,6 +308,28 @@ def check_network(
             )
     if fits:
         yield from show_clip(name, network, config)
+        yield from check_padding(name, model, config)
+
+
+def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
+    """Whether a network sees more of one side of the clips than of the other."""
+    from ..models.build import build_shapes
+    from ..models.padding import even_size, grid_offset
+
+    size, frames = config.clips.size, config.clips.frames
+    try:
+        network = build_shapes(model.network, 2, **model.options)
+        _, down, right = grid_offset(network, frames, size)
+    except Exception:  # a network that the tracing does not follow; nothing is known of it then
+        return
+    if max(abs(down), abs(right)) > UNEVEN * size:
+        even = None if network.spec.size else even_size(network, frames, size)
+        yield Note(
+            f"models.{name}: of clips of {size} pixels the windows of its layers lie {abs(down):g} pixels too "
+            f"{'low' if down > 0 else 'high'} and {abs(right):g} too far to the {'right' if right > 0 else 'left'}, as "
+            "padding does not come out even; explanations lean the same way."
+            + (f" clips.size {even} is even." if even else "")
+        )
 
 
 def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:

@@ -20,7 +20,8 @@ from ..videos.adapters.folder import ENDINGS, folder
 from ..videos.decode import probe
 from ..videos.table import check_labels, read_video_table, safe_name
 
-PROBED = 24  # videos whose length and rate decide clips.step
+PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
+SIZES = (113, 145)  # that I3D's padding comes out even with, and two cores can do
 SECONDS = 2.0  # that a clip is to span
 SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
 MINIMUM = 20  # supervoxels of a concept
@@ -40,6 +41,7 @@ data:
 
 clips:
   step: {step}  # {frames}
+  size: {size}  # 113, 145, 177, 209 and 241 are padded evenly by I3D; larger shows more, and takes longer
 
 models:
   i3d:
@@ -218,12 +220,13 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
     clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
     minimum = min(MINIMUM, kept // clusters - 1)
     members = int(np.clip(pool // 4, 3, 30))
-    step = _step(table["path"])
+    step, size = _sampling(table["path"])
     text = CONFIG.format(
         run=run,
         path=_quoted(str(table_path.absolute())),
         classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
         step=step,
+        size=size,
         frames=f"16 frames, {step} apart" if step > 1 else "16 frames in a row",
         least=counts["train"].min(),
         discovery=_cap(counts["train"], DISCOVERY, "training"),
@@ -251,17 +254,19 @@ def _cap(counts: pd.Series, cap: int, kind: str) -> str:
     )
 
 
-def _step(paths: Iterable[str]) -> int:
-    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
+def _sampling(paths: Iterable[str]) -> tuple[int, int]:
+    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter; and its size."""
     paths = list(paths)
-    frames = []
+    frames, sides = [], []
     for path in [paths[i] for i in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int)]:
         try:
             info = probe(path)
         except VideoError:  # check tells of it
             continue
         frames.append(min(info.frames or info.fps * SECONDS, info.fps * SECONDS))
-    return max(int(np.median(frames or [16]) // 16), 1)
+        sides.append(min(info.width, info.height))
+    step = max(int(np.median(frames or [16]) // 16), 1)
+    return step, min(SIZES, key=lambda size: abs(size - np.median(sides or SIZES[-1:])))
 
 
 def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
