@@ -14,11 +14,11 @@ from voxplain.models.networks.i3d import I3D, SameConv3d, same_padding
 from voxplain.models.padding import even_size, grid_offset
 
 # A row of four pixels and a convolution of width 3 and stride 2: SAME pads one pixel, at the right end only. Its
-# two windows are pixels 0, 1, 2 and pixels 2, 3 and the padding. With all weights 1 and all pixels alike, each
-# window has half the relevance and shares it equally.
+# two windows are pixels 0, 1, 2 and pixels 2, 3 and the padding. With all weights and pixels 1, a window answers 3
+# for each pixel (of three channels), has relevance in proportion to that, and shares it equally.
 SHARES = {
-    False: [1 / 6, 1 / 6, 1 / 6 + 1 / 4, 1 / 4],  # zeros take nothing
-    True: [1 / 6, 1 / 6, 1 / 6 + 1 / 6, 2 / 6],  # pixel 3 is in its window twice
+    False: [0.2, 0.2, 0.2 + 0.2, 0.2],  # answers 9 and 6; zeros take nothing
+    True: [1 / 6, 1 / 6, 1 / 6 + 1 / 6, 2 / 6],  # answers 9 and 9; the second window has pixel 3 twice
 }
 
 
