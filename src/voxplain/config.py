@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from .checks.presets.variants import VARIANT_NAMES
 from .errors import ConfigError, nearest
-from .validity.variants import VARIANT_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]

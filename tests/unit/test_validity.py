@@ -11,26 +11,30 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from voxplain import build_model
+from voxplain.checks import VALIDITY_TABLES
+from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
+from voxplain.checks.concept_ground_truth.table import ground_truth_table
+from voxplain.checks.findings import KEY, rank_agreement, rank_concepts
+from voxplain.checks.looking import answers, clip_gradients
+from voxplain.checks.presets import variants
+from voxplain.checks.presets.compute import select_by_variants
+from voxplain.checks.presets.table import presets_table
+from voxplain.checks.randomization.compute import (
+    cascade,
+    map_similarity,
+    randomized,
+    weight_groups,
+)
+from voxplain.checks.randomization.rescoring import random_directions
+from voxplain.checks.randomization.table import randomization_table
+from voxplain.checks.stability.compute import converge, set_sizes
+from voxplain.checks.stability.table import stability_table
+from voxplain.checks.statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.evaluation import GAPS
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
-from voxplain.validity import VALIDITY_TABLES, variants
-from voxplain.validity.findings import KEY, rank_agreement, rank_concepts
-from voxplain.validity.ground_truth import PARTS, ground_truth_table, part_counts
-from voxplain.validity.looking import answers, clip_gradients
-from voxplain.validity.presets import presets_table, select_by_variants
-from voxplain.validity.randomization import (
-    cascade,
-    map_similarity,
-    randomization_table,
-    randomized,
-    weight_groups,
-)
-from voxplain.validity.rescoring import random_directions
-from voxplain.validity.stability import converge, set_sizes, stability_table
-from voxplain.validity.statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
-from voxplain.faithfulness import FAITHFULNESS_TABLES
+from voxplain.checks import FAITHFULNESS_TABLES, VALIDITY_TABLES
 from voxplain.provenance import code_hash
-from voxplain.validity import VALIDITY_TABLES
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
 from voxplain.videos.table import safe_name
 

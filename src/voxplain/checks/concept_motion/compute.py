@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..motion.precision import base_rate
+from ...motion.precision import base_rate
 
 
 def concept_shares(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..concepts.scores import directional_derivatives
-from ..errors import VideoError
-from ..videos.clips import fit_frame
-from ..videos.decode import probe, read_chosen_frames
+from ...concepts.scores import directional_derivatives
+from ...errors import VideoError
+from ...videos.clips import fit_frame
+from ...videos.decode import probe, read_chosen_frames
 
 
 def window_starts(n_frames: int, length: int, step: int) -> np.ndarray:

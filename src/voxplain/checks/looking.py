@@ -15,7 +15,7 @@ from ..models.layers import get_layer
 from ..models.trained import TrainedModel
 from ..patches import supervoxel_inputs
 from ..videos.store import ClipStore, LabelStore
-from .variants import View
+from .presets.variants import View
 
 Place = tuple[str, tuple[int, int, int]]  # a layer, and the grid that it is averaged to
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..concepts.cavs import concept_distances, train_cavs
-from ..concepts.random_sets import draw_sets
-from ..models.trained import TrainedModel
-from ..videos.store import ClipStore, LabelStore
-from .findings import KEY, rank_concepts
-from .looking import Place, clip_gradients, look_at_supervoxels
-from .variants import View
+from ...concepts.cavs import concept_distances, train_cavs
+from ...concepts.random_sets import draw_sets
+from ...models.trained import TrainedModel
+from ...videos.store import ClipStore, LabelStore
+from ..findings import KEY, rank_concepts
+from ..looking import Place, clip_gradients, look_at_supervoxels
+from ..presets.variants import View
 
 Cav = tuple[np.ndarray, np.ndarray]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
-from ..errors import ConfigError
-from ..patches import keep_only
+from ...errors import ConfigError
+from ...patches import keep_only
 
 FILLS = ("mean", "blur", "previous")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .perturbation import answer_masks
+from ..faithfulness.compute import answer_masks
 
 
 def total_effects(squares: np.ndarray, variance: float | np.ndarray, *, flip: bool = True) -> np.ndarray:
