@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pandas as pd
 
-from ..tables import CONCEPT, bootstrap_weights, row_taus
+from ...statistics import bootstrap_weights, percentile_interval, row_taus
+from ..tables import CONCEPT
 from .compute import total_effects
 
 ABLATIONS, DIRECTIONS = ("total_effect", "mean_effect"), ("score", "derivative", "effect")
@@ -46,7 +47,7 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
                 if column == "total_effect"
                 else draws @ gains
             )
-            low, high = np.nanquantile(resampled, [0.025, 0.975], axis=0)
+            low, high = percentile_interval(resampled)
             rows.append(
                 pd.DataFrame(
                     {
@@ -132,10 +133,6 @@ def _ablation_arrays(group: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.nd
 def _over_seeds(taus: np.ndarray) -> tuple[float, float]:
     """Percentile interval of the mean over seeds of (seeds, draws), seeds resampled too."""
     n_seeds, n_draws = taus.shape
-    rng = np.random.default_rng(1)
-    weights = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_draws) / n_seeds
-    means = np.einsum("ds,sd->d", weights, taus)
-    if np.isnan(means).all():
-        return np.nan, np.nan
-    low, high = np.nanquantile(means, [0.025, 0.975])
+    weights = bootstrap_weights(n_seeds, n_draws, seed=1)
+    low, high = percentile_interval(np.einsum("ds,sd->d", weights, taus))
     return float(low), float(high)

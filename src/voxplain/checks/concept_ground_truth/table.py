@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
+from ...statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
 
 ORDERS = {"score": 1, "derivative": 1, "effect": 1, "rank": -1}
 

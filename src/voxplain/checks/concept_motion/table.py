@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..tables import CONCEPT, bootstrap_weights
+from ...statistics import bootstrap_weights, percentile_interval
+from ..tables import CONCEPT
 
 
 def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -45,11 +46,8 @@ def _means(values: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
     means = np.divide(
         draws @ np.nan_to_num(table), counts, out=np.full(counts.shape, np.nan), where=counts > 0
     )
-    found = {}
-    for number, name in enumerate(values.columns):
-        if not known[:, number].any():
-            found[name] = (np.nan, np.nan, np.nan)
-            continue
-        low, high = np.nanquantile(means[:, number], [0.025, 0.975])
-        found[name] = (float(values[name].mean()), float(low), float(high))
-    return found
+    ends = zip(*percentile_interval(means), strict=True)
+    return {
+        name: (float(values[name].mean()), float(low), float(high))
+        for name, (low, high) in zip(values.columns, ends, strict=True)
+    }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_interval
-from ..tables import row_taus
+from ...statistics import bootstrap_interval, row_taus
 
 
 def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:

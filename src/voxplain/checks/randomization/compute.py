@@ -18,7 +18,7 @@ from torch import nn
 from ...explaining import explain_by_all
 from ...models.build import build_model
 from ...models.trained import TrainedModel
-from ..statistics import rank_correlation
+from ...statistics import rank_correlation
 
 INTACT = "none"
 

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_interval
+from ...statistics import auroc, bootstrap_interval, grouped_interval, rank_correlation
 from ..concept_ground_truth.table import MOSTLY
-from ..statistics import auroc, grouped_interval, rank_correlation
 from .compute import INTACT
 
 
