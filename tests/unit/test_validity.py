@@ -12,7 +12,7 @@ from voxplain import build_model
 from voxplain.checks import VALIDITY_TABLES
 from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
 from voxplain.checks.concept_ground_truth.table import ground_truth_table
-from voxplain.checks.findings import KEY, rank_agreement, rank_concepts
+from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
 from voxplain.checks.presets import variants
 from voxplain.checks.presets.compute import select_by_variants
@@ -101,18 +101,6 @@ def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips)
 
 
 # ---- concepts ----------------------------------------------------------------------------------------
-
-
-def test_concepts_are_ranked_by_score_then_by_derivative():
-    gradients = np.array([[1.0, 0.0], [1.0, -1.0]])
-    vectors = np.array([[[0.0, 1.0]], [[1.0, 0.0]], [[2.0, 0.0]]])
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]), rank_by="score")
-    assert table["score"].tolist() == [0.0, 1.0, 1.0]
-    assert table["derivative"].tolist() == [-0.5, 1.0, 2.0]
-    assert table["rank"].tolist() == [3, 2, 1]
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]))
-    assert table["effect"].tolist() == [-0.5, 3.0, 2.0]
-    assert table["rank"].tolist() == [3, 1, 2]
 
 
 def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():

@@ -13,7 +13,7 @@ from scipy import stats
 from ..activation_store import LayerActivations
 from ..concepts.cavs import concept_distances, train_cavs
 from ..concepts.clustering import Concept, cluster_concepts, nearest_concepts
-from ..concepts.scores import directional_derivatives, effects
+from ..concepts.scores import rank_concepts
 
 KEY = ["video", "clip", "level", "supervoxel"]
 
@@ -98,37 +98,6 @@ def find_concepts(
     nearest = nearest_concepts(activations, np.stack([c.centre for c in concepts]))
     importance = (1 - (scores["rank"] - 1) / max(len(scores) - 1, 1)).to_numpy()
     return Found(label, concepts, vectors, scores, table.assign(importance=importance[nearest]))
-
-
-def rank_concepts(
-    gradients: np.ndarray, vectors: np.ndarray, distances: np.ndarray, *, rank_by: str = "effect"
-) -> pd.DataFrame:
-    """Score, mean derivative, effect and rank of concepts, as `voxplain.concepts.scores.score_concepts` has them.
-
-    Parameters
-    ----------
-    gradients : (clips, d) float
-    vectors : (concepts, sets, d) float
-    distances : (concepts, sets) float
-    rank_by : {"effect", "score"}
-
-    Returns
-    -------
-    DataFrame : concept, score, derivative, effect, rank
-    """
-    derivatives = directional_derivatives(gradients, vectors)
-    table = pd.DataFrame(
-        {
-            "concept": np.arange(len(vectors)),
-            "score": (derivatives > 0).mean(axis=(1, 2)),
-            "derivative": derivatives.mean(axis=(1, 2)),
-            "effect": effects(gradients, vectors, distances),
-        }
-    )
-    keys = ["score", "derivative"] if rank_by == "score" else ["effect"]
-    order = table.sort_values(keys, ascending=False, kind="stable").index
-    table.loc[order, "rank"] = np.arange(1, len(table) + 1)
-    return table.astype({"rank": int})
 
 
 def members_table(found: Found) -> pd.DataFrame:

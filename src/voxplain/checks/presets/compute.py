@@ -12,6 +12,7 @@ import pandas as pd
 from ...activation_store import LayerActivations
 from ...concepts.clustering import nearest_concepts
 from ...concepts.random_sets import draw_sets
+from ...concepts.rankings import ranking
 from ...editing import edit_answers
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
@@ -224,7 +225,7 @@ def _tables(
             bench.labels.labels(video, clip),
             rows[["level", "supervoxel"]].to_numpy(),
             nearest_concepts(activations[rows.index], centres),
-            concepts.scores.sort_values("rank")["concept"].to_numpy(),
+            ranking(concepts.scores),
             fill=bench.model.fill("mean"),
             batch=bench.batch,
             seed=[bench.seed, len(edits)],

@@ -10,9 +10,10 @@ import pandas as pd
 
 from ...concepts.cavs import concept_distances, train_cavs
 from ...concepts.random_sets import draw_sets
+from ...concepts.scores import rank_concepts
 from ...models.trained import TrainedModel
 from ...videos.store import ClipStore, LabelStore
-from ..findings import KEY, rank_concepts
+from ..findings import KEY
 from ..looking import Place, clip_gradients, look_at_supervoxels
 from ..presets.variants import View
 

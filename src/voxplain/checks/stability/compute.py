@@ -11,6 +11,7 @@ from scipy import stats
 
 from ...activation_store import LayerActivations
 from ...concepts.random_sets import draw_sets
+from ...concepts.scores import effects, importance
 from ...errors import VoxplainError
 from ..findings import Found, find_concepts, rank_agreement
 
@@ -54,9 +55,9 @@ def converge(
         (standard deviation of a score from so many sets, mean over concepts, from the pairs' differences),
         needed (sets for a spread of `PRECISE`, as the spread falls with the root of their number).
     """
-    shares = (derivatives > 0).mean(axis=2)
+    shares = importance(derivatives)
     means = derivatives.mean(axis=2)
-    effects = means * distances
+    changes = effects(derivatives, distances)
     deviation = shares.std(axis=1, ddof=1)
     needed = float(np.ceil(np.mean((deviation / PRECISE) ** 2)))
     rng = np.random.default_rng(seed)
@@ -70,7 +71,7 @@ def converge(
             ranks = [
                 np.lexsort((means[:, half].mean(axis=1), score)).argsort()
                 if rank_by == "score"
-                else effects[:, half].mean(axis=1)
+                else changes[:, half].mean(axis=1)
                 for half, score in zip(halves, scores, strict=True)
             ]
             taus.append(stats.kendalltau(*ranks).statistic if len(shares) > 1 else np.nan)
