@@ -35,11 +35,7 @@ CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
-SEGMENTATION = {
-    "n_segments": CONFIG.supervoxels.n_segments,
-    "compactness": CONFIG.supervoxels.compactness,
-    "sigma": CONFIG.supervoxels.sigma,
-}
+SEGMENTATION = CONFIG.supervoxels.segmentation()
 
 
 def videos_by_shard(table):
