@@ -80,13 +80,14 @@ def wanted_labels(
     """
     if labels is None or "labels" not in EXPLAINERS[method].schema.model_fields or "labels" in options:
         return None
+    asked = {key: value for key, value in options.items() if value is not None}
     made = list(segmentation["n_segments"])
-    wanted = list(options.get("n_segments", made))
+    wanted = list(asked.get("n_segments", made))
     known = {
         "compactness": segmentation.get("compactness"),
         "sigma": segmentation.get("sigma"),
         "segmenter": segmentation.get("method", "slic"),
         "segmenter_options": segmentation.get("options", {}),
     }
-    others = any(options.get(key, value) != value for key, value in known.items())
+    others = any(asked.get(key, value) != value for key, value in known.items())
     return None if others or not set(wanted) <= set(made) else labels[:, [made.index(n) for n in wanted]]

@@ -53,6 +53,8 @@ def test_supervoxels_of_the_run_serve_where_they_are_what_is_wanted():
     assert wanted_labels("occlusion", {"compactness": 1.0}, labels, SEGMENTATION) is None
     assert wanted_labels("occlusion", {"segmenter": "slic"}, labels, SEGMENTATION) is not None
     assert wanted_labels("occlusion", {"segmenter": "grid"}, labels, SEGMENTATION) is None
+    unsaid = {"compactness": None, "n_segments": None, "segmenter": None}
+    assert wanted_labels("occlusion", unsaid, labels, SEGMENTATION) is not None
 
 
 def test_supervoxels_of_another_segmenter_serve_where_it_is_wanted():
