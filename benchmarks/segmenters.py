@@ -39,7 +39,7 @@ def run() -> list[dict]:
         lambda: segment_supervoxels(video, LEVELS, method="agglomerative"),
         lambda: segment_supervoxels(video, LEVELS),
         5,
-        goal=1 / 3,
+        goal=1 / 1.5,
     )
     return [{"part": "merged supervoxels, three levels", "against": "SLIC, three levels", **row}]
 
