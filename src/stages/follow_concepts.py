@@ -7,11 +7,12 @@ from tqdm import tqdm
 
 from voxplain.activations import layer_activations, logit_gradients
 from voxplain.artifacts import open_h5, read_table, write_table
+from voxplain.checks.answers import answers_of
+from voxplain.checks.concept_ablation.compute import concept_masks
+from voxplain.checks.concept_over_time.compute import longest_videos, read_windows, window_rows
 from voxplain.concepts.clustering import nearest_concepts
+from voxplain.concepts.rankings import read_rankings
 from voxplain.errors import VoxplainError
-from voxplain.faithfulness.ablation import concept_masks
-from voxplain.faithfulness.looking import answers_of, read_rankings
-from voxplain.faithfulness.over_time import longest_videos, read_windows, window_rows
 from voxplain.models.trained import load_trained
 from voxplain.patches import supervoxel_inputs
 from voxplain.supervoxels import distinct_supervoxels, segment_supervoxels

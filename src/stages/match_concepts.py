@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import open_h5, read_table, write_table
-from voxplain.validity.ground_truth import concept_shares
+from voxplain.checks.concept_ground_truth.compute import concept_shares
 from voxplain.videos.store import LabelStore
 
 COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]

@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
 from voxplain.artifacts import open_h5, write_table
+from voxplain.checks.answers import answers_of
+from voxplain.checks.faithfulness.compute import concept_map, curves, random_masking, rank_voxels
 from voxplain.concepts.clustering import nearest_concepts
+from voxplain.concepts.rankings import read_rankings
 from voxplain.explaining import explain_by_all
-from voxplain.faithfulness.looking import answers_of, read_rankings
-from voxplain.faithfulness.perturbation import concept_map, curves, random_masking, rank_voxels
 from voxplain.models.trained import load_trained
 
 

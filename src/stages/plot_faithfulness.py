@@ -1,13 +1,13 @@
 """Figures of the checks of faithfulness (rules plot_faithfulness and those after it)."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import atomic_path, read_table
-from voxplain.faithfulness import figures
-from voxplain.faithfulness.over_time import read_windows
+from voxplain.checks.concept_over_time.compute import read_windows
 
 
 def main(stage):
@@ -24,7 +24,7 @@ def main(stage):
             row.video: read_windows(row, step=params.window_step, **params.clips)[0]
             for row in videos.loc[chosen].itertuples(index=False)
         }
-    figure = getattr(figures, f"{name}_figure")(*found.values())
+    figure = getattr(import_module(f"voxplain.checks.{name}.figure"), f"{name}_figure")(*found.values())
     with atomic_path(stage.output[0]) as path:
         figure.savefig(path, dpi=130)
 

@@ -6,12 +6,12 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import read_table, write_table
+from voxplain.checks.findings import KEY
+from voxplain.checks.looking import same_activations
+from voxplain.checks.presets.variants import View
+from voxplain.checks.randomization.compute import INTACT, compare_maps, randomized_networks
+from voxplain.checks.randomization.rescoring import member_cavs, random_directions, rescore
 from voxplain.models.trained import load_trained
-from voxplain.validity.findings import KEY
-from voxplain.validity.looking import same_activations
-from voxplain.validity.randomization import INTACT, compare_maps, randomized_networks
-from voxplain.validity.rescoring import member_cavs, random_directions, rescore
-from voxplain.validity.variants import View
 from voxplain.videos.store import ClipStore, LabelStore
 
 

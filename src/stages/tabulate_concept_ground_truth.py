@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import read_table, write_table
-from voxplain.validity.ground_truth import ground_truth_table
+from voxplain.checks.concept_ground_truth.table import ground_truth_table
 
 
 def main(stage):

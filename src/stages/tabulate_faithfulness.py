@@ -1,12 +1,12 @@
 """Tables of the checks of faithfulness from their parts (rules tabulate_faithfulness and those after it)."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import read_table, write_table
-from voxplain.faithfulness import tables
 
 
 def main(stage):
@@ -16,11 +16,8 @@ def main(stage):
         for name, kind in params.kinds.items()
     }
     name = Path(stage.output[0]).stem
-    if name == "concept_over_time":
-        keys = ["model", "seed", "layer", "class", "video", "window", "rank"]
-        table = found["parts"].sort_values(keys, ignore_index=True)
-    else:
-        table = getattr(tables, f"{name}_table")(*found.values())
+    check = "concept_ablation" if name == "concept_ablation_agreement" else name
+    table = getattr(import_module(f"voxplain.checks.{check}.table"), f"{name}_table")(*found.values())
     write_table(stage.output[0], table, kind=name, made_by=stage.made_by, csv=True)
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import read_table, write_table
-from voxplain.validity.presets import presets_table
+from voxplain.checks.presets.table import presets_table
 
 
 def main(stage):

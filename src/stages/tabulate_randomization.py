@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import read_table, write_table
-from voxplain.validity.randomization import randomization_table
+from voxplain.checks.randomization.table import randomization_table
 
 
 def main(stage):

@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import read_table, write_table
-from voxplain.validity.stability import stability_table
+from voxplain.checks.stability.table import stability_table
 
 
 def main(stage):

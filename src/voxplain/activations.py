@@ -14,15 +14,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .models.layers import get_layer
+from .models.layers import hooked
 from .models.shapes import feature_order
 
 Grid = tuple[int, int, int]
 
 
 @contextmanager
-def hooked(model: nn.Module, inputs: torch.Tensor, layers: Sequence[str], hook: Callable) -> Iterator[None]:
-    """Call ``hook(name, output)`` at each layer; what it returns replaces the output.
+def hooked_features(
+    model: nn.Module, inputs: torch.Tensor, layers: Sequence[str], hook: Callable
+) -> Iterator[None]:
+    """Call ``hook(name, output)`` after each layer as `voxplain.models.layers.hooked` does.
 
     It is given, and gives, outputs (N, C, t, h, w), or (N, d), of clips like `inputs`, however the network
     orders its axes.
@@ -35,15 +37,8 @@ def hooked(model: nn.Module, inputs: torch.Tensor, layers: Sequence[str], hook: 
         back = [order.index(axis) for axis in range(len(order))]
         return None if replaced is None else replaced.permute(back)
 
-    handles = [
-        get_layer(model, name).register_forward_hook(lambda _m, _i, output, name=name: called(name, output))
-        for name in layers
-    ]
-    try:
+    with hooked(model, layers, called):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
@@ -80,7 +75,7 @@ def layer_activations(
     def record(name: str, output: torch.Tensor) -> None:
         found[name] = average_to_grid(output, grid)
 
-    with hooked(model, inputs, layers, record):
+    with hooked_features(model, inputs, layers, record):
         logits = model(inputs)
     return found, logits
 
@@ -116,7 +111,7 @@ def logit_gradients(
         whole = F.interpolate(shifts[name], size=output.shape[2:]) if output.dim() == 5 else shifts[name]
         return output + whole
 
-    with torch.enable_grad(), hooked(model, inputs, layers, shift):
+    with torch.enable_grad(), hooked_features(model, inputs, layers, shift):
         logits = model(inputs)
         chosen = logits.gather(1, targets[:, None]).sum()
         gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])

@@ -1,4 +1,4 @@
-"""Checks of validity: their statistics against scikit-learn, scipy and closed forms; their parts by hand."""
+"""Checks of validity: their parts by hand."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
-from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from voxplain import build_model
+from voxplain.checks import VALIDITY_TABLES
+from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
+from voxplain.checks.concept_ground_truth.table import ground_truth_table
+from voxplain.checks.findings import KEY, rank_agreement
+from voxplain.checks.looking import answers, clip_gradients
+from voxplain.checks.presets import variants
+from voxplain.checks.presets.compute import select_by_variants
+from voxplain.checks.presets.table import presets_table
+from voxplain.checks.randomization.compute import (
+    cascade,
+    map_similarity,
+    randomized,
+    weight_groups,
+)
+from voxplain.checks.randomization.rescoring import random_directions
+from voxplain.checks.randomization.table import randomization_table
+from voxplain.checks.stability.compute import converge, set_sizes
+from voxplain.checks.stability.table import stability_table
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.evaluation import GAPS
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
-from voxplain.validity import VALIDITY_TABLES, variants
-from voxplain.validity.findings import KEY, rank_agreement, rank_concepts
-from voxplain.validity.ground_truth import PARTS, ground_truth_table, part_counts
-from voxplain.validity.looking import answers, clip_gradients
-from voxplain.validity.presets import presets_table, select_by_variants
-from voxplain.validity.randomization import (
-    cascade,
-    map_similarity,
-    randomization_table,
-    randomized,
-    weight_groups,
-)
-from voxplain.validity.rescoring import random_directions
-from voxplain.validity.stability import converge, set_sizes, stability_table
-from voxplain.validity.statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
 
 
 @pytest.fixture(scope="module")
@@ -42,65 +43,6 @@ def model():
 @pytest.fixture(scope="module")
 def clips():
     return np.random.default_rng(0).integers(0, 256, (4, 8, 16, 16, 3), dtype=np.uint8)
-
-
-# ---- statistics --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_auroc_is_that_of_scikit_learn_with_ties(seed):
-    rng = np.random.default_rng(seed)
-    values, positive = rng.integers(0, 4, 40), rng.random(40) < 0.3
-    assert auroc(values, positive) == pytest.approx(roc_auc_score(positive, values))
-
-
-def test_auroc_of_one_class_is_unknown():
-    assert np.isnan(auroc([1, 2], [True, True]))
-
-
-def test_rank_correlation_is_that_of_scipy_with_ties():
-    rng = np.random.default_rng(1)
-    a, b = rng.integers(0, 5, 50), rng.normal(size=50)
-    assert rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
-    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
-
-
-def test_grouped_interval_of_single_rows_is_the_bootstrap_of_scipy():
-    values = np.random.default_rng(2).normal(size=60)
-    low, high = grouped_interval(np.mean, [values], [np.arange(60)], resamples=4000)
-    oracle = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=4000, rng=0
-    ).confidence_interval
-    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
-
-
-def test_grouped_interval_is_as_wide_as_its_groups_are_different():
-    # 6 groups of equal rows: the mean's deviation is that of a mean of 6, not of 60.
-    values = np.repeat(np.arange(6.0), 10)
-    low, high = grouped_interval(np.mean, [values], [np.repeat(np.arange(6), 10)], resamples=4000)
-    expected = 2 * 1.96 * values.std() / np.sqrt(6)
-    assert high - low == pytest.approx(expected, rel=0.1)
-
-
-def test_p_values_are_uniform_where_nothing_is_related():
-    rng = np.random.default_rng(3)
-    groups = np.repeat(np.arange(4), 6)
-    found = [
-        # Both depend on the group, which must not make them look related.
-        shuffled_p_value(
-            rank_correlation, rng.normal(size=24) + 3 * groups, rng.normal(size=24) + 3 * groups, groups,
-            shuffles=99, seed=trial,
-        )
-        for trial in range(200)
-    ]  # fmt: skip
-    assert stats.kstest(found, "uniform").pvalue > 0.01
-
-
-def test_p_value_of_a_perfect_order_is_the_smallest_possible():
-    values = np.arange(12.0)
-    assert shuffled_p_value(rank_correlation, values, values, np.zeros(12), shuffles=199) == pytest.approx(
-        2 / 200
-    )
 
 
 # ---- variants ----------------------------------------------------------------------------------------
@@ -159,18 +101,6 @@ def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips)
 
 
 # ---- concepts ----------------------------------------------------------------------------------------
-
-
-def test_concepts_are_ranked_by_score_then_by_derivative():
-    gradients = np.array([[1.0, 0.0], [1.0, -1.0]])
-    vectors = np.array([[[0.0, 1.0]], [[1.0, 0.0]], [[2.0, 0.0]]])
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]), rank_by="score")
-    assert table["score"].tolist() == [0.0, 1.0, 1.0]
-    assert table["derivative"].tolist() == [-0.5, 1.0, 2.0]
-    assert table["rank"].tolist() == [3, 2, 1]
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]))
-    assert table["effect"].tolist() == [-0.5, 3.0, 2.0]
-    assert table["rank"].tolist() == [3, 1, 2]
 
 
 def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():

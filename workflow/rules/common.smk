@@ -10,9 +10,8 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.cli.values import with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
-from voxplain.faithfulness import FAITHFULNESS_TABLES
+from voxplain.checks import FAITHFULNESS_TABLES, VALIDITY_TABLES
 from voxplain.provenance import code_hash
-from voxplain.validity import VALIDITY_TABLES
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
 from voxplain.videos.table import safe_name
 
@@ -39,11 +38,7 @@ CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
-SEGMENTATION = {
-    "n_segments": CONFIG.supervoxels.n_segments,
-    "compactness": CONFIG.supervoxels.compactness,
-    "sigma": CONFIG.supervoxels.sigma,
-}
+SEGMENTATION = CONFIG.supervoxels.segmentation()
 
 
 def videos_by_shard(table):

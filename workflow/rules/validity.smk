@@ -1,4 +1,4 @@
-from voxplain.validity.variants import SELECTIONS, VARIANTS, chosen
+from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 
 # Can the explanations be trusted? Each check is a table and a figure of the same name.
 

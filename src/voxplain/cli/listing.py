@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REGISTRIES = {
     "models": "voxplain.models.base:MODELS",
     "explainers": "voxplain.explainers:EXPLAINERS",
-    "segmenters": "voxplain.segmenters:REGISTRY",
+    "segmenters": "voxplain.segmenters:SEGMENTERS",
     "flows": "voxplain.motion.flow.base:FLOWS",
     "classifiers": "voxplain.concepts.classifiers:CLASSIFIERS",
     "datasets": "voxplain.videos.adapters:DATASETS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -57,14 +57,46 @@ def get_layer(model: nn.Module, name: str) -> nn.Module:
     ConfigError
         There is none; the text names the nearest.
     """
+    return _get_layers(model, [name])[0]
+
+
+def _get_layers(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     known = dict(model.named_modules())
-    if name not in known or not name:
-        raise ConfigError(
-            f"The network has no layer {name!r}{nearest(name, known)} "
-            f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
-            f"all: python -m voxplain list layers {model.spec.name}."
-        )
-    return known[name]
+    for name in names:
+        if name not in known or not name:
+            raise ConfigError(
+                f"The network has no layer {name!r}{nearest(name, known)} "
+                f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
+                f"all: python -m voxplain list layers {model.spec.name}."
+            )
+    return [known[name] for name in names]
+
+
+@contextmanager
+def hooked(
+    model: nn.Module, names: Sequence[str], hook: Callable[[str, torch.Tensor], torch.Tensor | None]
+) -> Iterator[None]:
+    """Call ``hook(name, output)`` after each of the named layers; what it returns, if anything, replaces the output.
+
+    Raises
+    ------
+    ConfigError
+        There is no layer of such a name.
+
+    Examples
+    --------
+    >>> with hooked(model, ["layer3"], lambda name, output: output * 0):  # doctest: +SKIP
+    ...     logits = model(inputs)  # as if layer3 were silent
+    """
+    handles = [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: hook(name, output))
+        for name, module in zip(names, _get_layers(model, names), strict=True)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -80,17 +112,8 @@ def record_layers(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, 
     >>> recorded["layer3"].shape  # doctest: +SKIP
     """
     recorded: dict[str, torch.Tensor] = {}
-    handles = [
-        get_layer(model, name).register_forward_hook(
-            lambda _module, _inputs, output, name=name: recorded.__setitem__(name, output)
-        )
-        for name in names
-    ]
-    try:
+    with hooked(model, names, recorded.__setitem__):
         yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def head_features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
-from ..statistics import bootstrap_interval
+from ..statistics import bootstrap_interval, percentile_interval, resampled_means
 from .precision import summarize
 
 PLACE = ["model", "method"]
@@ -262,17 +262,17 @@ def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> n
     return per_video(rows[same], column)
 
 
-def _difference(
-    mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000
-) -> dict[str, object]:
+def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[str, object]:
     """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
     if not mine.size or not others.size:
         return {
             "compared_with": run,
             **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high")),
         }
-    draws = [_resampled(values, resamples, seed) for seed, values in enumerate((mine, others))]
-    low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    draws = [
+        resampled_means(values, seeds_first=True, seed=seed) for seed, values in enumerate((mine, others))
+    ]
+    low, high = percentile_interval(draws[0] - draws[1])
     return {
         "compared_with": run,
         "other_mean": others.mean(),
@@ -280,9 +280,3 @@ def _difference(
         "difference_low": float(low),
         "difference_high": float(high),
     }
-
-
-def _resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    seeds, videos = (rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in values.shape)
-    return np.einsum("rs,sv,rv->r", seeds, values, videos)

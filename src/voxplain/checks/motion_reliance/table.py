@@ -1,0 +1,57 @@
+"""Classes by how far the network relies on motion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ...statistics import bootstrap_interval, row_taus
+
+
+def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
+    """Classes by how far the network relies on motion.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        model, seed, class, video, clip, probability, still (the probability of the clip standing still),
+        and the shares of `voxplain.checks.concept_motion.compute.motion_shares`.
+    concepts : DataFrame
+        As from `concept_motion_table`.
+
+    Returns
+    -------
+    DataFrame
+        model, class, reliance (probability minus still), moving_share and relevance_on_motion_NAME, each with
+        _low and _high (95 %, bootstrap over videos), concept_tau (Kendall's tau between the effects and the
+        moving shares of the class's concepts at the model's first layer, mean over seeds), rank (1 relies
+        most), n_videos, n_seeds.
+    """
+    clips = clips.assign(reliance=clips["probability"] - clips["still"])
+    columns = ["reliance", "probability", "still"]
+    columns += [
+        name for name in clips.columns if name == "moving_share" or name.startswith("relevance_on_motion_")
+    ]
+    rows = []
+    for (model, label), group in clips.groupby(["model", "class"], sort=True):
+        row = {"model": model, "class": label}
+        for name in columns:
+            values = group.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(
+                axis=1
+            )
+            low, high = bootstrap_interval(values.to_numpy())
+            row |= {name: values.to_numpy().mean() if values.size else np.nan}
+            row |= {f"{name}_low": low, f"{name}_high": high}
+        mine = concepts[(concepts["model"] == model) & (concepts["class"] == label)]
+        taus = [_tau(part["effect"], part["moving_share"]) for _, part in mine.groupby(["seed", "layer"])]
+        row["concept_tau"] = np.nanmean(taus) if np.isfinite(taus).any() else np.nan
+        rows.append({**row, "n_videos": group["video"].nunique(), "n_seeds": group["seed"].nunique()})
+    table = pd.DataFrame(rows)
+    table["rank"] = table.groupby("model")["reliance"].rank(ascending=False, method="min").astype(int)
+    return table.sort_values(["model", "rank"], ignore_index=True)
+
+
+def _tau(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    known = ~(np.isnan(a) | np.isnan(b))
+    return float(row_taus(a[known][None], b[known])[0]) if known.sum() > 1 else np.nan

@@ -1,0 +1,1 @@
+"""Which method notices which randomization."""

@@ -1,0 +1,42 @@
+"""Concepts and their ranks, as they lie in artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..artifacts import open_h5, read_table
+
+
+def read_rankings(
+    concepts: Sequence[str | Path], scores: Sequence[str | Path]
+) -> tuple[dict[str, np.ndarray], dict[str, pd.DataFrame]]:
+    """Read the concepts of several classes.
+
+    Parameters
+    ----------
+    concepts, scores : sequence of path
+        Artifacts of the kinds ``concepts`` and ``class_scores``, one of each per class.
+
+    Returns
+    -------
+    centres : dict of (concepts, d) float32, by class
+    scores : dict of DataFrame, by class
+        In the order of the concepts' numbers, which are the rows of the centres; `ranking` sorts them.
+    """
+    centres, tables = {}, {}
+    for concept, score in zip(concepts, scores, strict=True):
+        table = read_table(score, "class_scores").sort_values("concept", ignore_index=True)
+        label = table["class"].iloc[0]
+        tables[label] = table
+        with open_h5(concept, "concepts") as file:
+            centres[label] = file["centres"][()]
+    return centres, tables
+
+
+def ranking(scores: pd.DataFrame) -> np.ndarray:
+    """Numbers of a class's concepts, (concepts,) int, the most important first."""
+    return scores.sort_values("rank")["concept"].to_numpy()
