@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,6 +13,7 @@ from voxplain import build_model, explain
 from voxplain.models.build import build_shapes
 from voxplain.models.networks.i3d import I3D, SameConv3d, same_padding
 from voxplain.models.padding import even_size, grid_offset
+from voxplain.position import position_bias
 
 # A row of four pixels and a convolution of width 3 and stride 2: SAME pads one pixel, at the right end only. Its
 # two windows are pixels 0, 1, 2 and pixels 2, 3 and the padding. With all weights and pixels 1, a window answers 3
@@ -145,3 +147,30 @@ def test_auto_is_zeros_for_clips_as_large_as_the_released_weights_saw() -> None:
 
     assert not replicates(32, 224, 224)
     assert replicates(31, 224, 224) and replicates(32, 223, 224) and replicates(16, 112, 112)
+
+
+# Position bias
+
+
+def test_position_bias_of_a_map_that_stays_where_it_is() -> None:
+    """A map with three times as much in the left half, for a clip and for its mirror image alike."""
+    row = np.array([3.0, 3, 3, 3, 1, 1, 1, 1]) / 16
+    maps = np.broadcast_to(row, (2, 4, 5, 8))
+    assert position_bias(maps, maps, "width") == pytest.approx({"halves": 3, "first": 1.5, "last": 0.5})
+    assert position_bias(maps, maps, "height") == pytest.approx({"halves": 1, "first": 1, "last": 1})
+
+
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 2**32 - 1))
+def test_maps_that_follow_the_mirrored_clip_have_no_bias(height: int, width: int, seed: int) -> None:
+    maps = np.random.default_rng(seed).random((3, 2, height, width))
+    for axis, mirrored in (("width", maps[..., ::-1]), ("height", maps[..., ::-1, :])):
+        found = position_bias(maps, mirrored, axis)
+        assert found["halves"] == pytest.approx(1)
+        assert found["first"] == pytest.approx(found["last"])
+
+
+def test_negative_relevance_does_not_count_and_a_clip_without_any_neither() -> None:
+    maps = np.zeros((2, 1, 1, 8))
+    maps[0, ..., 0], maps[0, ..., 7] = 1, -5
+    found = position_bias(maps, np.zeros_like(maps), "width")
+    assert found["first"] == pytest.approx(8) and found["last"] == pytest.approx(0)
