@@ -29,7 +29,7 @@ from voxplain.checks.stability.compute import converge, set_sizes
 from voxplain.checks.stability.table import stability_table
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
-from voxplain.evaluation import GAPS
+from voxplain.concepts.tables import GAPS
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
 

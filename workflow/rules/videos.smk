@@ -23,7 +23,7 @@ rule list_videos:
     input:
         source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
-        f"{DATA}/videos.parquet",
+        at("videos"),
     log:
         f"{DATA}/logs/list_videos.log",
     benchmark:
@@ -42,10 +42,10 @@ rule list_videos:
 
 rule cache_clips:
     input:
-        videos=f"{DATA}/videos.parquet",
+        videos=at("videos"),
     output:
-        clips=intermediate("clips", f"{CLIPS}/clips/{{shard}}.h5"),
-        set_aside=f"{CLIPS}/set_aside/{{shard}}.parquet",
+        clips=made("clips"),
+        set_aside=at("set_aside_videos"),
     log:
         f"{CLIPS}/logs/cache_clips.{{shard}}.log",
     benchmark:
@@ -60,23 +60,3 @@ rule cache_clips:
         code=code("cache_clips"),
     script:
         "../../src/stages/cache_clips.py"
-
-
-rule tabulate_set_aside:
-    input:
-        expand(f"{CLIPS}/set_aside/{{shard}}.parquet", shard=SHARDS),
-    output:
-        f"{TABLES}/set_aside.parquet",
-    log:
-        f"{RUN}/logs/tabulate_set_aside.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_set_aside.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(10),
-    params:
-        code=code("tabulate_set_aside"),
-    script:
-        "../../src/stages/tabulate_set_aside.py"

@@ -1,4 +1,4 @@
-"""One page with the run's answer, tables, clips and provenance (rule make_report)."""
+"""One page with the run's answer, tables, clips and provenance (rule report)."""
 
 from pathlib import Path
 
@@ -7,20 +7,18 @@ from _stage import run
 
 from voxplain.artifacts import atomic_path, attributes_of, read_json, read_table
 from voxplain.provenance import git_revision
-from voxplain.report.builder import Check, Found, Provenance, build_report
+from voxplain.report.builder import Found, Meaning, Provenance, build_report, merge_clips
 
 
 def main(stage):
     paths = {Path(path).stem: path for path in stage.input.tables}
     figures = {Path(path).stem: path for path in stage.input.figures}
-    clips = {Path(path).stem: path for path in (*stage.input.concepts, *stage.input.relevance)}
+    about = {name: Meaning(**words, figure=figures.get(name)) for name, words in stage.params.tables.items()}
     found = Found(
         {name: read_table(path, name) for name, path in paths.items()},
-        *(
-            read_json(clips[kind], kind) if kind in clips else None
-            for kind in ("concept_clips", "relevance_clips")
-        ),
-        [Check(name, *about, figures.get(name)) for name, about in stage.params.validity.items()],
+        merge_clips([read_json(path, "concept_clips") for path in stage.input.concepts]),
+        merge_clips([read_json(path, "relevance_clips") for path in stage.input.relevance]),
+        about,
     )
     benchmarks = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
     page = build_report(
@@ -28,7 +26,7 @@ def main(stage):
         Provenance(
             stage.params.config,
             git_revision(),
-            {name: attributes_of(path) for name, path in {**paths, **clips}.items()},
+            {name: attributes_of(path) for name, path in paths.items()},
             _stages(benchmarks),
         ),
     )

@@ -1,37 +1,68 @@
-"""Tables of accuracies: of networks, and of clips with concepts added and removed."""
+"""Final tables of concepts: their scores, and accuracies with concepts added and removed."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from .editing import UNEDITED
-from .statistics import bootstrap_interval, paired_test, wilson_interval
+from ..statistics import bootstrap_interval, paired_test, wilson_interval
+from ..tables import Figure, table
+from . import UNEDITED
+from .scores import mark_significant
 
 GAPS = (("top", "random"), ("random", "least"), ("top", "least"), ("top", "random_volume"))
+COLUMNS = """model seed layer class concept score score_sd derivative effect p_value p_adjusted significant
+n_supervoxels n_videos cav_accuracy rank""".split()
+# Columns of both tables of edited clips.
+EDITED = """
+    model, layer
+    strategy: which concepts: top (most important), random, least (least important), or random_volume (supervoxels of equal volume)
+    k: number of concepts
+    accuracy: share of videos that are answered rightly, mean over draws and seeds
+    ci_low, ci_high, n_videos, n_seeds
+    shown: share of voxels that are shown
+    baseline: accuracy of unedited clips
+    p_value: of the paired test of top against this strategy
+    published: the paper's accuracy
+    published_baseline: the paper's accuracy of unedited clips
+    """
 
 
-def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy per network and seed: over all classes (label ``all``) and for each class.
+@table(
+    "concept_scores",
+    part="concepts",
+    title="Scores of concepts",
+    meaning="Every concept with its importance by directional derivatives, and whether it can be told from random concepts.",
+    columns="""
+    model, seed, layer, class, concept
+    score: share of clips whose class logit rises along the concept's direction (equation 2), mean over random sets
+    score_sd: standard deviation of the score over random sets
+    derivative: mean directional derivative (equation 1), in logits per unit along the CAV
+    effect: derivative times the way from random samples to the concept, in logits
+    p_value: that the concept is like random ones
+    p_adjusted: p_value after Benjamini and Hochberg, over the concepts of a network, seed and layer
+    significant: whether p_adjusted is at most scores.alpha
+    n_supervoxels: supervoxels of the concept's cluster
+    n_videos: videos of the concept's cluster
+    cav_accuracy: held-out accuracy of the CAVs, mean over random sets
+    rank
+    """,
+    inputs={"scores": "class_scores"},
+    options={"alpha": "scores.alpha"},
+)
+def concept_scores_table(scores: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:
+    """All concepts with their scores and significance.
 
     Parameters
     ----------
-    predictions : DataFrame
-        model, seed, video, label, predicted: one row per test video.
-
-    Returns
-    -------
-    DataFrame
-        model, seed, label, accuracy, ci_low, ci_high (Wilson, 95 %), n_videos
+    scores : DataFrame
+        model, seed, layer, class, rank and the columns of `voxplain.concepts.scores.score_concepts`.
+    alpha : float
+        Level of the false discovery rate, over the concepts of a network, seed and layer.
     """
-    rows = []
-    for (model, seed), group in predictions.groupby(["model", "seed"], sort=False):
-        for label, part in [("all", group), *group.groupby("label")]:
-            correct = int((part["predicted"] == part["label"]).sum())
-            low, high = wilson_interval(correct, len(part))
-            rows.append((model, seed, label, correct / len(part), low, high, len(part)))
-    names = ["model", "seed", "label", "accuracy", "ci_low", "ci_high", "n_videos"]
-    return pd.DataFrame(rows, columns=names)
+    place = ["model", "seed", "layer"]
+    found = scores.groupby(place, sort=False, group_keys=False)[scores.columns.tolist()]
+    return found.apply(mark_significant, alpha=alpha).sort_values([*place, "class", "rank"])[COLUMNS]
 
 
 def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +115,53 @@ def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).merge(published, how="left", on=["model", "strategy", "k"])
 
 
+@table(
+    "concept_addition",
+    part="concepts",
+    title="Adding concepts (3D-ACE, table 1)",
+    meaning="Accuracy with only the first k concepts shown, taking the most important, the least important or random concepts first.",
+    columns=EDITED,
+    inputs={"edits": "edits"},
+    published=True,
+    figure=Figure("concept_addition_figure", {"table": "concept_addition"}),
+)
+def concept_addition_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """`editing_table` of the experiment concept_addition."""
+    return editing_table(edits[edits["experiment"].isin(["concept_addition", UNEDITED])], published)
+
+
+@table(
+    "concept_removal",
+    part="concepts",
+    title="Removing concepts (3D-ACE, table 2)",
+    meaning="Accuracy with the first k concepts hidden, taking the most important, the least important or random concepts first.",
+    columns=EDITED,
+    inputs={"edits": "edits"},
+    published=True,
+    figure=Figure("concept_removal_figure", {"table": "concept_removal"}),
+)
+def concept_removal_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """`editing_table` of the experiment concept_removal."""
+    return editing_table(edits[edits["experiment"].isin(["concept_removal", UNEDITED])], published)
+
+
+@table(
+    "concept_gaps",
+    part="concepts",
+    title="Differences between strategies",
+    meaning="Differences of accuracy between strategies, over all numbers of concepts.",
+    columns="""
+    experiment: concept_addition or concept_removal
+    model, layer
+    better: strategy whose accuracy the other's is taken from
+    worse: the other strategy
+    gap: difference of accuracy, mean over k; adding, a method that works has positive gaps, removing, negative ones
+    ci_low, ci_high
+    p_value: of the paired test
+    n_videos, n_seeds
+    """,
+    inputs={"edits": "edits"},
+)
 def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     """Differences between strategies in accuracy, averaged over k.
 
