@@ -7,30 +7,15 @@ positions of a cell alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .models.layers import get_layer
+from .models.layers import hooked
 
 Grid = tuple[int, int, int]
-
-
-@contextmanager
-def _hooked(model: nn.Module, layers: Sequence[str], hook: Callable) -> Iterator[None]:
-    """Call ``hook(name, output)`` at each layer; what it returns replaces the output."""
-    handles = [
-        get_layer(model, name).register_forward_hook(lambda _m, _i, output, name=name: hook(name, output))
-        for name in layers
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
@@ -67,7 +52,7 @@ def layer_activations(
     def record(name: str, output: torch.Tensor) -> None:
         found[name] = average_to_grid(output, grid)
 
-    with _hooked(model, layers, record):
+    with hooked(model, layers, record):
         logits = model(inputs)
     return found, logits
 
@@ -103,7 +88,7 @@ def logit_gradients(
         whole = F.interpolate(shifts[name], size=output.shape[2:]) if output.dim() == 5 else shifts[name]
         return output + whole
 
-    with torch.enable_grad(), _hooked(model, layers, shift):
+    with torch.enable_grad(), hooked(model, layers, shift):
         logits = model(inputs)
         chosen = logits.gather(1, targets[:, None]).sum()
         gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])

@@ -136,6 +136,7 @@ class Model(Section):
 class Supervoxels(Section):
     """Segmentation at several resolutions (3D-ACE, section 2.1)."""
 
+    method: str = Field("slic", description="Segmenter: slic (the paper's), agglomerative, grid (a control).")
     n_segments: list[PositiveInt] = Field(
         [15, 50, 80], min_length=1, description="Supervoxels per level, about."
     )
@@ -145,6 +146,9 @@ class Supervoxels(Section):
     sigma: Annotated[float, Field(ge=0)] = Field(
         1.0, description="Gaussian smoothing before SLIC, in voxels."
     )
+    method_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of a segmenter other than slic, beside n_segments."
+    )
     preset: Literal["official", "corrected"] = Field(
         "corrected",
         description="Filters and duplicates as in the authors' code, quirks included, or as meant.",
@@ -152,6 +156,21 @@ class Supervoxels(Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of distinct_supervoxels that override the preset."
     )
+
+    @model_validator(mode="after")
+    def _slic_alone(self) -> Supervoxels:
+        for key in ("compactness", "sigma"):
+            if self.method != "slic" and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(
+                    f"{key} is an option of slic, and the method is {self.method}; write it under method_options"
+                )
+        return self
+
+    def segmentation(self) -> dict[str, Any]:
+        """What `voxplain.segment_supervoxels` is given; what slic does not have is not in it."""
+        keys = {"n_segments", "compactness", "sigma"} if self.method == "slic" else {"method", "n_segments"}
+        options = {"options": self.method_options} if self.method_options else {}
+        return self.model_dump(mode="json", include=keys) | options
 
 
 class Activations(Section):

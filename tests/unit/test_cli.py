@@ -220,6 +220,12 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"cavs": {"options": {"shrinkage": "much"}}}, ["option 'shrinkage' cannot be 'much'"]),
         ({"supervoxels": {"options": {"min_volum": 1}}}, ["did you mean 'min_volume'?"]),
         ({"supervoxels": {"options": {"max_overlap": 2}}}, ["'max_overlap' cannot be 2"]),
+        ({"supervoxels": {"method": "grit"}}, ["No segmenter is called 'grit'", "did you mean 'grid'?"]),
+        (
+            {"supervoxels": {"method": "agglomerative", "method_options": {"fien": 9}}},
+            ["no option 'fien'", "did you mean 'fine'?"],
+        ),
+        ({"supervoxels": {"method_options": {"sigma": 2}}}, ["write 'sigma' one level higher"]),
         (
             {"supervoxels": {"options": {"preset": "official"}}},
             ["supervoxels.options.preset", "one level higher"],

@@ -20,7 +20,14 @@ from voxplain.models.base import MODELS
 from voxplain.models.build import build_model, load_model, model_options
 from voxplain.models.inputs import normalize
 from voxplain.models.kinetics import _ArraysOnly, convert, i3d_kinetics400, read_checkpoint
-from voxplain.models.layers import head_features, layer_names, make_hookable, record_layers, replace_head
+from voxplain.models.layers import (
+    head_features,
+    hooked,
+    layer_names,
+    make_hookable,
+    record_layers,
+    replace_head,
+)
 from voxplain.models.networks.i3d import ClippedAvgPool3d, SameConv3d, SamePad3d, same_padding
 from voxplain.models.weights import load_weights, save_weights
 
@@ -268,6 +275,23 @@ def test_record_layers(network):
     before = dict(recorded)
     network(inputs)  # no longer recorded
     assert all(recorded[name] is before[name] for name in names)
+
+
+def test_hook_reads_and_replaces_outputs_and_leaves_nothing_behind(network):
+    inputs, last = torch.rand(1, 3, 16, 32, 32), network.spec.last_conv
+    seen = []
+    with torch.no_grad():
+        plain = network(inputs)
+        with hooked(network, [last], lambda name, output: seen.append((name, output)) or output * 0):
+            silent = network(inputs)
+        again = network(inputs)
+        with record_layers(network, [last]) as recorded:
+            network(inputs)
+    assert [name for name, _ in seen] == [last] and torch.equal(seen[0][1], recorded[last])
+    assert not torch.equal(plain, silent) and torch.equal(plain, again)
+    with pytest.raises(ConfigError), hooked(network, [last, "nowhere"], lambda *_: None):
+        pass
+    assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_unknown_layer_names_the_nearest(network):

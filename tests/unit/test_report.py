@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from voxplain.figures import STYLES
+from voxplain.figures import COLORS, STYLES
 from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
 from voxplain.report.browsers import concept_browser, relevance_browser
 from voxplain.report.builder import Check, Found, Provenance, build_report, editing_grid
-from voxplain.report.charts import COLORS, SHAPES, look
+from voxplain.report.charts import SHAPES, look
 from voxplain.report.strips import (
     clip_strip,
     mask_strip,

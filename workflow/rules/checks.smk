@@ -305,6 +305,6 @@ rule follow_concepts:
             "pooling": CONFIG.activations.pooling,
             "view": part("activations", "form", "fill", "batch"),
         },
-        code=code("follow_concepts"),
+        code=code("follow_concepts", *plugins("segmenters", CONFIG.supervoxels.method)),
     script:
         "../../src/stages/follow_concepts.py"

@@ -79,7 +79,7 @@ def code(stage, *plugins):
     return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
 
 
-SEGMENTATION = part("supervoxels", "n_segments", "compactness", "sigma")
+SEGMENTATION = CONFIG.supervoxels.segmentation()
 FLOW_OPTIONS = part("flow", "method", "options", "camera")
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 

@@ -15,7 +15,7 @@ rule segment_supervoxels:
     params:
         options=SEGMENTATION,
         videos=lambda wildcards: SEGMENTED[wildcards.shard],
-        code=code("segment_supervoxels"),
+        code=code("segment_supervoxels", *plugins("segmenters", CONFIG.supervoxels.method)),
     script:
         "../../src/stages/segment_supervoxels.py"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -9,10 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-# Okabe and Ito's palette, which color-blind readers can tell apart.
-COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
-CYCLE = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31"]
-CONTROL = "#777777"
+from ..figures import COLORS, GRAY
+
+CONTROL = GRAY
 
 
 def cross(axis, rows: pd.DataFrame, x: str, y: str, *, color: str, label: str) -> None:
@@ -25,9 +27,9 @@ def cross(axis, rows: pd.DataFrame, x: str, y: str, *, color: str, label: str) -
     axis.errorbar(rows[x], rows[y], fmt="o", ms=4, lw=0.6, color=color, label=label, **bars)
 
 
-def cycle():
-    while True:
-        yield from CYCLE
+def cycle() -> Iterator[str]:
+    """The palette's colors, over and over."""
+    return itertools.cycle(COLORS)
 
 
 def points(axis: Axes, values, low, high, number: int, count: int, color: str, label: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..activations import average_to_grid, logit_gradients
-from ..models.layers import get_layer
+from ..models.layers import hooked
 from ..models.trained import TrainedModel
 from ..patches import supervoxel_inputs
 from ..videos.store import ClipStore, LabelStore
@@ -29,18 +29,9 @@ def answers(model: TrainedModel, clips: np.ndarray, places: Sequence[Place]) -> 
             if place[0] == layer:
                 found[place] = average_to_grid(output, place[1]).float().cpu().numpy()
 
-    handles = [
-        get_layer(model.network, layer).register_forward_hook(
-            lambda _m, _i, output, layer=layer: note(layer, output)
-        )
-        for layer in dict.fromkeys(layer for layer, _ in places)
-    ]
-    try:
-        with torch.no_grad():
-            model.network(model.inputs(clips))
-    finally:
-        for handle in handles:
-            handle.remove()
+    layers = list(dict.fromkeys(layer for layer, _ in places))
+    with torch.no_grad(), hooked(model.network, layers, note):
+        model.network(model.inputs(clips))
     return found
 
 

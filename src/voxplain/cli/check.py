@@ -124,12 +124,13 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
 
 
 def check_plugins(config: Config) -> Iterator[str]:
-    """Concept classifier, supervoxel criteria, seeds and numbers that do not go together."""
+    """Concept classifier, segmenter, supervoxel criteria, seeds and numbers that do not go together."""
     from ..concepts.classifiers import CLASSIFIERS
-    from ..supervoxels import choose_criteria
+    from ..supervoxels import choose_criteria, segmenter_options
 
     yield from _errors_of(
         lambda: CLASSIFIERS[config.cavs.classifier].options(config.cavs.options),
+        lambda: segmenter_options(**{"method": "slic", **config.supervoxels.segmentation()}),
         lambda: choose_criteria(
             config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")
         ),

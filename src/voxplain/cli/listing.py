@@ -16,7 +16,7 @@ from .values import key_values
 REGISTRIES = {
     "models": "voxplain.models.base:MODELS",
     "explainers": "voxplain.explainers:EXPLAINERS",
-    "segmenters": "voxplain.segmenters:REGISTRY",
+    "segmenters": "voxplain.segmenters:SEGMENTERS",
     "flows": "voxplain.motion.flow.base:FLOWS",
     "classifiers": "voxplain.concepts.classifiers:CLASSIFIERS",
     "datasets": "voxplain.videos.adapters:DATASETS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -23,9 +23,11 @@ def occlusion(
     *,
     labels: np.ndarray | torch.Tensor | None = None,
     clips: np.ndarray | torch.Tensor | None = None,
-    n_segments: tuple[int, ...] = (15, 50, 80),
-    compactness: float = 20.0,
-    sigma: float = 1.0,
+    n_segments: tuple[int, ...] | None = None,
+    compactness: float | None = None,
+    sigma: float | None = None,
+    segmenter: str | None = None,
+    segmenter_options: dict[str, Any] | None = None,
     fill: float = 0.0,
     batch: Annotated[int, Field(ge=1)] = 8,
 ) -> Tensor:
@@ -37,8 +39,9 @@ def occlusion(
         Supervoxels of each clip, from 1; what is labeled 0 gets no relevance.
     clips : (N, T, H, W, 3) uint8, optional
         Clips to segment where there are no labels; `explain` fills them in.
-    n_segments, compactness, sigma
-        How to segment; see `voxplain.segment_supervoxels`.
+    n_segments, compactness, sigma, segmenter, segmenter_options
+        How to segment; by default as `voxplain.segment_supervoxels` does, where the last two are method and
+        options, or as a run's supervoxels were made.
     fill : float
         Value after normalization to paint with; 0 is the data's mean color.
     batch : int
@@ -54,7 +57,10 @@ def occlusion(
                 "Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'."
             )
         clips = np.asarray(torch.as_tensor(clips).cpu())
-        labels = np.stack([segment_supervoxels(clip, n_segments, compactness, sigma) for clip in clips])
+        given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
+        given |= {"method": segmenter, "options": segmenter_options}
+        given = {name: value for name, value in given.items() if value is not None}
+        labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
     labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
     if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
         raise ConfigError(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..figures import CONTROL, cross, cycle
+from ..figures import COLORS, CONTROL, cross, cycle
 
 
 def concept_ablation_figure(table: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
@@ -34,7 +34,7 @@ def concept_ablation_figure(table: pd.DataFrame, agreement: pd.DataFrame) -> Fig
     names = [f"{r.model}: {r.ablation.replace('_', ' ')}, {r.direction}" for r in rows.itertuples()]
     place = np.arange(len(rows))[::-1]
     bars = np.abs(rows[["ci_low", "ci_high"]].to_numpy() - rows[["tau"]].to_numpy()).T
-    last.errorbar(rows["tau"], place, xerr=bars, fmt="o", color="#0072B2", ms=4, capsize=2, lw=1)
+    last.errorbar(rows["tau"], place, xerr=bars, fmt="o", color=COLORS[1], ms=4, capsize=2, lw=1)
     last.axvline(0, color="black", lw=0.7)
     last.set_yticks(place, names, fontsize=7)
     last.set_xlim(-1, 1)

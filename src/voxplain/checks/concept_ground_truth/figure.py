@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ...figures import COLORS, GRAY
 from .compute import PARTS
 
-PART_COLORS = dict(zip(PARTS, ("#D55E00", "#CC79A7", "#BBBBBB", "#0072B2"), strict=True))
+PART_COLORS = dict(zip(PARTS, (COLORS[0], COLORS[3], GRAY, COLORS[1]), strict=True))
 
 
 def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Figure:

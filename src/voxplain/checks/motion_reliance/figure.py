@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ...figures import COLORS
+
 
 def motion_reliance_figure(table: pd.DataFrame) -> Figure:
     """Probability of each class as it moves and standing still, classes that rely most on motion on top."""
@@ -22,7 +24,7 @@ def motion_reliance_figure(table: pd.DataFrame) -> Figure:
         rows = table[table["model"] == model].sort_values("rank")
         place = np.arange(len(rows))[::-1]
         bars = np.abs(rows[["reliance_low", "reliance_high"]].to_numpy() - rows[["reliance"]].to_numpy()).T
-        axis.errorbar(rows["reliance"], place, xerr=bars, fmt="o", color="#D55E00", capsize=2)
+        axis.errorbar(rows["reliance"], place, xerr=bars, fmt="o", color=COLORS[0], capsize=2)
         axis.axvline(0, color="black", lw=0.7)
         axis.set_yticks(place, rows["class"], fontsize=8)
         axis.set_xlabel("probability lost when the clip stands still", fontsize=8)

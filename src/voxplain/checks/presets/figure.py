@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..figures import COLORS, points
+from ..figures import cycle, points
 
 COLUMNS = {
     "kept": "supervoxels kept\nper clip",
@@ -35,7 +35,7 @@ def presets_figure(table: pd.DataFrame) -> Figure:
         layout="constrained",
     )
     for axis, (column, title) in zip(axes, COLUMNS.items(), strict=True):
-        for number, (model, color) in enumerate(zip(models, COLORS, strict=False)):
+        for number, (model, color) in enumerate(zip(models, cycle(), strict=False)):
             rows = table[table["model"] == model].set_index("variant").reindex(variants)
             points(
                 axis,

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..figures import COLORS, points
+from ..figures import cycle, points
 
 
 def stability_figure(table: pd.DataFrame) -> Figure:
@@ -18,7 +18,7 @@ def stability_figure(table: pd.DataFrame) -> Figure:
     figure, (ranks, spread, others) = plt.subplots(1, 3, figsize=(12.5, 3.9), layout="constrained")
     choices = table[table["what"] != "random_sets"]
     keys = list(dict.fromkeys(zip(choices["what"], choices["value"], strict=True)))
-    for number, (((model, layer), rows), color) in enumerate(zip(places, COLORS, strict=False)):
+    for number, (((model, layer), rows), color) in enumerate(zip(places, cycle(), strict=False)):
         curve = rows[rows["what"] == "random_sets"]
         curve = curve.assign(value=curve["value"].astype(int)).sort_values("value")
         name = f"{model}, {layer}"
