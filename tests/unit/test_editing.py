@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxplain.concepts import UNEDITED
-from voxplain.editing import edit_answers, edits, first_position
 from voxplain.concepts.tables import editing_table, gap_table
+from voxplain.editing import edit_answers, edits, first_position
 from voxplain.models.tables import accuracy_table
 
 

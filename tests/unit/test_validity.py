@@ -27,9 +27,9 @@ from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes
 from voxplain.checks.stability.table import stability_table
+from voxplain.concepts.tables import GAPS
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
-from voxplain.concepts.tables import GAPS
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
 
