@@ -2,7 +2,7 @@
 
 ::
 
-    python src/stages/cluster_concepts.py results/demo/.../concepts.parquet --config seeds=[1]
+    python src/stages/find_concepts.py results/demo/.../concepts.parquet --config seeds=[1]
 """
 
 from __future__ import annotations

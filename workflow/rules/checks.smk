@@ -31,9 +31,7 @@ rule try_variants:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(480),
+        **needs(6000, 480, network=True),
     params:
         variants=TRIED_VARIANTS,
         discovery=TRIED["video"].tolist(),
@@ -63,8 +61,7 @@ rule select_variants:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
     params:
         variants=TRIED_SELECTIONS,
         explainers=list(EXPLAINERS),
@@ -79,7 +76,7 @@ rule select_variants:
 rule match_concepts:
     input:
         truth=TRUTH_SOURCE,
-        members=at("concept_members", label=list(LABELS)),
+        members=at("concept_members", **OF_CLASS),
         scores=at("class_scores"),
         variant_members=at("variant_members"),
         variant_scores=at("variant_scores"),
@@ -94,8 +91,7 @@ rule match_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
         truth=TRUTH,
         layer=first_layer,
@@ -124,9 +120,7 @@ rule randomize_network:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(720),
+        **needs(6000, 720, network=True),
     params:
         **part("checks", "members", "levels", "draws"),
         discovery=TRIED["video"].tolist(),
@@ -150,7 +144,7 @@ rule randomize_network:
 rule vary_choices:
     input:
         activations=at("activations", shard=DISCOVERY_SHARDS),
-        cavs=at("cavs", label=list(LABELS)),
+        cavs=at("cavs", **OF_CLASS),
     output:
         choices=at("choices"),
         importance=at("supervoxel_importance"),
@@ -161,8 +155,7 @@ rule vary_choices:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(240),
+        **needs(4000, 240),
     params:
         **part("checks", "clusters", "repeats"),
         labels=list(LABELS.values()),
@@ -182,7 +175,7 @@ rule perturb_supervoxels:
         clips=at("clips"),
         labels=at("supervoxels"),
         activations=at("activations"),
-        concepts=at("concepts", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
         scores=at("class_scores"),
     output:
         at("perturbation_curves"),
@@ -193,9 +186,7 @@ rule perturb_supervoxels:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(480),
+        **needs(6000, 480, network=True),
     params:
         options=part("checks", "fills", "steps", "masks"),
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
@@ -213,7 +204,7 @@ rule ablate_concepts:
         clips=at("clips"),
         labels=at("supervoxels"),
         activations=at("activations"),
-        concepts=at("concepts", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
         scores=at("class_scores"),
     output:
         at("concept_ablations"),
@@ -224,9 +215,7 @@ rule ablate_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(480),
+        **needs(4000, 480, network=True),
     params:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         subsets=CONFIG.checks.subsets,
@@ -243,7 +232,7 @@ rule measure_concept_motion:
         clips=at("clips"),
         labels=at("supervoxels"),
         activations=at("activations"),
-        concepts=at("concepts", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
         scores=at("class_scores"),
         flow=at("flow"),
         explanations=at("explanations"),
@@ -258,9 +247,7 @@ rule measure_concept_motion:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(240),
+        **needs(4000, 240, network=True),
     params:
         videos=lambda wildcards: COMMON_VIDEOS[wildcards.shard],
         explainers=list(EXPLAINERS),
@@ -274,9 +261,9 @@ rule follow_concepts:
     input:
         videos=at("videos"),
         weights=at("weights"),
-        concepts=at("concepts", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
         scores=at("class_scores"),
-        cavs=at("cavs", label=list(LABELS)),
+        cavs=at("cavs", **OF_CLASS),
     output:
         at("concept_windows"),
     log:
@@ -286,9 +273,7 @@ rule follow_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(240),
+        **needs(4000, 240, network=True),
     params:
         videos=CONFIG.checks.followed or EVALUATION["video"].tolist(),
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,

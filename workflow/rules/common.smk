@@ -109,68 +109,56 @@ def layers(models, most=None):
     ]
 
 
-ONE = [{}]
-FOUND, FIRST = layers(CONCEPT_MODELS), layers(CONCEPT_MODELS, 1)
-CHECKED, EXPLAINED = networks(CONCEPT_MODELS), networks(RELEVANCE_MODELS)
-BOTH = networks(COMMON_MODELS)
+ONE, TRAINED = [{}], networks(CONFIG.models)
+FOUND, FIRST, CHECKED = layers(CONCEPT_MODELS), layers(CONCEPT_MODELS, 1), networks(CONCEPT_MODELS)
+EXPLAINED, BOTH, FIRST_OF_BOTH = networks(RELEVANCE_MODELS), networks(COMMON_MODELS), layers(COMMON_MODELS, 1)
+FIRST_SEED = EXPLAINED[:: len(CONFIG.seeds)]
+OF_CLASS = {"label": list(LABELS)}
+ALL_SHARDS, EDITED_SHARDS = {"shard": shards_of(TABLE)}, {"shard": EVALUATION_SHARDS}
+SEGMENTED_SHARDS, RELEVANT_SHARDS = {"shard": list(SEGMENTED)}, {"shard": list(RELEVANT)}
+PERTURBED_SHARDS, COMMON_SHARDS = {"shard": shards_of(PERTURBED)}, {"shard": shards_of(COMMON)}
 # Kinds of artifact: where they lie, for which networks or layers, and for which shards or classes of each.
 ARTIFACTS = {
     "videos": (f"{DATA}/videos.parquet", ONE, {}),
-    "clips": (f"{CLIPS}/clips/{{shard}}.h5", ONE, {"shard": shards_of(TABLE)}),
-    "set_aside_videos": (f"{CLIPS}/set_aside/{{shard}}.parquet", ONE, {"shard": shards_of(TABLE)}),
+    "clips": (f"{CLIPS}/clips/{{shard}}.h5", ONE, ALL_SHARDS),
+    "set_aside_videos": (f"{CLIPS}/set_aside/{{shard}}.parquet", ONE, ALL_SHARDS),
     "features": (f"{RUN}/models/{{model}}/features.h5", [], {}),
-    "weights": (f"{NETWORK}/weights.safetensors", networks(CONFIG.models), {}),
-    "predictions": (f"{NETWORK}/predictions.parquet", networks(CONFIG.models), {}),
-    "supervoxels": (f"{SEGMENTS}/labels/{{shard}}.h5", ONE, {"shard": list(SEGMENTED)}),
-    "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, {"shard": list(SEGMENTED)}),
+    "weights": (f"{NETWORK}/weights.safetensors", TRAINED, {}),
+    "predictions": (f"{NETWORK}/predictions.parquet", TRAINED, {}),
+    "supervoxels": (f"{SEGMENTS}/labels/{{shard}}.h5", ONE, SEGMENTED_SHARDS),
+    "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
     "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
     "random_cavs": (f"{LAYER}/random_cavs.h5", FOUND, {}),
-    "concepts": (f"{LAYER}/concepts/{{label}}.h5", FOUND, {"label": list(LABELS)}),
-    "concept_members": (f"{LAYER}/members/{{label}}.parquet", FOUND, {"label": list(LABELS)}),
-    "cavs": (f"{LAYER}/cavs/{{label}}.h5", FOUND, {"label": list(LABELS)}),
+    "concepts": (f"{LAYER}/concepts/{{label}}.h5", FOUND, OF_CLASS),
+    "concept_members": (f"{LAYER}/members/{{label}}.parquet", FOUND, OF_CLASS),
+    "cavs": (f"{LAYER}/cavs/{{label}}.h5", FOUND, OF_CLASS),
     "class_scores": (f"{LAYER}/scores.parquet", FOUND, {}),
-    "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, {"shard": EVALUATION_SHARDS}),
+    "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
-    "flow": (f"{FLOW}/{{shard}}.h5", ONE, {"shard": list(RELEVANT)}),
+    "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
     "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if KNOWN else [], {}),
-    "explanations": (f"{NETWORK}/explanations/{{shard}}.h5", EXPLAINED, {"shard": list(RELEVANT)}),
-    "selective_maps": (f"{NETWORK}/selective/{{shard}}.h5", EXPLAINED, {"shard": list(RELEVANT)}),
-    "motion_scores": (f"{NETWORK}/motion_scores/{{shard}}.parquet", EXPLAINED, {"shard": list(RELEVANT)}),
-    "map_agreement": (f"{NETWORK}/map_agreement/{{shard}}.parquet", EXPLAINED, {"shard": list(RELEVANT)}),
-    "ground_truth_scores": (
-        f"{NETWORK}/ground_truth/{{shard}}.parquet",
-        EXPLAINED,
-        {"shard": list(RELEVANT)},
-    ),
-    "sweep_scores": (f"{NETWORK}/sweeps/{{shard}}.parquet", EXPLAINED, {"shard": list(RELEVANT)}),
-    "timings": (f"{NETWORK}/timings.parquet", EXPLAINED[:: len(CONFIG.seeds)], {}),
-    "relevance_clips": (f"{NETWORK}/relevance_clips.json", EXPLAINED[:: len(CONFIG.seeds)], {}),
+    "explanations": (f"{NETWORK}/explanations/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
+    "selective_maps": (f"{NETWORK}/selective/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
+    "motion_scores": (f"{NETWORK}/motion_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "map_agreement": (f"{NETWORK}/map_agreement/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "ground_truth_scores": (f"{NETWORK}/ground_truth/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "sweep_scores": (f"{NETWORK}/sweeps/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "timings": (f"{NETWORK}/timings.parquet", FIRST_SEED, {}),
+    "relevance_clips": (f"{NETWORK}/relevance_clips.json", FIRST_SEED, {}),
     "variant_scores": (f"{NETWORK}/variants/scores.parquet", CHECKED, {}),
     "variant_members": (f"{NETWORK}/variants/members.parquet", CHECKED, {}),
     "variant_edits": (f"{NETWORK}/variants/edits.parquet", CHECKED, {}),
     "variant_agreement": (f"{NETWORK}/variants/agreement.parquet", CHECKED, {}),
-    "variant_selections": (
-        f"{NETWORK}/variants/selections/{{shard}}.parquet",
-        BOTH,
-        {"shard": list(RELEVANT)},
-    ),
+    "variant_selections": (f"{NETWORK}/variants/selections/{{shard}}.parquet", BOTH, RELEVANT_SHARDS),
     "matched_concepts": (f"{LAYER}/matched_concepts.parquet", FOUND if KNOWN else [], {}),
     "randomized_scores": (f"{NETWORK}/randomized/scores.parquet", CHECKED, {}),
     "randomized_maps": (f"{NETWORK}/randomized/maps.parquet", CHECKED, {}),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
     "supervoxel_importance": (f"{LAYER}/importance.parquet", FOUND, {}),
-    "perturbation_curves": (f"{LAYER}/curves/{{shard}}.parquet", FIRST, {"shard": shards_of(PERTURBED)}),
-    "concept_ablations": (f"{LAYER}/ablations/{{shard}}.parquet", FIRST, {"shard": shards_of(PERTURBED)}),
-    "concept_clip_shares": (
-        f"{LAYER}/concept_motion/{{shard}}.parquet",
-        layers(COMMON_MODELS, 1),
-        {"shard": shards_of(COMMON)},
-    ),
-    "clip_motion": (
-        f"{LAYER}/clip_motion/{{shard}}.parquet",
-        layers(COMMON_MODELS, 1),
-        {"shard": shards_of(COMMON)},
-    ),
+    "perturbation_curves": (f"{LAYER}/curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_ablations": (f"{LAYER}/ablations/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_clip_shares": (f"{LAYER}/concept_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
+    "clip_motion": (f"{LAYER}/clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "concept_windows": (f"{LAYER}/windows.parquet", FIRST, {}),
 }
 
@@ -247,18 +235,19 @@ def explainers_of(names):
     return {name: EXPLAINERS.get(name, {"method": name, "options": {}}) for name in names}
 
 
-def grows(first):
-    """Resource function: `first` (MB or minutes), twice as much in the second attempt, and so on."""
-    return lambda wildcards, attempt: first * attempt
+def needs(mb, minutes, network=False):
+    """Resources: memory and time, twice as much in the second attempt, and so on; where a network runs, a device."""
+    found = {"mem_mb": lambda wildcards, attempt: mb * attempt}
+    found["runtime"] = lambda wildcards, attempt: minutes * attempt
+    if network:
+        found |= {"device": device_of_attempt, "jobs_per_gpu": CONFIG.device.jobs_per_gpu}
+    return found
 
 
 def device_of_attempt(wildcards, attempt):
     """Resource function: where a job runs. A resource, because what a stage computes does not hang on it."""
     return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
 
-
-# Resources of rules that run a network.
-RUNS_NETWORK = {"device": device_of_attempt, "jobs_per_gpu": CONFIG.device.jobs_per_gpu}
 
 # Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:

@@ -10,8 +10,7 @@ rule segment_supervoxels:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
+        **needs(2000, 240),
     params:
         options=SEGMENTATION,
         videos=lambda wildcards: SEGMENTED[wildcards.shard],
@@ -34,9 +33,7 @@ rule extract_activations:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(480),
+        **needs(4000, 480, network=True),
     params:
         layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
         options=part("activations"),
@@ -60,8 +57,7 @@ rule draw_random_sets:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
         options=part("cavs"),
         concepts=CONFIG.scores.random_concepts,
@@ -86,8 +82,7 @@ rule find_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
@@ -100,8 +95,8 @@ rule find_concepts:
 rule score_concepts:
     input:
         activations=at("activations", shard=DISCOVERY_SHARDS),
-        concepts=at("concepts", label=list(LABELS)),
-        cavs=at("cavs", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
+        cavs=at("cavs", **OF_CLASS),
         random_cavs=at("random_cavs"),
     output:
         at("class_scores"),
@@ -112,8 +107,7 @@ rule score_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
     params:
         labels=list(LABELS.values()),
         options=part("scores", "test", "rank_by"),
@@ -128,7 +122,7 @@ rule edit_concepts:
         clips=at("clips"),
         labels=at("supervoxels"),
         activations=at("activations"),
-        concepts=at("concepts", label=list(LABELS)),
+        concepts=at("concepts", **OF_CLASS),
         scores=at("class_scores"),
     output:
         at("edits"),
@@ -139,9 +133,7 @@ rule edit_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(480),
+        **needs(4000, 480, network=True),
     params:
         options=part("editing", "k_max", "draws"),
         fill=CONFIG.activations.fill,
@@ -155,17 +147,13 @@ rule show_concepts:
     input:
         videos=at("videos"),
         scores=at("class_scores"),
-        members=at("concept_members", label=list(LABELS)),
+        members=at("concept_members", **OF_CLASS),
         clips=at("clips", shard=DISCOVERY_SHARDS),
         labels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         clips=at("concept_clips"),
         figures=report(
-            expand(
-                f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png",
-                label=list(LABELS),
-                allow_missing=True,
-            ),
+            [f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{label}.png" for label in LABELS],
             caption="../report/concepts.rst",
             category="Concepts",
             subcategory="{model}, {layer}, seed {seed}",
@@ -177,8 +165,7 @@ rule show_concepts:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
     params:
         labels=list(LABELS.values()),
         options=part("figures", "concepts", "examples"),

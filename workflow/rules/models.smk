@@ -11,9 +11,7 @@ rule extract_features:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(240),
+        **needs(6000, 240, network=True),
     params:
         model=model_params("network", "options", "weights", "head_views"),
         code=code("extract_features"),
@@ -39,9 +37,7 @@ rule train_model:
     # --cores. Where one network is to have more, --set-threads train_model=N.
     threads: 1
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(1440),
+        **needs(6000, 1440, network=True),
     params:
         model=model_params("network", "options", "weights", "head", "training"),
         classes=CLASSES,
@@ -64,9 +60,7 @@ rule test_model:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120, network=True),
     params:
         code=code("test_model"),
     script:

@@ -13,8 +13,7 @@ rule estimate_flow:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
+        **needs(2000, 240),
     params:
         options=FLOW_OPTIONS,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
@@ -36,8 +35,7 @@ rule compare_flows:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
         truth=TRUTH,
         methods={
@@ -64,9 +62,7 @@ rule explain_clips:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(6000),
-        runtime=grows(480),
+        **needs(6000, 480, network=True),
     params:
         explainers=EXPLAINERS,
         options=part("relevance", "target", "batch", "precision"),
@@ -93,9 +89,7 @@ rule time_explanations:
     # All cores, so that nothing else runs beside it.
     threads: workflow.resource_settings.cores or 1
     resources:
-        **RUNS_NETWORK,
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60, network=True),
     params:
         **part("selective", "preset", "options"),
         explainers=EXPLAINERS,
@@ -119,8 +113,7 @@ rule select_relevance:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
         **part("selective", "preset", "sigma", "options"),
         explainers=list(EXPLAINERS),
@@ -148,8 +141,7 @@ rule measure_motion:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(240),
+        **needs(4000, 240),
     params:
         explainers=list(EXPLAINERS),
         relevant=CRITERIA,
@@ -168,11 +160,11 @@ rule measure_motion:
 
 rule show_relevance:
     input:
-        scores=at("motion_scores", shard=list(RELEVANT)),
-        clips=at("clips", shard=list(RELEVANT)),
-        flow=at("flow", shard=list(RELEVANT)),
-        explanations=at("explanations", shard=list(RELEVANT)),
-        selective=at("selective_maps", shard=list(RELEVANT)),
+        scores=at("motion_scores", **RELEVANT_SHARDS),
+        clips=at("clips", **RELEVANT_SHARDS),
+        flow=at("flow", **RELEVANT_SHARDS),
+        explanations=at("explanations", **RELEVANT_SHARDS),
+        selective=at("selective_maps", **RELEVANT_SHARDS),
     output:
         clips=at("relevance_clips"),
         sheet=report(
@@ -189,8 +181,7 @@ rule show_relevance:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 120),
     params:
         **part("selective", "preset", "options", "sigma"),
         sigmas=sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma}),

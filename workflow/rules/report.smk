@@ -23,8 +23,7 @@ rule report:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        **needs(3000, 60),
     params:
         config=CONFIG.model_dump(mode="json"),
         tables={

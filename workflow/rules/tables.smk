@@ -34,8 +34,7 @@ for name in ("networks", "concepts", "relevance", "checks"):
         conda:
             "../../envs/voxplain.yaml"
         resources:
-            mem_mb=grows(4000),
-            runtime=grows(60),
+            **needs(4000, 60),
         params:
             tables={table: options_of(entry) for table, entry in entries.items()},
             figures={table: options_of(figure) for table, figure in figures.items()},

@@ -9,8 +9,7 @@ rule make_embedded_videos:
         "../../envs/voxplain.yaml"
     threads: 2
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
         options=CONFIG.data.options,
         seed=CONFIG.data.seed,
@@ -31,8 +30,7 @@ rule list_videos:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(30),
+        **needs(3000, 30),
     params:
         data=part("data"),
         code=code("list_videos"),
@@ -53,8 +51,7 @@ rule cache_clips:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(120),
+        **needs(2000, 120),
     params:
         options=part("clips"),
         code=code("cache_clips"),

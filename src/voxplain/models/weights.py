@@ -97,7 +97,7 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
     if (kind, version) != (KIND, VERSION):
         raise ConfigError(
             f"{path} is version {version} of {kind!r}; this voxplain reads version {VERSION} of {KIND!r}. Train "
-            "or fit the network again with this version: snakemake --cores all --forcerun train_model fit_head."
+            "or fit the network again with this version: snakemake --cores all --forcerun train_model."
         )
     return state, about.get("spec", {}), about.get("metadata", {})
 
