@@ -21,6 +21,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from voxplain.tables import PARTS
+
 ROOT = Path(__file__).resolve().parents[1]
 TEST_SHARE = 0.05
 CLASSES, VIDEOS = 700, 650_000
@@ -89,12 +91,14 @@ def declared() -> dict[str, int]:
     found = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for base, name, text in re.findall(
-            r"(?ms)^(?:use )?rule (?:(\w+) as )?(\w+)(.*?)(?=^\S|\Z)", path.read_text()
+            r"(?ms)^ *(?:use )?rule(?: (\w+) as)?(?: (\w+))?:(.*?)(?=^\S|\Z)", path.read_text()
         ):
-            if match := re.search(r"mem_mb=grows\((\d+)\)", text):
-                found[name] = int(match[1])
+            # The rules of final tables are written once, for all parts.
+            names = [name] if name else [f"tabulate_{part}" for part in PARTS]
+            if match := re.search(r"needs\((\d+), ", text):
+                found |= dict.fromkeys(names, int(match[1]))
             elif base:
-                found[name] = found[base]
+                found |= dict.fromkeys(names, found[base])
     return found
 
 

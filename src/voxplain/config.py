@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveInt,
@@ -21,7 +22,6 @@ from pydantic import (
     model_validator,
 )
 
-from .checks.presets.variants import VARIANT_NAMES
 from .errors import ConfigError, nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -347,10 +347,10 @@ class Relevance(Section):
     timing: Timing = Field(default_factory=Timing)
 
 
-class Validity(Section):
-    """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
+class Checks(Section):
+    """Checks of whether the methods can be trusted, name what the network uses, and see what moves (docs/checks.md)."""
 
-    checks: list[str] | None = Field(
+    tables: list[str] | None = Field(
         None,
         min_length=1,
         description="Tables of checks to make, by name; all that the data allows by default.",
@@ -376,7 +376,7 @@ class Validity(Section):
     draws: PositiveInt = Field(
         2, description="Random networks per step, other classes, and sets of random directions."
     )
-    explainers: list[Name] | None = Field(
+    randomized_explainers: list[Name] | None = Field(
         None,
         min_length=1,
         description="Explainers whose maps are compared with those of random networks; all by default.",
@@ -390,16 +390,11 @@ class Validity(Section):
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
     repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
-
-
-class Faithfulness(Section):
-    """Checks of what explanations claim: perturbation, ablation, motion and time."""
-
-    videos_per_class: PositiveInt = Field(
+    perturbed_per_class: PositiveInt = Field(
         6,
         description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden.",
     )
-    explainers: list[Name] = Field(
+    perturbed_explainers: list[Name] = Field(
         ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
         description="Explainers, by their names under explainers or of a method, whose order is followed; concept "
         "scores, random masking and a random order always are.",
@@ -424,6 +419,13 @@ class Faithfulness(Section):
     window_step: PositiveInt = Field(
         4, description="Frames between windows; fewer than a clip's make them overlap."
     )
+
+
+# Keys of earlier sections, validity and faithfulness, that have another name in checks.
+RENAMED = {
+    "validity": {"checks": "tables", "explainers": "randomized_explainers"},
+    "faithfulness": {"videos_per_class": "perturbed_per_class", "explainers": "perturbed_explainers"},
+}
 
 
 class Device(Section):
@@ -451,12 +453,17 @@ class Figures(Section):
     )
 
 
+def _part(name: Any) -> Any:
+    """The part of the older name validity is checks."""
+    return "checks" if name == "validity" else name
+
+
 class Config(Section):
     """The whole config."""
 
     run: Name = Field("demo", description="Name of the run: results/<run>/.")
-    parts: list[Literal["concepts", "relevance", "validity"]] = Field(
-        ["concepts", "relevance", "validity"],
+    parts: list[Annotated[Literal["concepts", "relevance", "checks"], BeforeValidator(_part)]] = Field(
+        ["concepts", "relevance", "checks"],
         min_length=1,
         description="What is computed and put into the report: the first paper, the second, checks of both.",
     )
@@ -478,8 +485,7 @@ class Config(Section):
     selective: Selective = Field(default_factory=Selective)
     flow: Flow = Field(default_factory=Flow)
     relevance: Relevance = Field(default_factory=Relevance)
-    validity: Validity = Field(default_factory=Validity)
-    faithfulness: Faithfulness = Field(default_factory=Faithfulness)
+    checks: Checks = Field(default_factory=Checks)
     figures: Figures = Field(default_factory=Figures)
     device: Device = Field(default_factory=Device)
     temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = (
@@ -500,18 +506,15 @@ class Config(Section):
                 )
         return section
 
-    @field_validator("validity")
+    @field_validator("checks")
     @classmethod
-    def _checks_are_there(cls, section: Validity, info: ValidationInfo) -> Validity:
-        for key, known in (
-            ("variants", list(VARIANT_NAMES)),
-            ("explainers", list(info.data.get("explainers", {}))),
-        ):
-            for name in getattr(section, key) or []:
-                if name not in known:
-                    raise ValueError(
-                        f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
-                    )
+    def _explainers_are_there(cls, section: Checks, info: ValidationInfo) -> Checks:
+        known = list(info.data.get("explainers", {}))
+        for name in section.randomized_explainers or []:
+            if name not in known:
+                raise ValueError(
+                    f"randomized_explainers: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                )
         return section
 
 
@@ -534,6 +537,10 @@ def _mend(problem: dict[str, Any]) -> str:
     """One line that says what is wrong, where, and what to write instead."""
     place = [str(part) for part in problem["loc"]]
     where = ".".join(place)
+    if problem["type"] == "extra_forbidden" and place[0] in RENAMED and len(place) == 1:
+        given = problem["input"] if isinstance(problem["input"], dict) else {}
+        moved = [f"{where}.{key} to checks.{RENAMED[where].get(key, key)}" for key in given]
+        return f"{where}: this section is now called checks. Move {', '.join(moved) or 'its keys there'}."
     if problem["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])
         return f"{where}: unknown key{nearest(place[-1], known)} Known keys here: {', '.join(known)}."

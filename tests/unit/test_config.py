@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxplain.cli.config_docs import RERUNS, keys, readme
+from voxplain.cli.config_docs import RERUNS, generated, keys, readme
 from voxplain.cli.values import key_values, merge, with_types
 from voxplain.config import Config, json_schema, load_config
 from voxplain.errors import ConfigError
@@ -170,9 +170,7 @@ def test_any_unknown_key_is_named_with_the_known_ones(section, key):
     assert f"  {place}: unknown key" in str(raised.value) and "Known keys here:" in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "path, text", [("config/README.md", readme()), ("workflow/schemas/config.schema.json", json_schema())]
-)
+@pytest.mark.parametrize("path, text", generated(ROOT).items())
 def test_generated_files_do_not_drift(path, text):
     assert (ROOT / path).read_text() == text, "run `python -m voxplain config` and commit what it writes"
 
@@ -205,7 +203,7 @@ EMBEDDED = {
     },
 }
 OTHERS = {
-    "validity.checks": ["stability"],
+    "checks.tables": ["stability"],
     "run": "b",
     "parts": ["concepts"],
     "seeds": [0, 1],
@@ -242,15 +240,15 @@ OTHERS = {
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run
     "figures.videos": ["a"],
-    "validity.variants": ["paper"],
-    "validity.videos_per_class": 2,
-    "validity.edited_per_class": 2,
-    "validity.explainers": ["dtd"],
-    "validity.clusters": [5],
-    "faithfulness.explainers": ["dtd"],
-    "faithfulness.videos_per_class": 1,
-    "faithfulness.fills": ["blur"],
-    "faithfulness.followed": ["a"],
+    "checks.variants": ["paper"],
+    "checks.videos_per_class": 2,
+    "checks.edited_per_class": 2,
+    "checks.randomized_explainers": ["dtd"],
+    "checks.clusters": [5],
+    "checks.perturbed_explainers": ["dtd"],
+    "checks.perturbed_per_class": 1,
+    "checks.fills": ["blur"],
+    "checks.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }
@@ -315,7 +313,7 @@ def jobs(tmp_path_factory):
                 )
                 for job in workflow.dag.jobs
                 # The report shows the whole config; targets have nothing of their own.
-                if job.output and job.rule.name != "make_report"
+                if job.output and job.rule.name != "report"
             }
 
     yield plan
@@ -336,11 +334,7 @@ def first_rules(before: dict, after: dict) -> set[str]:
 def test_keys_rerun_what_the_documentation_says(jobs):
     bases = {"embedded": EMBEDDED, "csv": {**EMBEDDED, "data": {"adapter": "csv", "path": "own.csv"}}}
     before = {kind: jobs(base) for kind, base in bases.items()}
-    rules = {
-        name
-        for path in (ROOT / "workflow/rules").glob("*.smk")
-        for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(), re.MULTILINE)
-    }
+    rules = {rule for plan in before.values() for rule, _ in plan} | {"extract_features"}
     wrong = {}
     for key in keys():
         value = another(key)

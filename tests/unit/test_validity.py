@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional as F
 
 from voxplain import build_model
-from voxplain.checks import VALIDITY_TABLES
 from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
 from voxplain.checks.concept_ground_truth.table import ground_truth_table
 from voxplain.checks.findings import KEY, rank_agreement
@@ -27,9 +26,9 @@ from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes
 from voxplain.checks.stability.table import stability_table
+from voxplain.concepts.tables import GAPS
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
-from voxplain.evaluation import GAPS
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
 
@@ -62,9 +61,14 @@ def test_every_single_deviation_of_the_official_form_is_a_variant_of_its_own():
 def test_unknown_variants_and_explainers_say_the_mend():
     models = {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}
     with pytest.raises(ConfigError, match="did you mean 'official'"):
-        load_config({"models": models, "validity": {"variants": ["offical"]}})
+        variants.chosen(["offical"], variants.VARIANTS)
     with pytest.raises(ConfigError, match="there is no 'rise'"):
-        load_config({"models": models, "validity": {"explainers": ["rise"]}})
+        load_config({"models": models, "checks": {"randomized_explainers": ["rise"]}})
+
+
+def test_a_variant_of_one_paper_is_no_error_in_the_other():
+    assert list(variants.chosen(["padding_zero"], variants.VARIANTS)) == ["corrected"]
+    assert list(variants.chosen(["padding_zero"], variants.SELECTIONS)) == ["corrected", "padding_zero"]
 
 
 def test_other_layers_are_neither_the_given_nor_the_top_one():
@@ -208,8 +212,9 @@ def test_who_does_not_notice_is_said_to_fail():
          ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1)],
         columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
     )  # fmt: skip
-    shares = ranks[ranks["level"] == "none"][["model", "seed", "class", "concept"]].assign(
-        actor=[0.9, 0.9, 0.1, 0.1] * 3
+    ranks["layer"] = "layer3"
+    shares = ranks[ranks["level"] == "none"][["model", "seed", "layer", "class", "concept"]].assign(
+        variant="run", actor=[0.9, 0.9, 0.1, 0.1] * 3
     )
     table = randomization_table(ranks, maps, gaps, shares).set_index(["level", "method", "measure"])
     notices = table["notices"]
@@ -298,8 +303,3 @@ def test_presets_are_compared_by_hand_made_numbers():
     )
     assert official["selected_share"] == pytest.approx(0.2) and official["motion_precision"] == 0.5
     assert np.isnan(official["cav_accuracy"]) and official["n_classes"] == 0
-
-
-def test_every_table_has_a_meaning():
-    assert {"presets", "concept_ground_truth", "randomization", "stability"} <= set(VALIDITY_TABLES)
-    assert all(title and text.endswith(".") for title, text in VALIDITY_TABLES.values())

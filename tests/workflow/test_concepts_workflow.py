@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -119,9 +118,9 @@ def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report
     snakemake(finished, "all", "--report", "snakemake.html", "--config", "parts=[concepts]")
     text = (finished / "snakemake.html").read_text(encoding="utf-8")
     for words in (
-        "Accuracy of edited clips",  # a category
+        "Concepts",  # a category
         "r3d, layer3, seed 0",  # a subcategory
-        "concept_removal",  # a label
+        "Removing concepts (3D-ACE, table 2)",  # a label
         "one supervoxel of the concept",  # a caption
         "What the networks of run",
     ):
@@ -130,10 +129,7 @@ def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report
 
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
     rerun = planned(finished, "--config", "concepts={clusters: 3}")
-    assert {"cluster_concepts", "train_cavs", "score_concepts", "edit_concepts", "plot_editing"} <= rerun
-    assert rerun.isdisjoint(
-        {"cache_clips", "segment_supervoxels", "distinct_supervoxels", "train_model", "extract_activations"}
-    )
+    assert rerun == {"find_concepts", "score_concepts", "edit_concepts", "show_concepts", "tabulate_concepts"}
 
 
 def test_changed_code_reruns_the_stages_that_call_it(finished, tmp_path):
@@ -144,11 +140,11 @@ def test_changed_code_reruns_the_stages_that_call_it(finished, tmp_path):
     module.write_text(module.read_text() + "\nCHANGED = True\n")
     snakefile = ["--snakefile", copy / "workflow/Snakefile"]
     rerun = planned(finished, *snakefile)
-    assert {"cluster_concepts", "score_concepts", "edit_concepts"} <= rerun
+    assert {"find_concepts", "score_concepts", "edit_concepts"} <= rerun
     assert rerun.isdisjoint({"cache_clips", "segment_supervoxels", "train_model", "extract_activations"})
     module.write_text((ROOT / "src/voxplain/concepts/clustering.py").read_text() + "\n# a comment\n")
     # The published cells lie in the copy, at another place.
-    assert planned(finished, *snakefile) <= {"tabulate_editing", "plot_editing"}
+    assert planned(finished, *snakefile) <= {"tabulate_concepts"}
 
 
 def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):
@@ -213,15 +209,6 @@ def test_a_single_value_of_a_network_changes_the_default_config(tmp_path):
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model=i3d" in done.stdout
-
-
-def test_the_page_of_artifacts_names_every_column(finished):
-    entries = re.split(r"^### ", (ROOT / "docs/artifacts.md").read_text(), flags=re.MULTILINE)
-    page = {entry.split("\n")[0]: set(re.findall(r"`(\w+)`", entry)) for entry in entries[1:]}
-    for path in finished.glob("results/tiny/tables/*.parquet"):
-        columns = set(pd.read_parquet(path).columns)
-        missing = {c for c in columns - page[path.stem] if not re.match("(relevance|selective)_share_", c)}
-        assert not missing, f"say in docs/artifacts.md what {missing} of {path.stem} are"
 
 
 def test_a_config_that_names_a_function_trusts_weights_that_name_it(tmp_path, monkeypatch):

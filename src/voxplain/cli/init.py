@@ -32,7 +32,7 @@ CONFIG = """\
 # Made by `python -m voxplain init`. Every key is explained in config/README.md.
 run: {run}
 
-# The checks of validity take as long again; `snakemake … -- validity` makes them.
+# The checks take as long again; `snakemake … -- checks` makes them.
 parts: [concepts, relevance]
 
 data:
@@ -77,7 +77,7 @@ editing:
   k_max: {k_max}
   draws: 2
 
-validity:  # few checks on few clips
+checks:  # few checks on few clips
   variants: [official, gradient_loss, negatives_clips]
   videos_per_class: 4
   edited_per_class: 1
@@ -86,9 +86,8 @@ validity:  # few checks on few clips
   levels: 3
   draws: 1
   maps_per_class: 1
-faithfulness:  # likewise
-  videos_per_class: 1
-  explainers: [dtd, gradcam]
+  perturbed_per_class: 1
+  perturbed_explainers: [dtd, gradcam]
   fills: [mean]
   steps: 5
   masks: 32

@@ -12,14 +12,16 @@ from ..artifacts import open_h5, read_table
 
 
 def read_rankings(
-    concepts: Sequence[str | Path], scores: Sequence[str | Path]
+    concepts: Sequence[str | Path], scores: str | Path
 ) -> tuple[dict[str, np.ndarray], dict[str, pd.DataFrame]]:
     """Read the concepts of several classes.
 
     Parameters
     ----------
-    concepts, scores : sequence of path
-        Artifacts of the kinds ``concepts`` and ``class_scores``, one of each per class.
+    concepts : sequence of path
+        Artifacts of the kind ``concepts``, one per class.
+    scores : path
+        Artifact of the kind ``class_scores``, with the classes in the same order.
 
     Returns
     -------
@@ -28,11 +30,10 @@ def read_rankings(
         In the order of the concepts' numbers, which are the rows of the centres; `ranking` sorts them.
     """
     centres, tables = {}, {}
-    for concept, score in zip(concepts, scores, strict=True):
-        table = read_table(score, "class_scores").sort_values("concept", ignore_index=True)
-        label = table["class"].iloc[0]
-        tables[label] = table
-        with open_h5(concept, "concepts") as file:
+    classes = read_table(scores, "class_scores").groupby("class", sort=False)
+    for path, (label, table) in zip(concepts, classes, strict=True):
+        tables[label] = table.sort_values("concept", ignore_index=True)
+        with open_h5(path, "concepts") as file:
             centres[label] = file["centres"][()]
     return centres, tables
 

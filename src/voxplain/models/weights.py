@@ -125,7 +125,7 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
 
 def _about(path: Path, text: str) -> _About:
     """Read a file's metadata, written by `save_weights`; other files have none."""
-    again = "snakemake --cores all --forcerun train_model fit_head"
+    again = "snakemake --cores all --forcerun train_model"
     try:
         found = json.loads(text)
         if isinstance(found, dict) and found.get("spec") == {}:

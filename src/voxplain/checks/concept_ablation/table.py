@@ -8,12 +8,37 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_weights, percentile_interval, row_taus
+from ...tables import Figure, table
 from ..tables import CONCEPT
 from .compute import total_effects
 
 ABLATIONS, DIRECTIONS = ("total_effect", "mean_effect"), ("score", "derivative", "effect")
 
 
+@table(
+    "concept_ablation",
+    part="checks",
+    title="Importance by ablation",
+    meaning="How much the class's score depends on each concept when random concepts are hidden, beside its CAV score.",
+    columns="""
+    model, seed, layer, class, concept
+    outcome: probability or logit of the class
+    score: by direction, as in concept_scores
+    derivative: as in concept_scores
+    effect: as in concept_scores
+    total_effect: share of the outcome's variance that hangs on the concept (Jansen's total index)
+    total_effect_low: lower end of its 95 % interval
+    total_effect_high: upper end of its 95 % interval
+    mean_effect: outcome with the concept minus without
+    mean_effect_low: lower end of its 95 % interval
+    mean_effect_high: upper end of its 95 % interval
+    n_videos
+    """,
+    inputs={"ablations": "concept_ablations", "scores": "class_scores"},
+    figure=Figure(
+        "concept_ablation_figure", {"table": "concept_ablation", "agreement": "concept_ablation_agreement"}
+    ),
+)
 def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Importance of every concept by ablation, beside that by direction.
 
@@ -70,6 +95,22 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
     return table[[*CONCEPT, "outcome", *DIRECTIONS, *order, "n_videos"]]
 
 
+@table(
+    "concept_ablation_agreement",
+    part="checks",
+    title="Agreement of ablation and direction",
+    meaning="Kendall's tau of concepts ranked by ablation and by their CAVs.",
+    columns="""
+    model, layer
+    outcome: probability or logit of the class
+    ablation: total_effect or mean_effect
+    direction: score, derivative or effect
+    class: class, or all: the mean over classes
+    tau: Kendall's tau, mean over seeds
+    ci_low, ci_high, n_concepts, n_videos, n_seeds
+    """,
+    inputs={"ablations": "concept_ablations", "scores": "class_scores"},
+)
 def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Kendall's tau between importance by ablation and by direction, within classes and their mean.
 

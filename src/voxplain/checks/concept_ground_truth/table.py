@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ...statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
+from ...tables import Figure, table
 
 ORDERS = {"score": 1, "derivative": 1, "effect": 1, "rank": -1}
 
@@ -12,6 +13,60 @@ ORDERS = {"score": 1, "derivative": 1, "effect": 1, "rank": -1}
 MOSTLY = 0.5
 
 
+@table(
+    "concept_shares",
+    part="checks",
+    title="What concepts show",
+    meaning="Share of the voxels of every concept's members that lies on the actor, distractors, background and cue.",
+    columns="""
+    model, seed, layer
+    variant: preset or single deviation that the concepts were found by; run: the run's own
+    class, rank, concept
+    actor: share of the voxels that lies on the shape that acts
+    background: share on the background
+    cue: share on what tells classes apart where the actor does not
+    derivative: as in concept_scores
+    distractors: share on other shapes
+    effect: as in concept_scores
+    n_members: supervoxels that are looked at
+    score: as in concept_scores
+    """,
+    inputs={"concepts": "matched_concepts"},
+    needs=["ground_truth"],
+)
+def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
+    """The concepts of all layers in order, what they are before what they show."""
+    first = ["model", "seed", "layer", "variant", "class", "rank", "concept"]
+    return concepts[[*first, *concepts.columns.difference(first, sort=False)]].sort_values(first[:6])
+
+
+@table(
+    "concept_ground_truth",
+    part="checks",
+    title="Concepts against the ground truth",
+    meaning="Whether importance ranks concepts by how much of them lies on the actor or on the cue.",
+    columns="""
+    model, layer
+    variant: preset or single deviation that the concepts were found by; run: the run's own
+    target: actor or cue
+    order: what ranks the concepts: score, derivative, effect, or rank (within the class)
+    auroc: of the order for concepts that lie mostly on the target
+    auroc_low: lower end of its 95 % interval
+    auroc_high: upper end of its 95 % interval
+    spearman: rank correlation of the order and the target's share
+    spearman_low: lower end of its 95 % interval
+    spearman_high: upper end of its 95 % interval
+    p_value: of spearman, by shuffling shares within each class and seed
+    n_concepts
+    n_positive: concepts that lie mostly on the target
+    n_classes, n_seeds
+    """,
+    inputs={"concepts": "concept_shares"},
+    needs=["ground_truth"],
+    figure=Figure(
+        "concept_ground_truth_figure", {"shares": "concept_shares", "table": "concept_ground_truth"}
+    ),
+)
 def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.DataFrame:
     """How well three orders of concepts find the actor, or the cue.
 

@@ -6,9 +6,39 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_weights, percentile_interval
+from ...tables import Figure, table
 from ..tables import CONCEPT
 
 
+@table(
+    "concept_motion",
+    part="checks",
+    title="Concepts and motion",
+    meaning="How much of each concept moves, and how much of each explainer's relevance and of its selective part "
+    "falls into it.",
+    columns="""
+    model, seed, layer, class, concept
+    score: as in concept_scores
+    effect: as in concept_scores
+    rank
+    volume_share: share of the clip's voxels that are the concept's, mean over videos
+    volume_share_low: lower end of its 95 % interval
+    volume_share_high: upper end of its 95 % interval
+    moving_share: share of the concept's voxels that move
+    moving_share_low: lower end of its 95 % interval
+    moving_share_high: upper end of its 95 % interval
+    relevance_share_<explainer>: share of the clip's relevance that lies in the concept
+    relevance_share_<explainer>_low: lower end of its 95 % interval
+    relevance_share_<explainer>_high: upper end of its 95 % interval
+    selective_share_<explainer>: share of the clip's selected relevance that lies in the concept
+    selective_share_<explainer>_low: lower end of its 95 % interval
+    selective_share_<explainer>_high: upper end of its 95 % interval
+    n_videos
+    """,
+    inputs={"shares": "concept_clip_shares", "scores": "class_scores"},
+    needs=["common_clips"],
+    figure=Figure("concept_motion_figure", {"table": "concept_motion"}),
+)
 def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """How much of every concept moves, and how much of each explainer's relevance falls into it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 
@@ -11,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+from .compute import read_windows
 
 
 def concept_over_time_figure(
@@ -82,3 +85,28 @@ def concept_over_time_figure(
             fontsize=8,
         )
     return figure
+
+
+def draw_windows(table: pd.DataFrame, videos: pd.DataFrame, *, step: int, clips: Mapping[str, Any]) -> Figure:
+    """`concept_over_time_figure` with the frames of the videos.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of the table ``concept_over_time``.
+    videos : DataFrame
+        The table of videos.
+    step : int
+        Frames between windows.
+    clips : mapping
+        How videos become clips: frames, step, size and crop.
+    """
+    chosen = videos.set_index("video", drop=False).loc[table["video"].unique()]
+    window = {
+        "frames": clips["frames"],
+        "between": clips["step"],
+        "size": clips["size"],
+        "crop": clips["crop"],
+    }
+    frames = {row.video: read_windows(row, step=step, **window)[0] for row in chosen.itertuples(index=False)}
+    return concept_over_time_figure(table, frames)

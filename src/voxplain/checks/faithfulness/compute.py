@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -200,6 +200,46 @@ def random_masking(
     # With complements every supervoxel is shown in exactly half of the masks.
     effect = (2 * shown - 1).T @ answers / (len(shown) / 2)
     return effect[index]
+
+
+def curves_by_fill(
+    answer: Answer,
+    clip: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    level: np.ndarray,
+    *,
+    fills: Sequence[str],
+    color: np.ndarray,
+    steps: int,
+    masks: int,
+    seed: int | Sequence[int] = 0,
+) -> pd.DataFrame:
+    """Curves of maps, of random masking and of a random order, for every fill.
+
+    Parameters
+    ----------
+    answer, clip, color, steps
+        As for `curves`.
+    maps : mapping of str to (T, H, W) float
+        Relevance by method.
+    level : (T, H, W) int
+        Supervoxels that are hidden.
+    fills : sequence of str
+    masks : int
+        As for `random_masking`.
+
+    Returns
+    -------
+    DataFrame : the columns of `curves`, and fill
+    """
+    parts = []
+    for fill in fills:
+        masked = random_masking(answer, clip, level, masks=masks, seed=seed, fill=fill, color=color)
+        known = {**maps, "random_masking": masked, "random": np.zeros(clip.shape[:3])}
+        ranks = {name: rank_voxels(values, level, seed) for name, values in known.items()}
+        found = curves(answer, clip, ranks, fill=fill, color=color, steps=steps)
+        parts.append(found.assign(fill=fill))
+    return pd.concat(parts, ignore_index=True)
 
 
 def concept_map(

@@ -6,10 +6,33 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_interval, paired_test
+from ...tables import Figure, table
 from ..tables import NETWORK, by_video
 from .compute import area
 
 
+@table(
+    "faithfulness",
+    part="checks",
+    title="Faithfulness",
+    meaning="How fast the class's probability falls when the supervoxels a method ranks first are hidden, and rises "
+    "when they alone are shown.",
+    columns="""
+    model, layer
+    fill: what hidden voxels show: mean, blur or previous
+    curve: deletion or insertion
+    method: explainer, concepts, random_masking, or random (a random order)
+    area: area under the curve, mean over videos and seeds
+    ci_low, ci_high
+    difference: from the random order; below 0 in deletion and above 0 in insertion is faithful
+    difference_low: lower end of its 95 % interval
+    difference_high: upper end of its 95 % interval
+    p_value: of the paired test against the random order
+    n_videos, n_seeds
+    """,
+    inputs={"curves": "perturbation_curves"},
+    figure=Figure("faithfulness_figure", {"table": "faithfulness", "curves": "perturbation_curves"}),
+)
 def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     """Areas under deletion and insertion curves, and their paired differences from a random order.
 

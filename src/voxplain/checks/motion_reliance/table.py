@@ -6,8 +6,39 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_interval, row_taus
+from ...tables import Figure, table
 
 
+@table(
+    "motion_reliance",
+    part="checks",
+    title="Reliance on motion",
+    meaning="Classes ranked by how much of their probability is lost when the clip stands still.",
+    columns="""
+    model, class
+    reliance: probability minus still, mean over videos and seeds
+    reliance_low: lower end of its 95 % interval
+    reliance_high: upper end of its 95 % interval
+    probability: of the class
+    probability_low: lower end of its 95 % interval
+    probability_high: upper end of its 95 % interval
+    still: probability of the class when the clip stands still
+    still_low: lower end of its 95 % interval
+    still_high: upper end of its 95 % interval
+    moving_share: share of voxels that move
+    moving_share_low: lower end of its 95 % interval
+    moving_share_high: upper end of its 95 % interval
+    relevance_on_motion_<explainer>: share of the relevance that lies where something moves
+    relevance_on_motion_<explainer>_low: lower end of its 95 % interval
+    relevance_on_motion_<explainer>_high: upper end of its 95 % interval
+    concept_tau: Kendall's tau between the effects and the moving shares of the class's concepts
+    n_videos, n_seeds
+    rank: 1 relies most on motion
+    """,
+    inputs={"clips": "clip_motion", "concepts": "concept_motion"},
+    needs=["common_clips"],
+    figure=Figure("motion_reliance_figure", {"table": "motion_reliance"}),
+)
 def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
     """Classes by how far the network relies on motion.
 

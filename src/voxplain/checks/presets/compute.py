@@ -121,7 +121,11 @@ def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.
             reference = reference or found
             for table, part in _tables(bench, kept[name], activations, found, reference).items():
                 tables[table].append(part.assign(variant=name))
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    # A variant without concepts has no columns, and would turn whole numbers into others.
+    return {
+        name: pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        for name, parts in tables.items()
+    }
 
 
 def _show(

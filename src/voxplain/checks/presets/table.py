@@ -7,11 +7,57 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...evaluation import gap_table
+from ...concepts.tables import gap_table
 from ...statistics import bootstrap_interval
+from ...tables import Figure, table
 from .variants import SELECTIONS, VARIANTS, Variant
 
 
+@table(
+    "presets",
+    part="checks",
+    title="Papers, released code and corrections",
+    meaning="What each deviation between the authors' code, the papers and the corrected form changes.",
+    columns="""
+    model
+    variant: preset or single deviation
+    changes: what it changes, in words
+    kept: supervoxels kept per discovery clip
+    kept_low: lower end of its 95 % interval
+    kept_high: upper end of its 95 % interval
+    concepts: concepts per class
+    concepts_low: lower end of its 95 % interval
+    concepts_high: upper end of its 95 % interval
+    cav_accuracy: held-out accuracy of the CAVs
+    cav_accuracy_low: lower end of its 95 % interval
+    cav_accuracy_high: upper end of its 95 % interval
+    tau: Kendall's tau of the supervoxels' importance with the corrected form
+    tau_low: lower end of its 95 % interval
+    tau_high: upper end of its 95 % interval
+    addition_gap: accuracy with the most important concepts shown minus that with supervoxels of equal volume
+    addition_gap_low: lower end of its 95 % interval
+    addition_gap_high: upper end of its 95 % interval
+    removal_gap: accuracy with the most important concepts hidden minus that with supervoxels of equal volume
+    removal_gap_low: lower end of its 95 % interval
+    removal_gap_high: upper end of its 95 % interval
+    selected_share: share of relevance that is selected
+    selected_share_low: lower end of its 95 % interval
+    selected_share_high: upper end of its 95 % interval
+    motion_precision: share of selected voxels that move
+    motion_precision_low: lower end of its 95 % interval
+    motion_precision_high: upper end of its 95 % interval
+    n_classes: classes with concepts
+    n_videos: edited videos
+    n_seeds
+    """,
+    inputs={
+        "scores": "variant_scores",
+        "edits": "variant_edits",
+        "agreement": "variant_agreement",
+        "selections": "variant_selections",
+    },
+    figure=Figure("presets_figure", {"table": "presets"}),
+)
 def presets_table(
     scores: pd.DataFrame, edits: pd.DataFrame, agreement: pd.DataFrame, selections: pd.DataFrame | None
 ) -> pd.DataFrame:

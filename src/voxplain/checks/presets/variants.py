@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ...errors import ConfigError, nearest
+
 POSITIONS = (2, 4, 4)
 OFFICIAL_GRAY = (117, 117, 117)  # as voxplain.patches has it
 
@@ -118,11 +120,20 @@ SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-VARIANT_NAMES = tuple({**VARIANTS, **SELECTIONS})
-
-
 def chosen(names: list[str] | None, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `VARIANTS` or `SELECTIONS` that have one of the names (all by default), the corrected one first."""
+    """Those of `VARIANTS` or `SELECTIONS` that have one of the names (all by default), the corrected one first.
+
+    Raises
+    ------
+    ConfigError
+        There is no such variant in either.
+    """
+    every = {**VARIANTS, **SELECTIONS}
+    for name in names or []:
+        if name not in every:
+            raise ConfigError(
+                f"checks.variants: there is no {name!r}{nearest(name, every)} Known: {', '.join(every)}."
+            )
     return {
         name: value for name, value in known.items() if names is None or name in names or name == "corrected"
     }

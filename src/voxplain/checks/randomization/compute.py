@@ -19,8 +19,7 @@ from ...explaining import explain_by_all
 from ...models.build import build_model
 from ...models.trained import TrainedModel
 from ...statistics import rank_correlation
-
-INTACT = "none"
+from . import INTACT
 
 
 def weight_groups(network: nn.Module) -> list[str]:

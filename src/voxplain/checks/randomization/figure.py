@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..figures import COLORS
-from .compute import INTACT
+from . import INTACT
 
 
 def randomization_figure(table: pd.DataFrame) -> Figure:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from ...concepts.cavs import concept_distances, train_cavs
 from ...concepts.random_sets import draw_sets
@@ -14,8 +15,9 @@ from ...concepts.scores import rank_concepts
 from ...models.trained import TrainedModel
 from ...videos.store import ClipStore, LabelStore
 from ..findings import KEY
-from ..looking import Place, clip_gradients, look_at_supervoxels
+from ..looking import Place, clip_gradients, look_at_supervoxels, same_activations
 from ..presets.variants import View
+from . import INTACT
 
 Cav = tuple[np.ndarray, np.ndarray]
 
@@ -115,3 +117,64 @@ def random_directions(cavs: Mapping[tuple[str, int], Cav], *, seed: int) -> dict
         drawn = rng.standard_normal(values.shape)
         found[key] = (drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)).astype(np.float32), distances
     return found
+
+
+def rescore_networks(
+    model: TrainedModel,
+    networks: Mapping[tuple[str, str, int], tuple[int, TrainedModel]],
+    clips: ClipStore,
+    labels: LabelStore,
+    members: pd.DataFrame,
+    pool: pd.DataFrame,
+    place: Place,
+    *,
+    videos: Sequence[str],
+    draws: int,
+    rank_by: str,
+    view: View,
+    sets: int,
+    cavs: Mapping[str, Any],
+    batch: int = 32,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Scores of a network's concepts on random networks, for other classes, and along random directions.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    networks : mapping
+        From `voxplain.checks.randomization.compute.randomized_networks`.
+    clips, labels, members, pool, place, view, sets, cavs, batch, seed
+        As for `member_cavs`.
+    videos : sequence of str
+        Whose clips the scores are of.
+    draws : int
+        Other classes, and sets of random directions.
+    rank_by : {"effect", "score"}
+
+    Returns
+    -------
+    DataFrame : check, level, depth, draw, and the columns of `rescore`
+    """
+    whole = clips.table[clips.table["video"].isin(videos)]
+    shown, names = clips.fetch(whole.index.to_numpy()), whole["label"].tolist()
+    look = {"view": view, "sets": sets, "cavs": cavs, "batch": batch, "seed": seed}
+    intact = member_cavs(model, clips, labels, members, pool, place, **look)
+    tables = []
+
+    def note(network: TrainedModel, vectors: Mapping, *, shift: int = 0, **what: Any) -> None:
+        found = rescore(network, shown, names, vectors, place, shift=shift, rank_by=rank_by, batch=batch)
+        tables.append(found.assign(**what))
+
+    for (check, level, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):
+        # Weights above the layer do not change what a supervoxel's activation is.
+        above = level == INTACT or same_activations(model, network, shown[:1], place)
+        own = intact if above else member_cavs(network, clips, labels, members, pool, place, **look)
+        note(network, own, check=check, level=level, depth=depth, draw=draw)
+    for draw in range(draws):
+        known = {"depth": 0, "draw": draw}
+        if draw + 1 < len(model.classes):
+            note(model, intact, shift=draw + 1, check="shuffled_targets", level="another class", **known)
+        along = random_directions(intact, seed=seed + draw)
+        note(model, along, check="random_directions", level="random CAVs", **known)
+    return pd.concat(tables, ignore_index=True)

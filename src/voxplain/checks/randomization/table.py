@@ -8,10 +8,38 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import auroc, bootstrap_interval, grouped_interval, rank_correlation
+from ...tables import Figure, table
 from ..concept_ground_truth.table import MOSTLY
-from .compute import INTACT
+from . import INTACT
 
 
+@table(
+    "randomization",
+    part="checks",
+    title="Randomization",
+    meaning="Whether scores and maps notice that weights, targets, supervoxels or directions are random.",
+    columns="""
+    model
+    check: what is random: weights, shuffled_targets, random_directions, random_supervoxels
+    level: the last part whose weights are random, from the top; none: intact
+    depth: groups of weights that are random
+    method: concept_score or an explainer
+    measure: spearman, ssim, actor_auroc or accuracy_gap
+    value: likeness to what the intact network gives
+    ci_low, ci_high
+    notices: whether the method notices; empty where nothing is random
+    n_units: classes, clips or videos
+    n_draws: random networks, other classes or sets of directions
+    """,
+    inputs={
+        "scores": "randomized_scores",
+        "maps": "randomized_maps",
+        "gaps": "concept_gaps",
+        "shares": "matched_concepts",
+    },
+    options={"limit": "checks.limit"},
+    figure=Figure("randomization_figure", {"table": "randomization"}),
+)
 def randomization_table(
     scores: pd.DataFrame,
     maps: pd.DataFrame,
@@ -30,14 +58,15 @@ def randomization_table(
     Parameters
     ----------
     scores : DataFrame
-        model, seed, check, level, depth, draw, class, concept, derivative, rank, and rank_run, the rank that
+        model, seed, layer, check, level, depth, draw, class, concept, derivative, rank, and rank_run, the rank that
         the run itself gave; with level "none" for the intact network looked at anew.
     maps : DataFrame
         model, seed, depth, and the columns of `compare_maps`.
     gaps : DataFrame
         The table concept_gaps.
     shares : DataFrame or None
-        model, seed, class, concept, actor; None where it is not known.
+        model, seed, layer, variant, class, concept, actor: of the run's own concepts (variant ``run``); None where it is
+        not known.
     limit : float
 
     Returns
@@ -48,6 +77,9 @@ def randomization_table(
         notices (missing where nothing is random), n_units (classes, clips or videos), n_draws.
     """
     rows: list[dict[str, Any]] = []
+    concept = ["model", "seed", "layer", "class", "concept"]
+    if shares is not None:
+        shares = shares.loc[shares["variant"] == "run", [*concept, "actor"]]
     place = ["model", "check", "level", "depth"]
     for key, group in scores.groupby(place, sort=False):
         where = dict(zip(place, key, strict=True)) | {"method": "concept_score"}
@@ -60,7 +92,7 @@ def randomization_table(
         )
         rows.append(_similarity(where, "spearman", values, limit))
         if shares is not None:
-            rows.append(_finds_actor(where, group.merge(shares, on=["model", "seed", "class", "concept"])))
+            rows.append(_finds_actor(where, group.merge(shares, on=concept)))
     for key, group in maps.groupby([*place, "method"], sort=False):
         where = dict(zip([*place, "method"], key, strict=True))
         for measure in ("spearman", "ssim"):

@@ -8,9 +8,30 @@ import numpy as np
 import pandas as pd
 
 from ...statistics import bootstrap_interval
+from ...tables import Figure, table
 from ..findings import rank_agreement
 
 
+@table(
+    "stability",
+    part="checks",
+    title="Stability",
+    meaning="How far scores and ranks depend on seeds, random sets, clusters and the layer.",
+    columns="""
+    model, layer
+    what: what is chosen otherwise: random_sets, clusters, draws, seeds, layer
+    value: the other choice
+    tau: Kendall's tau of ranks: of concepts for random_sets, else of supervoxels by their concepts' ranks
+    tau_low: lower end of its 95 % interval
+    tau_high: upper end of its 95 % interval
+    spread: standard deviation of a score; random_sets only
+    needed: random sets for a spread of 0.05
+    n_classes
+    n_pairs: pairs of seeds or draws
+    """,
+    inputs={"choices": "choices", "importance": "supervoxel_importance", "variants": "variant_agreement"},
+    figure=Figure("stability_figure", {"table": "stability"}),
+)
 def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Agreement of ranks and spread of scores over every choice.
 
