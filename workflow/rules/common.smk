@@ -1,3 +1,4 @@
+import functools
 import sys
 from pathlib import Path
 
@@ -10,18 +11,14 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.faithfulness import FAITHFULNESS_TABLES
+from voxplain.plan import named_plugins, plan_run
 from voxplain.provenance import code_hash
 from voxplain.validity import VALIDITY_TABLES
-from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
+from voxplain.videos.plan import discovery_videos, evaluation_videos, source_file
 from voxplain.videos.table import safe_name
 
 try:
-    CONFIG = load_config(config)
-    # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    # An unset shard size is named as 250, what it mostly is.
-    named = CONFIG.data.model_copy(update={"shard_size": CONFIG.data.shard_size or 250})
-    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(named)}"
-    TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
+    CONFIG, DATA, TABLE = plan_run(load_config(config))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
@@ -192,18 +189,22 @@ def part(name, *keys):
     return {key: values[key] for key in keys} if keys else values
 
 
-def plugins(package, name="*"):
-    """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
-    folder = ROOT / "src/voxplain" / package
-    found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [
-        f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"
-    ]
+@functools.cache
+def code_of(stage, model, plugins):
+    named = named_plugins(CONFIG, model) | dict(plugins)
+    script = ROOT / "src/stages" / f"{stage}.py"
+    return code_hash(
+        script, plugins=named, accepted=CONFIG.accept_versions, package=ROOT / "src/voxplain"
+    )
 
 
-def code(stage, *plugins):
-    """Hash of a stage's script and of the library modules that it calls."""
-    return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
+def code(stage, **plugins):
+    """Params function: hash of what computes for a stage, with the plug-ins that the config names.
+
+    Of networks that is the wildcard's; `plugins` are names where a stage has others than the config's section.
+    """
+    plugins = tuple((registry, tuple(sorted(names))) for registry, names in plugins.items())
+    return lambda wildcards: code_of(stage, wildcards.get("model"), plugins)
 
 
 TABLES_1 = [

@@ -133,7 +133,7 @@ rule train_cavs:
         runtime=grows(60),
     params:
         options=part("cavs", "classifier", "options"),
-        code=code("train_cavs", "voxplain.concepts.classifiers"),
+        code=code("train_cavs"),
     script:
         "../../src/stages/train_cavs.py"
 

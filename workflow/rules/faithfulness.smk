@@ -41,7 +41,7 @@ rule perturb_supervoxels:
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
         fill=CONFIG.activations.fill,
-        code=code("perturb_supervoxels", *plugins("explainers")),
+        code=code("perturb_supervoxels", explainers=[given["method"] for given in PERTURBED_BY.values()]),
     script:
         "../../src/stages/perturb_supervoxels.py"
 

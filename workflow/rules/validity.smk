@@ -49,7 +49,7 @@ rule try_variants:
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.validity.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
-        code=code("try_variants", "voxplain.concepts.classifiers"),
+        code=code("try_variants", classifiers={VARIANTS[name].classifier for name in chosen(CONFIG.validity.variants, VARIANTS)}),
     script:
         "../../src/stages/try_variants.py"
 
@@ -197,7 +197,7 @@ rule randomize_network:
         pool=200,
         batch=CONFIG.activations.batch,
         map_batch=CONFIG.relevance.batch,
-        code=code("randomize_network", "voxplain.concepts.classifiers", *plugins("explainers")),
+        code=code("randomize_network", explainers=[given["method"] for given in MAP_EXPLAINERS.values()]),
     script:
         "../../src/stages/randomize_network.py"
 
@@ -259,7 +259,7 @@ rule vary_choices:
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
         rank_by=CONFIG.scores.rank_by,
-        code=code("vary_choices", "voxplain.concepts.classifiers"),
+        code=code("vary_choices"),
     script:
         "../../src/stages/vary_choices.py"
 

@@ -92,6 +92,7 @@ RERUNS = {
     "faithfulness.followed_classes": "follow_concepts",
     "faithfulness.window_step": "follow_concepts",
     "device": "nothing",
+    "accept_versions": "nothing; it keeps a change of these versions from doing so",
     "temporary": "nothing",
     "figures": "plot_concepts",
     "figures.examples": "plot_concepts, animate_concepts",

@@ -23,9 +23,9 @@ def occlusion(
     *,
     labels: np.ndarray | torch.Tensor | None = None,
     clips: np.ndarray | torch.Tensor | None = None,
-    n_segments: tuple[int, ...] = (15, 50, 80),
-    compactness: float = 20.0,
-    sigma: float = 1.0,
+    n_segments: tuple[int, ...] | None = None,
+    compactness: float | None = None,
+    sigma: float | None = None,
     fill: float = 0.0,
     batch: Annotated[int, Field(ge=1)] = 8,
 ) -> Tensor:
@@ -38,7 +38,7 @@ def occlusion(
     clips : (N, T, H, W, 3) uint8, optional
         Clips to segment where there are no labels; `explain` fills them in.
     n_segments, compactness, sigma
-        How to segment; see `voxplain.segment_supervoxels`.
+        How to segment; by default as `voxplain.segment_supervoxels` does, or as a run's supervoxels were made.
     fill : float
         Value after normalization to paint with; 0 is the data's mean color.
     batch : int
@@ -54,7 +54,9 @@ def occlusion(
                 "Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'."
             )
         clips = np.asarray(torch.as_tensor(clips).cpu())
-        labels = np.stack([segment_supervoxels(clip, n_segments, compactness, sigma) for clip in clips])
+        given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
+        given = {name: value for name, value in given.items() if value is not None}
+        labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
     labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
     if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
         raise ConfigError(
