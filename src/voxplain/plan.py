@@ -13,6 +13,8 @@ from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
 
+WORDS = {"true": True, "false": False, "null": None, "~": None}
+
 
 class Plan(NamedTuple):
     """A config in canonical form, the folder that runs on its videos share, and the table of its videos."""
@@ -69,8 +71,8 @@ def canonical(config: Config) -> Config:
         explainers=explainers,
         flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
-        supervoxels=_changed(config.supervoxels, options=_plain(config.supervoxels.options)),
-        selective=_changed(config.selective, options=_plain(config.selective.options)),
+        supervoxels=_changed(config.supervoxels, options=_plain(_read(config.supervoxels.options))),
+        selective=_changed(config.selective, options=_plain(_read(config.selective.options))),
     )
 
 
@@ -98,15 +100,11 @@ def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[
     """
     sources = library(PACKAGE)
     known = sources.plugins(sources.registries()[registry])
-    defaults = known[name].defaults if name in known else {}
-    filled = {**defaults, **options}
-    return _plain(
-        {
-            key: _number(value) if isinstance(defaults.get(key), (int, float)) else value
-            for key, value in filled.items()
-            if not (value is None and key in defaults and defaults[key] is None)
-        }
-    )
+    defaults, texts = known[name].options if name in known else ({}, frozenset())
+    given = {key: value if key in texts else _read(value) for key, value in options.items()}
+    filled = {**defaults, **given}
+    unset = {key for key in defaults if filled[key] is None and defaults[key] is None}
+    return _plain({key: value for key, value in filled.items() if key not in unset})
 
 
 def named_plugins(config: Config, model: str | None = None) -> dict[str, list[str]]:
@@ -125,12 +123,22 @@ def _changed(section: Any, **changes: Any) -> Any:
     return section.model_copy(update=changes)
 
 
-def _number(value: Any) -> Any:
-    """A number that YAML took for text, such as ``1e-9``."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+def _read(value: Any) -> Any:
+    """A value that was taken for text: YAML takes ``1e-9`` so, and Snakemake all that --config nests."""
+    match value:
+        case str():
+            if value.lower() in WORDS:
+                return WORDS[value.lower()]
+            for kind in (int, float):
+                try:
+                    return kind(value)
+                except ValueError:
+                    continue
+        case Mapping():
+            return {key: _read(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_read(item) for item in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

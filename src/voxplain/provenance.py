@@ -8,12 +8,12 @@ another version of a library that decides its numbers. See `voxplain.sources` fo
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.machinery
 import importlib.metadata
 import os
 import platform
 import subprocess
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -43,6 +43,13 @@ def _place(text: str) -> Place:
     return Place(module, name or None)
 
 
+class Options(NamedTuple):
+    """Options of a plug-in: the defaults that are literals, and the names of those that may be text."""
+
+    defaults: Mapping[str, Any]
+    texts: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Definition:
     """A function, class or constant.
@@ -58,8 +65,8 @@ class Definition:
         Digests of the values of a dict that is spelled out.
     registry : str, optional
         Of a registry, the package of its plug-ins: ``__name__`` for the module itself.
-    plugins : mapping of (names, str) to mapping
-        What it is registered as, in which registry, with the defaults of its options that are literals.
+    plugins : mapping of (names, str) to `Options`
+        What it is registered as, and in which registry.
     """
 
     digest: str
@@ -67,7 +74,7 @@ class Definition:
     strings: frozenset[str]
     entries: Mapping[str, str] = field(default_factory=dict)
     registry: str | None = None
-    plugins: Mapping[tuple[Names, str], Mapping[str, Any]] = field(default_factory=dict)
+    plugins: Mapping[tuple[Names, str], Options] = field(default_factory=dict)
 
 
 class Import(NamedTuple):
@@ -87,10 +94,10 @@ class Source:
 
 
 class Plugin(NamedTuple):
-    """A registered function, and the defaults of its options that are literals."""
+    """A registered function."""
 
     place: Place
-    defaults: Mapping[str, Any]
+    options: Options
 
 
 class Reached(NamedTuple):
@@ -184,11 +191,11 @@ class Library:
         if folder.name == "__init__.py":
             modules += [f"{package}.{path.stem}" for path in sorted(folder.parent.glob("*.py"))]
         return {
-            name: Plugin(Place(module, function), defaults)
+            name: Plugin(Place(module, function), options)
             for module in modules
             if not module.endswith(".__init__")
             for function, definition in self._source(module).definitions.items()
-            for (names, name), defaults in definition.plugins.items()
+            for (names, name), options in definition.plugins.items()
             if registry in self._stand_for(module, names)
         }
 
@@ -418,7 +425,8 @@ def _define(nodes: list[ast.stmt]) -> Definition:
                 case ast.Call(func=ast.Name(id="Registry"), args=[_, ast.Name(id=registry)]):
                     pass
         case [ast.FunctionDef(decorator_list=decorators, args=arguments)]:
-            options = dict(_literals(arguments))
+            texts = {a.arg for a in arguments.kwonlyargs if a.annotation and _may_be_text(a.annotation)}
+            options = Options(dict(_literals(arguments)), frozenset(texts))
             for decorator in decorators:
                 match decorator:
                     case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
@@ -433,6 +441,10 @@ def _literals(arguments: ast.arguments) -> Iterator[tuple[str, Any]]:
             yield argument.arg, ast.literal_eval(default)
         except (TypeError, ValueError):
             continue
+
+
+def _may_be_text(annotation: ast.expr) -> bool:
+    return any(names[-1] in ("str", "Path", "Any") for names in _names(annotation))
 
 
 def _names(*nodes: ast.AST) -> set[Names]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -128,21 +127,6 @@ def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finishe
     assert rerun.isdisjoint(
         {"cache_clips", "segment_supervoxels", "distinct_supervoxels", "train_model", "extract_activations"}
     )
-
-
-def test_changed_code_reruns_the_stages_that_call_it(finished, tmp_path):
-    copy = tmp_path / "checkout"
-    for name in ("workflow", "src", "config", "envs"):
-        shutil.copytree(ROOT / name, copy / name)
-    module = copy / "src/voxplain/concepts/clustering.py"
-    module.write_text(module.read_text() + "\nCHANGED = True\n")
-    snakefile = ["--snakefile", copy / "workflow/Snakefile"]
-    rerun = planned(finished, *snakefile)
-    assert {"cluster_concepts", "score_concepts", "edit_concepts"} <= rerun
-    assert rerun.isdisjoint({"cache_clips", "segment_supervoxels", "train_model", "extract_activations"})
-    module.write_text((ROOT / "src/voxplain/concepts/clustering.py").read_text() + "\n# a comment\n")
-    # The published cells lie in the copy, at another place.
-    assert planned(finished, *snakefile) <= {"tabulate_editing", "plot_editing"}
 
 
 def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):

@@ -190,21 +190,20 @@ def part(name, *keys):
 
 
 @functools.cache
-def code_of(stage, model, plugins):
+def code_of(stage, model, also, plugins):
     named = named_plugins(CONFIG, model) | dict(plugins)
-    script = ROOT / "src/stages" / f"{stage}.py"
-    return code_hash(
-        script, plugins=named, accepted=CONFIG.accept_versions, package=ROOT / "src/voxplain"
-    )
+    script, package = ROOT / "src/stages" / f"{stage}.py", ROOT / "src/voxplain"
+    return code_hash(script, *also, plugins=named, accepted=CONFIG.accept_versions, package=package)
 
 
-def code(stage, **plugins):
+def code(stage, *also, **plugins):
     """Params function: hash of what computes for a stage, with the plug-ins that the config names.
 
-    Of networks that is the wildcard's; `plugins` are names where a stage has others than the config's section.
+    Of networks that is the wildcard's. `also` names definitions that the script's code does not
+    (``voxplain.module:name``), `plugins` those of a registry where they are others than the section's own.
     """
     plugins = tuple((registry, tuple(sorted(names))) for registry, names in plugins.items())
-    return lambda wildcards: code_of(stage, wildcards.get("model"), plugins)
+    return lambda wildcards: code_of(stage, wildcards.get("model"), also, plugins)
 
 
 TABLES_1 = [

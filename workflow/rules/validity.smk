@@ -49,7 +49,10 @@ rule try_variants:
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.validity.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
-        code=code("try_variants", classifiers={VARIANTS[name].classifier for name in chosen(CONFIG.validity.variants, VARIANTS)}),
+        code=code(
+            "try_variants",
+            classifiers={VARIANTS[name].classifier for name in chosen(CONFIG.validity.variants, VARIANTS)},
+        ),
     script:
         "../../src/stages/try_variants.py"
 
