@@ -14,7 +14,10 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
-from voxplain.provenance import LIBRARIES, library_versions
+from voxplain.config import load_config
+from voxplain.plan import canonical, named_plugins
+from voxplain.provenance import LIBRARIES, PACKAGE, library_versions
+from voxplain.sources import Place, library
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests/workflow/tiny.yaml"
@@ -242,6 +245,27 @@ def dry_run(folder: Path, *arguments, root: Path = ROOT, configfile: Path = TINY
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     lines = done.stdout.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
     return {line.split()[0] for line in lines if line.strip()} - {"concepts"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tiny", "tiny_relevance"])
+def test_a_hash_covers_every_function_that_its_stage_ran(name, request):
+    """What the sources say is reached, against what really ran."""
+    folder = request.getfixturevalue({"tiny": "concept_run", "tiny_relevance": "relevance_run"}[name])
+    config = canonical(load_config(yaml.safe_load((ROOT / f"tests/workflow/{name}.yaml").read_text())))
+    sources = library(PACKAGE)
+    machinery = sources.reach(ROOT / "src/stages/_stage.py").places  # runs every stage, and computes nothing
+    stages = set()
+    for path in (folder / "ran").iterdir():
+        stage = path.stem
+        stages.add(stage)
+        covered = sources.reach(ROOT / f"src/stages/{stage}.py", (), named_plugins(config)).places | machinery
+        for line in path.read_text().splitlines():
+            file, function = line.split("\t")
+            parts = Path(file).relative_to(PACKAGE.parent).with_suffix("").parts
+            place = Place(".".join(part for part in parts if part != "__init__"), function)
+            assert place in covered or function == "<lambda>", f"{stage} ran {place}"
+    assert len(stages) > 12
 
 
 @pytest.mark.slow
