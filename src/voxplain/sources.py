@@ -4,7 +4,8 @@ Modules are cut into definitions: functions, classes and constants. A script rea
 for, those that their names stand for, and so on, through imports of every form. Where a module itself is handed
 on (``getattr(tables, name)``, ``import *``), all of it is reached. Of a `Registry`, the plug-ins are reached that
 are named; of the dict `KINDS`, the entries whose keys are strings of reached code. What is only said does not
-count: docstrings, ``description=``, and the words of errors, warnings, printed and logged lines.
+count: docstrings, ``description=``, the words of errors, warnings, printed and logged lines, ``title=``, ``meaning=``
+and ``columns=`` of a decorator, and constants that are annotated as ``Prose``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from .errors import VoxplainError
 
 KINDS = "KINDS"  # kinds of artifacts with their versions, in whichever module
+ABOUT = {"title", "meaning", "columns"}  # what a decorator says of a function
 OPAQUE = {"globals", "locals", "vars", "eval", "exec"}  # their callers may use any name of the module
 
 Names = tuple[str, ...]  # a name with attributes after it: ("np", "pad")
@@ -476,6 +478,11 @@ class _Unsaid(ast.NodeTransformer):
                 match node.body:
                     case [ast.Expr(value=ast.Constant(value=str())), *rest]:
                         node.body = rest
+                for decorator in getattr(node, "decorator_list", []):
+                    if isinstance(decorator, ast.Call):
+                        decorator.keywords = [word for word in decorator.keywords if word.arg not in ABOUT]
+            case ast.AnnAssign(annotation=ast.Name(id="Prose")):
+                node.value = None
             case ast.Assert():
                 node.msg = None
             case ast.Raise(exc=ast.Call() as call):

@@ -177,6 +177,23 @@ def test_messages_do_not_count(toy, said, otherwise):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "@table('a', title='{}')\ndef a(): ...",
+        "@table('a', meaning='{}', columns='{}')\ndef a(): ...",
+        "A: Prose = {'x': '{}'}",
+    ],
+)
+def test_what_is_said_of_a_table_does_not_count(toy, text):
+    hashes = set()
+    for words in ("one", "other"):
+        toy.write("stage.py", text.replace("{}", words))
+        hashes.add(toy.hash())
+    toy.write("stage.py", text.replace("title", "titles").replace("meaning", "mean").replace("Prose", "Code"))
+    assert len(hashes) == 1 and toy.hash() not in hashes
+
+
+@pytest.mark.parametrize(
     "one, other",
     [
         ("raise Arrived(x + 1)", "raise Arrived(x + 2)"),
