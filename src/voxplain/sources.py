@@ -13,8 +13,10 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,31 +54,80 @@ class Options(NamedTuple):
     texts: frozenset[str]
 
 
-@dataclass(frozen=True)
 class Definition:
-    """A function, class or constant.
+    """A function, class or constant; read when it is reached.
 
-    Attributes
+    Parameters
     ----------
-    digest : str
-        Of its code, without what is only said.
-    names : set of names that stand in it
-    strings : set of str
-        Its string constants.
-    entries : mapping of str to str
-        Digests of the values of a dict that is spelled out.
-    registry : str, optional
-        Of a registry, the package of its plug-ins: ``__name__`` for the module itself.
-    plugins : mapping of (names, str) to `Options`
-        What it is registered as, and in which registry.
+    nodes : list of statement
+        That define it.
     """
 
-    digest: str
-    names: frozenset[Names]
-    strings: frozenset[str]
-    entries: Mapping[str, str] = field(default_factory=dict)
-    registry: str | None = None
-    plugins: Mapping[tuple[Names, str], Options] = field(default_factory=dict)
+    def __init__(self, nodes: list[ast.stmt]) -> None:
+        self._nodes = nodes
+
+    @cached_property
+    def _code(self) -> list[ast.stmt]:
+        """Its statements without what is only said."""
+        return [node for node in map(_Unsaid().visit, self._nodes) if node is not None]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its code."""
+        return hashlib.sha256("\n".join(map(ast.dump, self._code)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def words(self) -> tuple[set[Names], set[str]]:
+        """The names that stand in it, and its string constants."""
+        names, strings = set(), set()
+        todo: list[ast.AST] = list(self._code)
+        while todo:
+            node, attributes = todo.pop(), []
+            while isinstance(node, ast.Attribute):
+                attributes.insert(0, node.attr)
+                node = node.value
+            if isinstance(node, ast.Name):
+                names.add((node.id, *attributes))
+            elif isinstance(node, ast.Constant):
+                strings |= {node.value} if isinstance(node.value, str) else set()
+            else:
+                todo += ast.iter_child_nodes(node)
+        return names, strings
+
+    @property
+    def _value(self) -> ast.expr | None:
+        match self._nodes:
+            case [ast.Assign(value=value) | ast.AnnAssign(value=value)]:
+                return value
+        return None
+
+    @cached_property
+    def entries(self) -> dict[str, str]:
+        """Digests of the values of a dict that is spelled out."""
+        match self._value:
+            case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
+                return {key.value: ast.dump(value) for key, value in zip(keys, values, strict=True)}
+        return {}
+
+    @property
+    def registry(self) -> str | None:
+        """Of a registry, the package of its plug-ins; ``__name__`` for the module itself."""
+        match self._value:
+            case ast.Call(
+                func=ast.Name(id="Registry"), args=[_, ast.Constant(value=home) | ast.Name(id=home)]
+            ):
+                return home
+        return None
+
+    @property
+    def plugins(self) -> Iterator[tuple[Names, str, Options]]:
+        """The registries that it may be in, as what, and with which options."""
+        match self._nodes:
+            case [ast.FunctionDef(decorator_list=decorators, args=arguments)]:
+                for decorator in decorators:
+                    match decorator:
+                        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+                            yield tuple(ast.unparse(function).split(".")), name, _options(arguments)
 
 
 class Import(NamedTuple):
@@ -180,10 +231,11 @@ class Library:
             marks = {f"{name}={self._mark(target)}" for name, target in links}
             lines.add(" ".join([found.digest, *sorted(marks | used)]))
             outside |= {name.partition("=")[2].partition(".")[0] for name in used}
-            strings |= found.strings
+            strings |= found.words[1]
         lines |= {f"{kind}={kinds[kind]}" for kind in strings & set(kinds)}
         return Reached(places, sorted(lines), outside)
 
+    @functools.cache  # noqa: B019
     def plugins(self, registry: Place) -> dict[str, Plugin]:
         """Plug-ins of a registry by name."""
         home = self._definition(registry).registry
@@ -197,15 +249,17 @@ class Library:
             for module in modules
             if not module.endswith(".__init__")
             for function, definition in self._source(module).definitions.items()
-            for (names, name), options in definition.plugins.items()
+            for names, name, options in definition.plugins
             if registry in self._stand_for(module, names)
         }
 
+    @functools.cache  # noqa: B019
     def registries(self) -> dict[str, Place]:
         """All registries of the packages, by their names in small letters."""
         return {
             name.lower(): Place(module, name)
             for module in self.modules()
+            if "Registry(" in self._file(module).read_text(encoding="utf-8")
             for name, definition in self._source(module).definitions.items()
             if definition.registry
         }
@@ -243,13 +297,13 @@ class Library:
         if place not in self._links:
             links, outside = [], set()
             definition = self._definition(place)
-            for names in definition.names:
+            for names in definition.words[0]:
                 for target in self._stand_for(place.module, names):
                     if isinstance(target, Place):
                         links.append((".".join(names), target))
                     else:
                         outside.add(f"{names[0]}={target}")
-            if any(names[0] in OPAQUE for names in definition.names):
+            if any(names[0] in OPAQUE for names in definition.words[0]):
                 links.append(("*", Place(place.module, None)))
             self._links[place] = links, outside
         return self._links[place]
@@ -370,14 +424,13 @@ def _cut(path: str, mtime_ns: int, size: int) -> Source:
         raise VoxplainError(f"{path} is not valid Python: {error}.") from None
     tree.body = [node for node in tree.body if not _is_for_types(node)]
     imports: dict[str, set[Import]] = {}
-    for node in ast.walk(tree):
-        for name, found in _imports(node):
-            imports.setdefault(name, set()).add(found)
+    for name, found in _imports(tree.body):
+        imports.setdefault(name, set()).add(found)
     statements: dict[str, list[ast.stmt]] = {BESIDE: []}
-    for node in _Unsaid().visit(tree).body:
+    for node in tree.body:
         for name in _bound(node):
             statements.setdefault(name, []).append(node)
-    definitions = {name: _define(nodes) for name, nodes in statements.items()}
+    definitions = {name: Definition(nodes) for name, nodes in statements.items()}
     return Source(definitions, {name: frozenset(found) for name, found in imports.items()})
 
 
@@ -385,13 +438,18 @@ def _is_for_types(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _imports(node: ast.AST) -> Iterator[tuple[str, Import]]:
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.asname or alias.name.partition(".")[0], Import(0, alias.name, None)
-    elif isinstance(node, ast.ImportFrom):
-        for alias in node.names:
-            yield alias.asname or alias.name, Import(node.level, node.module or "", alias.name)
+def _imports(statements: Iterable[ast.AST]) -> Iterator[tuple[str, Import]]:
+    """What statements import, and those within them."""
+    for node in statements:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0], Import(0, alias.name, None)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name, Import(node.level, node.module or "", alias.name)
+        else:
+            for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from _imports(getattr(node, inner, ()))
 
 
 def _bound(node: ast.stmt) -> set[str]:
@@ -399,6 +457,10 @@ def _bound(node: ast.stmt) -> set[str]:
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
+        case ast.Import() | ast.ImportFrom():
+            return set()
+        case ast.Expr(value=ast.Constant()):
+            return set()
         case ast.Assign(targets=targets):
             pass
         case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
@@ -412,59 +474,17 @@ def _bound(node: ast.stmt) -> set[str]:
     return names if plain else names | {BESIDE}
 
 
-def _define(nodes: list[ast.stmt]) -> Definition:
-    text = "\n".join(map(ast.dump, nodes))
-    parts = [part for node in nodes for part in ast.walk(node)]
-    strings = {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
-    entries, registry, plugins = {}, None, {}
-    match nodes:
-        case [ast.Assign(value=value) | ast.AnnAssign(value=value)]:
-            match value:
-                case ast.Dict(keys=keys, values=values) if all(isinstance(k, ast.Constant) for k in keys):
-                    entries = {key.value: ast.dump(value) for key, value in zip(keys, values, strict=True)}
-                case ast.Call(func=ast.Name(id="Registry"), args=[_, ast.Constant(value=registry)]):
-                    pass
-                case ast.Call(func=ast.Name(id="Registry"), args=[_, ast.Name(id=registry)]):
-                    pass
-        case [ast.FunctionDef(decorator_list=decorators, args=arguments)]:
-            texts = {a.arg for a in arguments.kwonlyargs if a.annotation and _may_be_text(a.annotation)}
-            options = Options(dict(_literals(arguments)), frozenset(texts))
-            for decorator in decorators:
-                match decorator:
-                    case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
-                        plugins |= {(names, name): options for names in _names(function)}
-    return Definition(_hash(text), frozenset(_names(*nodes)), frozenset(strings), entries, registry, plugins)
-
-
-def _literals(arguments: ast.arguments) -> Iterator[tuple[str, Any]]:
-    """Keyword-only parameters with their defaults, where these are literals."""
+def _options(arguments: ast.arguments) -> Options:
+    defaults, texts = {}, set()
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        words = re.split(r"\W+", ast.unparse(argument.annotation)) if argument.annotation else ["Any"]
+        if {"str", "Path", "Any"} & set(words):
+            texts.add(argument.arg)
         try:
-            yield argument.arg, ast.literal_eval(default)
-        except (TypeError, ValueError):
+            defaults[argument.arg] = ast.literal_eval(default)
+        except (TypeError, ValueError):  # none, or no literal
             continue
-
-
-def _may_be_text(annotation: ast.expr) -> bool:
-    return any(names[-1] in ("str", "Path", "Any") for names in _names(annotation))
-
-
-def _names(*nodes: ast.AST) -> set[Names]:
-    """Names in code, each with the attributes that follow it."""
-    found, todo = set(), list(nodes)
-    while todo:
-        node, attributes = todo.pop(), []
-        while isinstance(node, ast.Attribute):
-            attributes.insert(0, node.attr)
-            node = node.value
-        if isinstance(node, ast.Name):
-            found.add((node.id, *attributes))
-        todo += ast.iter_child_nodes(node)
-    return found
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Options(defaults, frozenset(texts))
 
 
 class _Unsaid(ast.NodeTransformer):
