@@ -107,10 +107,10 @@ class Table:
     figure: Figure | None
 
     @property
-    def modules(self) -> list[str]:
-        """Modules that compute and draw it."""
-        home = self.function.__module__
-        return [home] if self.figure is None else [home, self._figure_module]
+    def definitions(self) -> list[str]:
+        """What computes and draws it, as ``module:function``."""
+        computes = f"{self.function.__module__}:{self.function.__name__}"
+        return [computes, *([f"{self._figure_module}:{self.figure.function}"] if self.figure else [])]
 
     @property
     def _figure_module(self) -> str:

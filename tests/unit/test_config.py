@@ -19,6 +19,7 @@ from voxplain.cli.config_docs import RERUNS, generated, keys, readme
 from voxplain.cli.values import key_values, merge, with_types
 from voxplain.config import Config, json_schema, load_config
 from voxplain.errors import ConfigError
+from voxplain.provenance import library_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {"models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}}
@@ -203,6 +204,7 @@ EMBEDDED = {
     },
 }
 OTHERS = {
+    "accept_versions": {"torch": library_versions()["torch"]},
     "checks.tables": ["stability"],
     "run": "b",
     "parts": ["concepts"],
