@@ -223,7 +223,9 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
         rows = table[table["model"] == model]
         for number, method in enumerate(methods):
             own = rows[rows["method"] == method]
+            again = {"mfc": "white"} if number >= len(COLORS) else {}
             style = {
+                **again,
                 "color": COLORS[number % len(COLORS)],
                 "marker": "osD^vP*X<>"[number % 10],
                 "ms": 4,

@@ -64,11 +64,8 @@ def agglomerative(
 
 def _neighbors(labels: np.ndarray) -> coo_matrix:
     """Which labels share a face of a voxel, as a symmetric (n, n) matrix."""
-    pairs = [
-        np.stack([np.delete(labels, -1, axis).ravel(), np.delete(labels, 0, axis).ravel()])
-        for axis in range(labels.ndim)
-    ]
-    first, second = np.unique(np.concatenate(pairs, axis=1), axis=1)
-    n = labels.max() + 1
+    n = int(labels.max()) + 1
+    pairs = [np.delete(labels, -1, axis) * n + np.delete(labels, 0, axis) for axis in range(labels.ndim)]
+    first, second = np.divmod(np.unique(np.concatenate([codes.ravel() for codes in pairs])), n)
     matrix = coo_matrix((np.ones(len(first)), (first, second)), (n, n))
     return matrix + matrix.T
