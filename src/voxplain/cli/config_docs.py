@@ -36,7 +36,7 @@ RERUNS = {
     "activations": "extract_activations",
     "concepts": "find_concepts, try_variants",
     "concepts.max_supervoxels": "draw_random_sets",
-    "concepts.models": "tabulate_concepts, tabulate_checks",
+    "concepts.models": "tabulate_concepts",
     "concepts.videos_per_class": "segment_supervoxels",
     "cavs": "draw_random_sets",
     "cavs.set_size": "draw_random_sets, try_variants",
