@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +22,12 @@ def shared() -> Path:
 
 
 def run_workflow(folder: Path, name: str, *arguments: str) -> None:
-    """Run Snakemake in a folder with the config tests/workflow/NAME.yaml."""
+    """Run Snakemake in a folder with the config tests/workflow/NAME.yaml; stages note what they run in ran/."""
     command = [sys.executable, "-m", "snakemake", "--configfile", ROOT / f"tests/workflow/{name}.yaml"]
     command += ["--cores", "2", "--directory", folder, "--snakefile", ROOT / "workflow/Snakefile", *arguments]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    path = os.pathsep.join(filter(None, [str(ROOT / "tests/workflow/traced"), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "RAN": str(folder / "ran")}
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
 
 

@@ -28,6 +28,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+Library = Literal["torch", "scikit-image", "av", "zennit", "scikit-learn", "opencv-python-headless"]
 
 
 class Section(BaseModel):
@@ -488,6 +489,11 @@ class Config(Section):
     checks: Checks = Field(default_factory=Checks)
     figures: Figures = Field(default_factory=Figures)
     device: Device = Field(default_factory=Device)
+    accept_versions: dict[Library, Annotated[str, Field(pattern=r"^\d+\.\d+$")]] = Field(
+        default_factory=dict,
+        description="Versions (major and minor, in quotation marks) of libraries whose results are kept although "
+        'another version is installed, such as {torch: "2.4"}.',
+    )
     temporary: list[Literal["clips", "supervoxels", "flow", "activations", "explanations", "selective"]] = (
         Field(
             default_factory=list,

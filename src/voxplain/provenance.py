@@ -1,24 +1,24 @@
 """What made an artifact: its code, parameters, seeds, packages and device.
 
-Snakemake sees edits to a stage's script but not to the modules that it imports. A rule therefore
-gives `code_hash` of its script as a parameter: editing any library module that the stage reaches
-reruns it. Sources are only parsed, never imported, and comments and docstrings do not count.
+Snakemake sees edits to a stage's script but not to the modules that it imports. A rule therefore gives
+`code_hash` of its script as a parameter: editing what computes for the stage in the library reruns it, and so does
+another version of a library that decides its numbers. See `voxplain.sources` for what is followed.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
+import importlib.machinery
 import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from .errors import VoxplainError
+from .sources import library
 
 PACKAGE = Path(__file__).resolve().parent
 # The distributions whose versions can change a result.
@@ -27,78 +27,72 @@ PACKAGES = (
     "pillow", "pytorchvideo", "pyyaml", "safetensors", "scikit-image", "scikit-learn", "scipy", "snakemake",
     "threadpoolctl", "torch", "torchvision", "tqdm", "zennit",
 )  # fmt: skip
+# Those whose major and minor version reruns the stages that use them: what the packages that they hold are called.
+LIBRARIES = {
+    "torch": "torch",
+    "scikit-image": "skimage",
+    "av": "av",
+    "zennit": "zennit",
+    "scikit-learn": "sklearn",
+    "opencv-python-headless": "cv2",
+}
 
 
-class _Import(NamedTuple):
-    """One imported name: ``from {level dots}{module} import {name}``, or ``import {module}``."""
-
-    level: int
-    module: str
-    name: str | None
-
-
-class _Source(NamedTuple):
-    digest: str
-    imports: tuple[_Import, ...]
-    names: frozenset[str]
-
-
-def code_hash(*starts: str | os.PathLike, package: Path = PACKAGE) -> str:
-    """Hash the code of scripts and modules with every library module that they import.
+def code_hash(
+    script: str | os.PathLike,
+    *also: str,
+    plugins: Mapping[str, Iterable[str]] | None = None,
+    accepted: Mapping[str, str] | None = None,
+    package: Path = PACKAGE,
+) -> str:
+    """Hash what computes for a script: itself, what it reaches of the library, and versions of other libraries.
 
     Parameters
     ----------
-    *starts : str or path
-        Paths of scripts (ending in ``.py``) and dotted names of modules. Give the modules of the
-        plug-ins that a config chooses as well: registries load them by name, unseen here.
+    script : path
+    *also : str
+        More that it calls, unseen in its code: ``package.module:name``, or ``package.module`` for all of it.
+    plugins : mapping of str to names
+        The plug-ins that count, by their registry's name in small letters: ``explainers``, ``models`` and so on.
+        Of a registry that is not here, all count. Networks may also be ``package.module:function``.
+    accepted : mapping of str to str
+        Versions (major and minor) of `LIBRARIES` to name in place of those that are installed.
     package : Path
-        Folder of the package whose modules are followed.
+        Folder of the library.
 
     Returns
     -------
     str
-        16 hexadecimal digits. Formatting, comments, docstrings and the script's place do not count.
+        16 hexadecimal digits, and the versions of those of `LIBRARIES` that are used: ``"0f..9a torch-2.4"``.
 
     Raises
     ------
     VoxplainError
-        See `modules_of`.
+        See `voxplain.sources.Library.reach`.
     """
-    scripts = [_read(Path(start)).digest for start in starts if _is_script(start)]
-    reached = modules_of(*starts, package=package)
-    modules = [f"{name} {_read(_find(name, package)).digest}" for name in reached]
-    return hashlib.sha256("\n".join(scripts + modules).encode()).hexdigest()[:16]
+    names = {name for some in (plugins or {}).values() for name in some if ":" in name}
+    own = sorted(
+        filter(None, map(_own_package, {name.partition(":")[0].partition(".")[0] for name in names}))
+    )
+    found = library(package, *own).reach(Path(script), also, plugins)
+    versions = library_versions() | dict(accepted or {})
+    used = [f"{name}-{versions[name]}" for name, holds in LIBRARIES.items() if holds in found.outside]
+    return " ".join([hashlib.sha256("\n".join(found.lines).encode()).hexdigest()[:16], *used])
 
 
-def modules_of(*starts: str | os.PathLike, package: Path = PACKAGE) -> list[str]:
-    """List the library modules that scripts and modules import, directly or through others.
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Major and minor versions of `LIBRARIES`, such as ``"2.4"``; ``"none"`` where one is not installed."""
+    found = versions()
+    return {name: ".".join(found.get(name, "none").split(".")[:2]) for name in LIBRARIES}
 
-    Every import statement counts, in functions too, and so do the packages that a module lies in.
 
-    Raises
-    ------
-    VoxplainError
-        A file or module does not exist or is no Python, or a name is imported from a package that
-        finds it only at run time, so that its code cannot be followed.
-    """
-    found: dict[str, _Source] = {}
-    todo = [str(start) for start in starts if not _is_script(start)]
-    for start in starts:
-        if _is_script(start):
-            todo += _targets(_read(Path(start)), str(start), "", package)
-    while todo:
-        name = todo.pop()
-        if name in found:
-            continue
-        path = _find(name, package)
-        if path is None:
-            raise VoxplainError(f"There is no module {name!r} in {package}. Correct the import of it.")
-        found[name] = _read(path)
-        parent = name.rpartition(".")[0]
-        inside = name if path.name == "__init__.py" else parent
-        todo += [parent] if parent else []
-        todo += _targets(found[name], str(path), inside, package)
-    return sorted(found)
+def _own_package(name: str) -> Path | None:
+    """Folder or file of a package that is no installed one."""
+    spec = importlib.machinery.PathFinder.find_spec(name)
+    places = [*(spec.submodule_search_locations or []), spec.origin] if spec else []
+    place = Path(next(filter(None, places), "site-packages"))
+    return None if "site-packages" in place.parts else place
 
 
 def record(*, rule: str, params: Mapping[str, Any], code: str, device: str = "cpu") -> dict[str, Any]:
@@ -143,91 +137,3 @@ def _seeds(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _seeds(value, f"{prefix}{key}.")
         elif "seed" in str(key).lower():
             yield f"{prefix}{key}", value
-
-
-def _is_script(start: str | os.PathLike) -> bool:
-    return str(start).endswith(".py")
-
-
-def _find(module: str, package: Path) -> Path | None:
-    """Return the file of a module of the package, or None if it has no such module."""
-    root, *parts = module.split(".")
-    if root != package.name:
-        return None
-    base = package.joinpath(*parts)
-    for path in (base / "__init__.py", base.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
-
-
-def _targets(source: _Source, where: str, inside: str, package: Path) -> Iterator[str]:
-    """Yield the package's modules that a source, lying in the package `inside`, imports."""
-    for level, module, name in source.imports:
-        if level:
-            module = ".".join([*inside.split(".")[: inside.count(".") + 2 - level], *filter(None, [module])])
-        if module.partition(".")[0] != package.name:
-            continue
-        if name is None or name == "*":
-            yield module
-        elif _find(f"{module}.{name}", package):
-            yield f"{module}.{name}"
-        else:
-            home = _find(module, package)
-            names = _read(home).names if home else {name}
-            if "__getattr__" in names and name not in names:
-                raise VoxplainError(
-                    f"{where} imports {name!r} from {module!r}, which finds it only at run time: "
-                    "import it from the module that defines it."
-                )
-            yield module
-
-
-def _read(path: Path) -> _Source:
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise VoxplainError(f"Cannot read the code of {path}: {error.strerror}.") from None
-    return _parse(path, state.st_mtime_ns, state.st_size)
-
-
-@functools.lru_cache(maxsize=None)
-def _parse(path: Path, mtime_ns: int, size: int) -> _Source:
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise VoxplainError(f"{path} is not valid Python: {error}.") from None
-    imports = tuple(_imports(tree))
-    for node in ast.walk(tree):
-        _drop_docstring(node)
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return _Source(digest, imports, frozenset(_top_names(tree)))
-
-
-def _imports(tree: ast.Module) -> Iterator[_Import]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (_Import(0, alias.name, None) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (_Import(node.level, node.module or "", alias.name) for alias in node.names)
-
-
-def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-        match node.body:
-            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest
-
-
-def _top_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that a module binds at its top level."""
-    for node in tree.body:
-        match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                yield name
-            case ast.Assign(targets=targets):
-                yield from (target.id for target in targets if isinstance(target, ast.Name))
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in names)

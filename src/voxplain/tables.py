@@ -107,10 +107,10 @@ class Table:
     figure: Figure | None
 
     @property
-    def modules(self) -> list[str]:
-        """Modules that compute and draw it."""
-        home = self.function.__module__
-        return [home] if self.figure is None else [home, self._figure_module]
+    def definitions(self) -> list[str]:
+        """What computes and draws it, as ``package.module:name``."""
+        found = [f"{self.function.__module__}:{self.function.__name__}"]
+        return found if self.figure is None else [*found, f"{self._figure_module}:{self.figure.function}"]
 
     @property
     def _figure_module(self) -> str:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from voxplain.cli.config_docs import RERUNS, generated, keys, readme
 from voxplain.config import Config, json_schema, load_config
 from voxplain.errors import ConfigError
+from voxplain.provenance import library_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {"models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}}
@@ -202,6 +203,7 @@ EMBEDDED = {
     },
 }
 OTHERS = {
+    "accept_versions": {"torch": library_versions()["torch"]},
     "checks.tables": ["stability"],
     "run": "b",
     "parts": ["concepts"],

@@ -5,6 +5,8 @@ CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
+RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
+PERTURBED_BY = explainers_of(CONFIG.checks.perturbed_explainers)
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 try:
     TRIED_VARIANTS = list(chosen(CONFIG.checks.variants, VARIANTS))
@@ -42,7 +44,7 @@ rule try_variants:
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
-        code=code("try_variants", "voxplain.concepts.classifiers"),
+        code=code("try_variants", classifiers={VARIANTS[name].classifier for name in TRIED_VARIANTS}),
     script:
         "../../src/stages/try_variants.py"
 
@@ -125,7 +127,7 @@ rule randomize_network:
         **part("checks", "members", "levels", "draws"),
         discovery=TRIED["video"].tolist(),
         explained=MAPPED["video"].tolist(),
-        explainers=explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS),
+        explainers=RANDOMIZED_BY,
         segmentation=SEGMENTATION,
         layer=first_layer,
         grid=CONFIG.activations.pooling,
@@ -136,7 +138,7 @@ rule randomize_network:
         pool=200,
         batch=CONFIG.activations.batch,
         map_batch=CONFIG.relevance.batch,
-        code=code("randomize_network", "voxplain.concepts.classifiers", *plugins("explainers")),
+        code=code("randomize_network", explainers=methods_of(RANDOMIZED_BY)),
     script:
         "../../src/stages/randomize_network.py"
 
@@ -164,7 +166,7 @@ rule vary_choices:
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
         rank_by=CONFIG.scores.rank_by,
-        code=code("vary_choices", "voxplain.concepts.classifiers"),
+        code=code("vary_choices"),
     script:
         "../../src/stages/vary_choices.py"
 
@@ -190,10 +192,10 @@ rule perturb_supervoxels:
     params:
         options=part("checks", "fills", "steps", "masks"),
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
-        explainers=explainers_of(CONFIG.checks.perturbed_explainers),
+        explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
         fill=CONFIG.activations.fill,
-        code=code("perturb_supervoxels", *plugins("explainers")),
+        code=code("perturb_supervoxels", explainers=methods_of(PERTURBED_BY)),
     script:
         "../../src/stages/perturb_supervoxels.py"
 
@@ -290,6 +292,6 @@ rule follow_concepts:
             "pooling": CONFIG.activations.pooling,
             "view": part("activations", "form", "fill", "batch"),
         },
-        code=code("follow_concepts", *plugins("segmenters", CONFIG.supervoxels.method)),
+        code=code("follow_concepts"),
     script:
         "../../src/stages/follow_concepts.py"

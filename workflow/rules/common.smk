@@ -1,3 +1,4 @@
+import functools
 import re
 import sys
 from pathlib import Path
@@ -10,18 +11,14 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
+from voxplain.plan import named_plugins, plan_run
 from voxplain.provenance import code_hash
 from voxplain.tables import choose_tables
-from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos, source_file
+from voxplain.videos.plan import discovery_videos, evaluation_videos, source_file
 from voxplain.videos.table import safe_name
 
 try:
-    CONFIG = load_config(config)
-    # Videos, clips and supervoxels depend on few settings, and runs that agree in them share them.
-    # An unset shard size is named as 250, what it mostly is.
-    named = CONFIG.data.model_copy(update={"shard_size": CONFIG.data.shard_size or 250})
-    DATA = f"results/shared/{Path(CONFIG.data.path or 'embedded').stem}-{digest(named)}"
-    TABLE = plan_videos(f"{DATA}/embedded", **dict(CONFIG.data))
+    CONFIG, DATA, TABLE = plan_run(load_config(config))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
@@ -65,18 +62,21 @@ def part(name, *keys):
     return {key: values[key] for key in keys} if keys else values
 
 
-def plugins(package, name="*"):
-    """Modules of a package's plug-ins, which are loaded by name and so unseen by the code's hash."""
-    folder = ROOT / "src/voxplain" / package
-    found = sorted(folder.glob(f"{name}.py")) or sorted(folder.glob("*.py"))
-    return [
-        f"voxplain.{'.'.join(Path(package).parts)}.{path.stem}" for path in found if path.stem != "__init__"
-    ]
+@functools.cache
+def code_of(stage, model, also, plugins):
+    named = named_plugins(CONFIG, model) | dict(plugins)
+    script, package = ROOT / "src/stages" / f"{stage}.py", ROOT / "src/voxplain"
+    return code_hash(script, *also, plugins=named, accepted=CONFIG.accept_versions, package=package)
 
 
-def code(stage, *plugins):
-    """Hash of a stage's script and of the library modules that it calls."""
-    return code_hash(ROOT / "src/stages" / f"{stage}.py", *plugins)
+def code(stage, *also, **plugins):
+    """Params function: hash of what computes for a stage, with the plug-ins that the config names.
+
+    Of networks that is the wildcard's. `also` names definitions that the script's code does not
+    (``voxplain.module:name``), `plugins` those of a registry where they are others than the section's own.
+    """
+    plugins = tuple((registry, tuple(sorted(names))) for registry, names in plugins.items())
+    return lambda wildcards: code_of(stage, wildcards.get("model"), also, plugins)
 
 
 SEGMENTATION = CONFIG.supervoxels.segmentation()
@@ -210,6 +210,10 @@ def of_first_layer(kind):
 def first_layer(wildcards):
     """Params function: the layer that the checks look at."""
     return CONFIG.models[wildcards.model].layers[0]
+
+
+def methods_of(explainers):
+    return {given["method"] or name for name, given in explainers.items()}
 
 
 def model_params(*keys):

@@ -14,7 +14,7 @@ rule segment_supervoxels:
     params:
         options=SEGMENTATION,
         videos=lambda wildcards: SEGMENTED[wildcards.shard],
-        code=code("segment_supervoxels", *plugins("segmenters", CONFIG.supervoxels.method)),
+        code=code("segment_supervoxels"),
     script:
         "../../src/stages/segment_supervoxels.py"
 
@@ -62,7 +62,7 @@ rule draw_random_sets:
         options=part("cavs"),
         concepts=CONFIG.scores.random_concepts,
         max_supervoxels=CONFIG.concepts.max_supervoxels,
-        code=code("draw_random_sets", "voxplain.concepts.classifiers"),
+        code=code("draw_random_sets"),
     script:
         "../../src/stages/draw_random_sets.py"
 
@@ -87,7 +87,7 @@ rule find_concepts:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
-        code=code("find_concepts", "voxplain.concepts.classifiers"),
+        code=code("find_concepts"),
     script:
         "../../src/stages/find_concepts.py"
 

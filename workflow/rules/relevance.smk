@@ -17,7 +17,7 @@ rule estimate_flow:
     params:
         options=FLOW_OPTIONS,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
-        code=code("estimate_flow", *plugins("motion/flow", CONFIG.flow.method)),
+        code=code("estimate_flow"),
     script:
         "../../src/stages/estimate_flow.py"
 
@@ -43,7 +43,7 @@ rule compare_flows:
         },
         videos=list(RELEVANT.values())[0],
         clips=24,
-        code=code("compare_flows", *plugins("motion/flow")),
+        code=code("compare_flows", flows=CONFIG.flow.compare),
     script:
         "../../src/stages/compare_flows.py"
 
@@ -68,7 +68,7 @@ rule explain_clips:
         options=part("relevance", "target", "batch", "precision"),
         segmentation=SEGMENTATION,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
-        code=code("explain_clips", *plugins("explainers")),
+        code=code("explain_clips"),
     script:
         "../../src/stages/explain_clips.py"
 
@@ -96,7 +96,7 @@ rule time_explanations:
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],
         videos=list(RELEVANT.values())[0],
-        code=code("time_explanations", *plugins("explainers")),
+        code=code("time_explanations"),
     script:
         "../../src/stages/time_explanations.py"
 

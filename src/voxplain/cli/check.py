@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ..config import Config, Model, digest, load_config
+from ..config import Config, Model, load_config
 from ..errors import ConfigError, VideoError, nearest
+from ..plan import plan_run
 from ..videos.adapters.folder import ENDINGS
 from ..videos.decode import VideoInfo, probe
-from ..videos.plan import discovery_videos, evaluation_videos, plan_videos, source_of
+from ..videos.plan import discovery_videos, evaluation_videos, source_of
 from .values import key_values, merge
 
 PROBE_SECONDS = 4.0
@@ -100,8 +101,7 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
     findings, table, adapter = Findings(), None, None
     try:
         _, adapter = source_of(config.data.path, config.data.adapter)
-        folder = directory / f"results/shared/embedded-{digest(config.data)}/embedded"
-        table = plan_videos(folder, **dict(config.data))
+        table = plan_run(config, str(directory / "results")).videos
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_plugins(config))

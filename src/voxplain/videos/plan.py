@@ -75,7 +75,7 @@ def plan_videos(
     path, adapter = source_of(path, adapter)
     options = dict(options or {})
     _check_leftovers(given, adapter, options)
-    if adapter in (EMBEDDED, "folder"):
+    if "seed" in DATASETS[adapter].schema.model_fields:
         options.setdefault("seed", seed)
     table = read_video_table(path or folder, dataset=adapter, **options)
     known = sorted(table["label"].unique())

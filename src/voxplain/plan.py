@@ -1,0 +1,153 @@
+"""What a run is planned from: its config in canonical form, its videos, and the plug-ins that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from .config import Config, Data, digest
+from .provenance import PACKAGE
+from .sources import library
+from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
+
+WORDS = {"true": True, "false": False, "null": None, "~": None}
+
+
+class Plan(NamedTuple):
+    """A config in canonical form, the folder that runs on its videos share, and the table of its videos."""
+
+    config: Config
+    data: str
+    videos: pd.DataFrame
+
+
+def plan_run(config: Config, results: str = "results") -> Plan:
+    """Settle what the names of shared folders and the parameters of stages hang on.
+
+    Parameters
+    ----------
+    config : Config
+    results : str
+        Folder of all results.
+
+    Raises
+    ------
+    ConfigError
+        See `voxplain.videos.plan.plan_videos`.
+    """
+    settled = canonical(config)
+    videos = plan_videos(EMBEDDED, **dict(settled.data))
+    size = settled.data.shard_size or default_shard_size(len(videos))
+    settled = _changed(settled, data=_changed(settled.data, shard_size=size))
+    data = f"{results}/shared/{Path(config.data.path or EMBEDDED).stem}-{digest(settled.data)}"
+    if settled.data.path is None:  # how many they are is known before where they are
+        videos = plan_videos(f"{data}/{EMBEDDED}", **dict(settled.data))
+    return Plan(settled, data, videos)
+
+
+def canonical(config: Config) -> Config:
+    """The one form of all configs that mean the same: plug-ins' defaults filled in, names in order.
+
+    The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
+    is written out, nor whether a whole number is written as ``8`` or ``8.0``.
+    """
+    flow, cavs = config.flow, config.cavs
+    models = {
+        name: _changed(model, options=with_defaults("models", model.network, model.options))
+        for name, model in sorted(config.models.items())
+    }
+    explainers = {}
+    for name, explainer in sorted(config.explainers.items()):
+        method = explainer.method or name
+        options = with_defaults("explainers", method, explainer.options)
+        explainers[name] = _changed(explainer, method=method, options=options)
+    return _changed(
+        config,
+        data=_canonical_data(config.data),
+        models=models,
+        explainers=explainers,
+        flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),
+        cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
+        supervoxels=_changed(config.supervoxels, options=_plain(_read(config.supervoxels.options))),
+        selective=_changed(config.selective, options=_plain(_read(config.selective.options))),
+    )
+
+
+def _canonical_data(data: Data) -> Data:
+    path, adapter = source_of(data.path, data.adapter)
+    options = with_defaults("datasets", adapter, data.options)
+    if "seed" in options and "seed" not in data.options:
+        options["seed"] = data.seed
+    return _changed(data, path=path, adapter=adapter, options=options)
+
+
+def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a plug-in with its defaults, in order of their names.
+
+    Options that are None, and are so by default, are left out: what fills them in may hang on the run.
+
+    Parameters
+    ----------
+    registry : str
+        The registry's name in small letters, such as ``explainers``.
+    name : str
+        A plug-in's. Of one that is not registered, nothing is filled in.
+    options : mapping
+        Those that are given.
+    """
+    sources = library(PACKAGE)
+    known = sources.plugins(sources.registries()[registry])
+    defaults, texts = known[name].options if name in known else ({}, frozenset())
+    given = {key: value if key in texts else _read(value) for key, value in options.items()}
+    filled = {**defaults, **given}
+    unset = {key for key in defaults if filled[key] is None and defaults[key] is None}
+    return _plain({key: value for key, value in filled.items() if key not in unset})
+
+
+def named_plugins(config: Config, model: str | None = None) -> dict[str, list[str]]:
+    """Plug-ins that a config names, by registry; of networks only that of `model`, where it is given."""
+    models = config.models.values() if model is None else [config.models[model]]
+    return {
+        "datasets": [source_of(config.data.path, config.data.adapter)[1]],
+        "models": sorted({given.network for given in models}),
+        "explainers": sorted({given.method or name for name, given in config.explainers.items()}),
+        "flows": [config.flow.method],
+        "classifiers": [config.cavs.classifier],
+    }
+
+
+def _changed(section: Any, **changes: Any) -> Any:
+    return section.model_copy(update=changes)
+
+
+def _read(value: Any) -> Any:
+    """A value that was taken for text: YAML takes ``1e-9`` so, and Snakemake all that --config nests."""
+    match value:
+        case str():
+            if value.lower() in WORDS:
+                return WORDS[value.lower()]
+            for kind in (int, float):
+                try:
+                    return kind(value)
+                except ValueError:
+                    continue
+        case Mapping():
+            return {key: _read(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_read(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, keys in order, whole numbers as integers."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value

@@ -1,0 +1,177 @@
+"""The canonical form of a config, and the folder of its videos."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.cli import parse_config
+
+from voxplain.cli.check import check
+from voxplain.cli.listing import REGISTRIES, registry
+from voxplain.config import load_config
+from voxplain.errors import ConfigError
+from voxplain.models.build import model_options
+from voxplain.plan import canonical, named_plugins, plan_run, with_defaults
+from voxplain.provenance import PACKAGE
+from voxplain.sources import library
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+NETWORK = {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}
+
+
+def settled(**sections):
+    return canonical(load_config({"models": NETWORK, **sections}))
+
+
+def test_defaults_are_those_of_the_plugins_own_schemas():
+    """The plan reads them from the sources, as importing torch would slow every job's start down."""
+    sources = library(PACKAGE)
+    places = {str(place): place for place in sources.registries().values()}
+    assert len(places) == len(REGISTRIES)
+    for kind, home in REGISTRIES.items():
+        module, _, name = home.partition(":")
+        found = sources.plugins(places[f"Place(module={module!r}, name={name!r})"])
+        assert list(found) and set(found) == {plugin.name for plugin in registry(kind)}
+        for plugin in registry(kind):
+            expected = {
+                key: field.default
+                for key, field in plugin.schema.model_fields.items()
+                if not field.is_required()
+            }
+            assert dict(found[plugin.name].options.defaults) == expected, plugin.name
+            assert found[plugin.name].place == (plugin.module, plugin.function.__name__)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_plugins_take_the_canonical_options_and_it_is_a_fixed_point(path):
+    given = yaml.safe_load(path.read_text())
+    if given.get("data", {}).get("adapter", "embedded") != "embedded":
+        given["data"]["path"] = "somewhere"
+    config = canonical(load_config(given))
+    assert canonical(config) == config == load_config(config.model_dump(mode="json"))
+    for model in config.models.values():
+        model_options(model.network, model.options)
+    for explainer in config.explainers.values():
+        registry("explainers")[explainer.method].options(explainer.options)
+    registry("flows")[config.flow.method].options(config.flow.options)
+    registry("classifiers")[config.cavs.classifier].options(config.cavs.options)
+    registry("datasets")[config.data.adapter].options(config.data.options)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ({"cavs": {}}, {"cavs": {"options": {"shrinkage": 1}}}),
+        ({"explainers": {"dtd": {}}}, {"explainers": {"dtd": {"method": "dtd", "options": {"high": None}}}}),
+        (
+            {"explainers": {"lrp_gamma": {"options": {"epsilon": "1e-9"}}}},  # how YAML reads 1e-9
+            {"explainers": {"lrp_gamma": {}}},
+        ),
+        ({"flow": {"method": "dis"}}, {"flow": {"options": {"preset": "medium"}, "method": "dis"}}),
+        ({"explainers": {"dtd": {}, "gradcam": {}}}, {"explainers": {"gradcam": {}, "dtd": {}}}),
+        ({"data": {}}, {"data": {"adapter": "embedded", "options": {"size": 64.0, "seed": 0}}}),
+        ({"data": {"seed": 3}}, {"data": {"seed": 3, "options": {"seed": 3}}}),
+        ({"supervoxels": {"options": {"min_frames": 2}}}, {"supervoxels": {"options": {"min_frames": 2.0}}}),
+    ],
+)
+def test_configs_that_mean_the_same_are_the_same(one, other):
+    assert repr(settled(**one)) == repr(settled(**other))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ({"cavs": {}}, {"cavs": {"options": {"shrinkage": 2}}}),
+        ({"data": {}}, {"data": {"seed": 1}}),
+        ({"data": {"seed": 1}}, {"data": {"seed": 1, "options": {"seed": 0}}}),
+        ({"explainers": {"dtd": {}}}, {"explainers": {"dtd": {"options": {"high": 1}}}}),
+        # Not a default: by default they are the run's own.
+        (
+            {"explainers": {"occlusion": {}}},
+            {"explainers": {"occlusion": {"options": {"n_segments": [15, 50, 80]}}}},
+        ),
+    ],
+)
+def test_configs_that_differ_stay_different(one, other):
+    assert settled(**one) != settled(**other)
+
+
+def test_what_config_nests_is_read_by_the_options_types():
+    """Snakemake's --config makes text of all values in braces."""
+    given = parse_config(["options={depth: [1, 1, 2.0, 1], width: 4, x: [], y: null}"])["options"]
+    assert given == {"depth": ["1", "1", "2.0", "1"], "width": "4", "x": [], "y": "null"}
+    assert with_defaults("models", "r3d_18", given) == {"depth": [1, 1, 2, 1], "width": 4, "x": [], "y": None}
+    assert with_defaults("models", "i3d", {"small_input": "true"})["small_input"] is True
+    # A layer may be called 4.
+    assert with_defaults("explainers", "gradcam", {"layer": "4"})["layer"] == "4"
+    assert with_defaults("datasets", "hmdb51", {"split": "2", "lists": "3"}) == {"lists": "3", "split": 2}
+
+
+def test_unknown_plugins_and_options_are_left_to_the_check():
+    assert with_defaults("models", "mine:build", {"b": 1.0, "a": None}) == {"a": None, "b": 1}
+    assert with_defaults("explainers", "dtd", {"colour": "red"})["colour"] == "red"
+
+
+def test_the_check_and_the_workflow_look_for_the_videos_in_one_place(tmp_path):
+    config = load_config({"models": NETWORK, "data": {"options": {"classes": 3}}})
+    plan = plan_run(config, str(tmp_path / "results"))
+    findings, table = check(config, tmp_path)
+    assert findings.problems == [] and table["path"].tolist() == plan.videos["path"].tolist()
+    assert Path(table["path"][0]).is_relative_to(plan.data)
+    assert Path(plan.data).parent == tmp_path / "results/shared" and plan.data.rpartition("/")[2].startswith(
+        "embedded-"
+    )
+
+
+def test_the_folder_hangs_on_what_the_data_is_and_not_on_how_it_is_written(tmp_path):
+    for label in ("kick", "punch"):
+        for number in range(5):
+            video = tmp_path / "clips" / label / f"{number}.mp4"
+            video.parent.mkdir(parents=True, exist_ok=True)
+            video.write_bytes(b"x")
+
+    def folder(**data):
+        return plan_run(
+            load_config({"models": NETWORK, "data": {"path": str(tmp_path / "clips"), **data}})
+        ).data
+
+    same = [
+        folder(),
+        folder(adapter="folder"),
+        folder(shard_size=250),
+        folder(options={"test_fraction": 0.25}),
+    ]
+    assert len(set(same)) == 1 and same[0].startswith("results/shared/clips-")
+    others = [
+        folder(seed=1),
+        folder(shard_size=4),
+        folder(classes=["kick", "punch"]),
+        folder(options={"test_fraction": 0.5}),
+    ]
+    assert len({*same, *others}) == 5
+    shutil.rmtree(tmp_path / "clips")
+    with pytest.raises(ConfigError, match="There is no folder"):
+        folder()
+
+
+def test_named_plugins_are_the_sections_own():
+    config = load_config(
+        {
+            "models": {**NETWORK, "own": {"network": "mine:build", "layers": ["a"]}},
+            "explainers": {"fast": {"method": "gradcam"}, "dtd": {}},
+            "flow": {"method": "tvl1"},
+        }
+    )
+    assert named_plugins(config) == {
+        "datasets": ["embedded"],
+        "models": ["mine:build", "r3d_18"],
+        "explainers": ["dtd", "gradcam"],
+        "flows": ["tvl1"],
+        "classifiers": ["ridge"],
+    }
+    assert named_plugins(config, "own")["models"] == ["mine:build"]
+    assert set(named_plugins(config)) <= set(library(PACKAGE).registries())
