@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .config import Config, Data, digest
+from .config import Config, Data, Supervoxels, digest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
@@ -71,9 +71,17 @@ def canonical(config: Config) -> Config:
         explainers=explainers,
         flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
-        supervoxels=_changed(config.supervoxels, options=_plain(_read(config.supervoxels.options))),
+        supervoxels=_canonical_supervoxels(config.supervoxels),
         selective=_changed(config.selective, options=_plain(_read(config.selective.options))),
     )
+
+
+def _canonical_supervoxels(given: Supervoxels) -> Supervoxels:
+    options = given.method_options
+    if given.method != "slic":  # whose options have keys of their own
+        options = with_defaults("segmenters", given.method, options)
+        options.pop("n_segments", None)
+    return _changed(given, options=_plain(_read(given.options)), method_options=_plain(options))
 
 
 def _canonical_data(data: Data) -> Data:
@@ -114,6 +122,7 @@ def named_plugins(config: Config, model: str | None = None) -> dict[str, list[st
         "datasets": [source_of(config.data.path, config.data.adapter)[1]],
         "models": sorted({given.network for given in models}),
         "explainers": sorted({given.method or name for name, given in config.explainers.items()}),
+        "segmenters": [config.supervoxels.method],
         "flows": [config.flow.method],
         "classifiers": [config.cavs.classifier],
     }

@@ -129,7 +129,7 @@ EDITS = {
     "a docstring": ("models/trained.py", "Names (N,) of the classes", "Words (N,) of the classes", set()),
     "the report's prose": ("report/words.py", " Of {total} comparisons", " Of all {total} comparisons", {"report"}),
     "a table function": ("concepts/tables.py", "def editing_table(", "def editing_table(*, _=0, **__):\n    ...\n\n\ndef editing_table(", {"tabulate_concepts"}),
-    "what is said of a table": ("concepts/tables.py", "over all numbers of concepts.", "over all k.", {"report"}),
+    "what is said of a table": ("concepts/tables.py", "over all numbers of concepts.", "over all k.", set()),
     "one more kind": ("artifacts.py", '"cavs": 2,', '"cavs": 2,\n    "cavities": 1,', set()),
     "a new version of a kind": (
         "artifacts.py", '"cavs": 2,', '"cavs": 3,',
