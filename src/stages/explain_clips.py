@@ -13,7 +13,7 @@ from voxplain.videos.store import LabelStore, groups_of
 
 def main(stage):
     options = stage.params.options
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     with (
         open_h5(stage.input.clips, "clips") as source,
         LabelStore(stage.input.get("labels", [])) as labels,

@@ -15,7 +15,7 @@ from voxplain.supervoxels import distinct_supervoxels
 def main(stage):
     options, layers = stage.params.options, stage.params.layers
     grid = options["pooling"] and tuple(options["pooling"])
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
 
     def shown(clips):
         return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]

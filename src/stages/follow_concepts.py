@@ -14,7 +14,7 @@ from voxplain.models.trained import load_trained
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     vectors = {}
     for label, path in zip(scores, stage.input.cavs, strict=True):

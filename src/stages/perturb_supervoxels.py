@@ -18,7 +18,7 @@ from voxplain.models.trained import load_trained
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     color = model.fill(params.fill)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []

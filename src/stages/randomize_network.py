@@ -17,7 +17,7 @@ from voxplain.videos.store import ClipStore, LabelStore
 
 def main(stage):
     params, seed = stage.params, int(stage.wildcards.seed)
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     members = pd.concat([read_table(path, "concept_members") for path in stage.input.members])
     members = members.rename(columns={"label": "class"}).groupby(["class", "concept"]).head(params.members)
     ranks = pd.concat([read_table(path, "class_scores") for path in stage.input.scores])

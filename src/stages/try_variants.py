@@ -18,7 +18,7 @@ def main(stage):
     known = {(view, place): (found.table, found.supervoxels)}
     with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
         bench = Bench(
-            load_trained(stage.input.weights),
+            load_trained(stage.input.weights, trust=stage.networks),
             clips,
             labels,
             params.discovery,

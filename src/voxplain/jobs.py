@@ -51,7 +51,9 @@ def job_of(arguments: argparse.Namespace, script: Path) -> Any:
             workflow = api.workflow(
                 resource_settings=settings.ResourceSettings(cores=arguments.cores),
                 config_settings=settings.ConfigSettings(
-                    config=parse_config(arguments.config), configfiles=configfiles
+                    config=parse_config(arguments.config),
+                    config_args=arguments.config,
+                    configfiles=configfiles,
                 ),
                 snakefile=_snakefile(_root(script)),
             )._workflow

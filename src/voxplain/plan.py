@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .config import Config, Data, Supervoxels, digest
+from .config import Config, Data, digest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
@@ -54,7 +54,7 @@ def canonical(config: Config) -> Config:
     The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
     is written out, nor whether a whole number is written as ``8`` or ``8.0``.
     """
-    flow, cavs = config.flow, config.cavs
+    flow, cavs, supervoxels = config.flow, config.cavs, config.supervoxels
     models = {
         name: _changed(model, options=with_defaults("models", model.network, model.options))
         for name, model in sorted(config.models.items())
@@ -71,17 +71,13 @@ def canonical(config: Config) -> Config:
         explainers=explainers,
         flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
-        supervoxels=_canonical_supervoxels(config.supervoxels),
+        supervoxels=_changed(
+            supervoxels,
+            options=_plain(_read(supervoxels.options)),
+            method_options=_segmenter_options(supervoxels.method, supervoxels.method_options),
+        ),
         selective=_changed(config.selective, options=_plain(_read(config.selective.options))),
     )
-
-
-def _canonical_supervoxels(given: Supervoxels) -> Supervoxels:
-    options = given.method_options
-    if given.method != "slic":  # whose options have keys of their own
-        options = with_defaults("segmenters", given.method, options)
-        options.pop("n_segments", None)
-    return _changed(given, options=_plain(_read(given.options)), method_options=_plain(options))
 
 
 def _canonical_data(data: Data) -> Data:
@@ -122,10 +118,24 @@ def named_plugins(config: Config, model: str | None = None) -> dict[str, list[st
         "datasets": [source_of(config.data.path, config.data.adapter)[1]],
         "models": sorted({given.network for given in models}),
         "explainers": sorted({given.method or name for name, given in config.explainers.items()}),
-        "segmenters": [config.supervoxels.method],
         "flows": [config.flow.method],
+        "segmenters": _segmenters(config),
         "classifiers": [config.cavs.classifier],
     }
+
+
+def _segmenter_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a segmenter with its defaults; SLIC's, and the numbers of segments, are keys one level higher."""
+    if method == "slic":
+        return dict(options)
+    filled = with_defaults("segmenters", method, options)
+    return {key: value for key, value in filled.items() if key != "n_segments" or key in options}
+
+
+def _segmenters(config: Config) -> list[str]:
+    """The segmenter of the supervoxels, and those that explainers choose for themselves."""
+    chosen = {explainer.options.get("segmenter") for explainer in config.explainers.values()}
+    return sorted({config.supervoxels.method, "slic", *chosen} - {None})
 
 
 def _changed(section: Any, **changes: Any) -> Any:

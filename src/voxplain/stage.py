@@ -25,8 +25,9 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     `stage` is Snakemake's object (input, output, params, wildcards, threads, resources, log,
     config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
     `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
-    `voxplain.artifacts.resumable_h5` takes. What is printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only in
-    the log.
+    `voxplain.artifacts.resumable_h5` takes, and `networks` the names of networks that the config trusts weights to
+    be of. What is printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only
+    in the log.
 
     Parameters
     ----------
@@ -49,6 +50,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         except VoxplainError as error:
             sys.exit(f"voxplain: {error}")
         device = place.type  # not which of several, so that equal work gives equal bytes
+    stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
     stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
     stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}

@@ -108,9 +108,9 @@ class Table:
 
     @property
     def definitions(self) -> list[str]:
-        """What computes and draws it, as ``package.module:name``."""
-        found = [f"{self.function.__module__}:{self.function.__name__}"]
-        return found if self.figure is None else [*found, f"{self._figure_module}:{self.figure.function}"]
+        """What computes and draws it, as ``module:function``."""
+        computes = f"{self.function.__module__}:{self.function.__name__}"
+        return [computes, *([f"{self._figure_module}:{self.figure.function}"] if self.figure else [])]
 
     @property
     def _figure_module(self) -> str:

@@ -171,7 +171,7 @@ def test_named_plugins_are_the_sections_own():
         "datasets": ["embedded"],
         "models": ["mine:build", "r3d_18"],
         "explainers": ["dtd", "gradcam"],
-        "segmenters": ["grid"],
+        "segmenters": ["grid", "slic"],
         "flows": ["tvl1"],
         "classifiers": ["ridge"],
     }

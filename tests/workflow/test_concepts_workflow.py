@@ -105,6 +105,12 @@ def test_every_number_can_be_had_from_the_answers_per_video(finished):
 
 def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
+    # Nor do the file's own values, given again.
+    again = [
+        "models={r3d: {options: {width: 4, depth: [1, 1, 1, 1]}, training: {epochs: 3}}}",
+        "concepts={clusters: 4}",
+    ]
+    assert planned(finished, "--config", *again) == set()
 
 
 def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report, finished):
@@ -187,3 +193,27 @@ def test_a_single_value_of_a_network_changes_the_default_config(tmp_path):
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "model=i3d" in done.stdout
+
+
+def test_a_config_that_names_a_function_trusts_weights_that_name_it(tmp_path, monkeypatch):
+    """Only the config's word has it imported; later stages load weights that name it."""
+    (tmp_path / "network_of_a_config.py").write_text(
+        "import voxplain\n"
+        "def build(num_classes, width):\n"
+        "    return voxplain.build_model('r3d_18', None, num_classes, width=width, depth=(1, 1, 1, 1))\n"
+    )
+    config = yaml.safe_load(TINY.read_text())
+    mine = {
+        "network": "network_of_a_config:build",
+        "options": {"width": 4},
+        "layers": ["layer3"],
+        "training": {"epochs": 1},
+    }
+    config["models"] = {"mine": mine}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    snakemake(
+        tmp_path, "results/tiny/models/mine/seed0/predictions.parquet", configfile=tmp_path / "config.yaml"
+    )
+    table = pd.read_parquet(tmp_path / "results/tiny/models/mine/seed0/predictions.parquet")
+    assert len(table) == 9 and set(table["model"]) == {"mine"}

@@ -5,9 +5,9 @@ CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
+SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
 PERTURBED_BY = explainers_of(CONFIG.checks.perturbed_explainers)
-SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 try:
     TRIED_VARIANTS = list(chosen(CONFIG.checks.variants, VARIANTS))
     TRIED_SELECTIONS = list(chosen(CONFIG.checks.variants, SELECTIONS))
@@ -44,7 +44,7 @@ rule try_variants:
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
         batch=CONFIG.activations.batch,
-        code=code("try_variants", classifiers={VARIANTS[name].classifier for name in TRIED_VARIANTS}),
+        code=code("try_variants", classifiers=[VARIANTS[name].classifier for name in TRIED_VARIANTS]),
     script:
         "../../src/stages/try_variants.py"
 
@@ -138,7 +138,7 @@ rule randomize_network:
         pool=200,
         batch=CONFIG.activations.batch,
         map_batch=CONFIG.relevance.batch,
-        code=code("randomize_network", explainers=methods_of(RANDOMIZED_BY)),
+        code=code("randomize_network", explainers=[given["method"] for given in RANDOMIZED_BY.values()]),
     script:
         "../../src/stages/randomize_network.py"
 
@@ -195,7 +195,7 @@ rule perturb_supervoxels:
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
         fill=CONFIG.activations.fill,
-        code=code("perturb_supervoxels", explainers=methods_of(PERTURBED_BY)),
+        code=code("perturb_supervoxels", explainers=[given["method"] for given in PERTURBED_BY.values()]),
     script:
         "../../src/stages/perturb_supervoxels.py"
 

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from voxplain.cli.values import with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.plan import named_plugins, plan_run, with_defaults
@@ -18,7 +19,9 @@ from voxplain.videos.plan import discovery_videos, evaluation_videos, source_fil
 from voxplain.videos.table import safe_name
 
 try:
-    CONFIG, DATA, TABLE = plan_run(load_config(config))
+    # As a module of another workflow, this one has no --config of its own.
+    given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
+    CONFIG, DATA, TABLE = plan_run(load_config(with_types(config, given or [])))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
@@ -210,10 +213,6 @@ def of_first_layer(kind):
 def first_layer(wildcards):
     """Params function: the layer that the checks look at."""
     return CONFIG.models[wildcards.model].layers[0]
-
-
-def methods_of(explainers):
-    return {given["method"] or name for name, given in explainers.items()}
 
 
 def model_params(*keys):

@@ -38,6 +38,6 @@ for name in ("networks", "concepts", "relevance", "checks"):
         params:
             tables={table: options_of(entry) for table, entry in entries.items()},
             figures={table: options_of(figure) for table, figure in figures.items()},
-            code=code("make_tables", *(place for entry in entries.values() for place in entry.definitions)),
+            code=code("make_tables", *[place for entry in entries.values() for place in entry.definitions]),
         script:
             "../../src/stages/make_tables.py"

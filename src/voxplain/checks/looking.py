@@ -10,8 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ..activations import average_to_grid, logit_gradients
-from ..models.layers import hooked
+from ..activations import average_to_grid, hooked_features, logit_gradients
 from ..models.trained import TrainedModel
 from ..patches import supervoxel_inputs
 from ..videos.store import ClipStore, LabelStore
@@ -29,9 +28,9 @@ def answers(model: TrainedModel, clips: np.ndarray, places: Sequence[Place]) -> 
             if place[0] == layer:
                 found[place] = average_to_grid(output, place[1]).float().cpu().numpy()
 
-    layers = list(dict.fromkeys(layer for layer, _ in places))
-    with torch.no_grad(), hooked(model.network, layers, note):
-        model.network(model.inputs(clips))
+    inputs, layers = model.inputs(clips), list(dict.fromkeys(layer for layer, _ in places))
+    with torch.no_grad(), hooked_features(model.network, inputs, layers, note):
+        model.network(inputs)
     return found
 
 

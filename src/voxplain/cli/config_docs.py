@@ -106,9 +106,8 @@ with `--config KEY=VALUE`. Without a file, `config/config.yaml` is taken. Before
 Unknown keys are errors, and what is left out has its default. Options of a plug-in (a network, a data set
 adapter, a concept classifier, an explainer, a flow estimator) stand under `options` beside its name, those of a
 segmenter under `method_options`: `python -m voxplain list models`, `list datasets`, `list segmenters`,
-`list classifiers`, `list explainers` and `list flows` show them. Only what a config means counts for what is run again:
-not the order of keys, not `8.0` for `8`, and not whether a default is written out. The last column names the first rules
-that a change runs again; everything that uses their results
+`list classifiers`, `list explainers` and `list flows` show them. Only what a config means counts for what is run
+again: not the order of keys, not `8.0` for `8`, and not whether a default is written out. The last column names the first rules that a change runs again; everything that uses their results
 follows, and nothing else does. (The report shows the whole config, so any change writes it anew.)
 """
 

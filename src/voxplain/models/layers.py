@@ -1,4 +1,4 @@
-"""Layers of a network: their names and outputs, its head, and making it fit for hooks."""
+"""Layers of a network: found by name, their outputs, its head, and making it fit for hooks."""
 
 from __future__ import annotations
 
@@ -6,21 +6,12 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torchvision.models.video.resnet import BasicBlock
 
 from ..errors import ConfigError, nearest
-
-
-class Layer(NamedTuple):
-    """A layer's name, its type, and the shape of its output without the batch."""
-
-    name: str
-    type: str
-    shape: tuple[int, ...]
 
 
 class Add(nn.Module):
@@ -56,30 +47,6 @@ def make_hookable(model: nn.Module) -> nn.Module:
                 setattr(module, name, copy.deepcopy(child))
             seen.add(child)
     return model
-
-
-def layer_names(model: nn.Module, *, frames: int = 16, size: int = 112) -> list[Layer]:
-    """List a network's layers in the order in which they are computed.
-
-    Parameters
-    ----------
-    model : Module
-        As built by `voxplain.build_model`.
-    frames, size : int
-        Length, and height and width, of the clip that output shapes are given for. A network that takes
-        only one size is shown that.
-    """
-    found: list[Layer] = []
-    shape = (model.spec.frames or frames, model.spec.size or size, model.spec.size or size)
-
-    def note(name: str, output: torch.Tensor) -> None:
-        if isinstance(output, torch.Tensor):
-            found.append(Layer(name, type(modules[name]).__name__, tuple(output.shape[1:])))
-
-    modules = {name: module for name, module in model.named_modules() if name}
-    with torch.no_grad(), _evaluation(model), hooked(model, list(modules), note):
-        model(next(model.parameters()).new_zeros(1, 3, *shape))
-    return found
 
 
 def get_layer(model: nn.Module, name: str) -> nn.Module:
@@ -214,11 +181,12 @@ def replace_head(
 
 
 @contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    """Switch to evaluation mode, and back."""
-    training = model.training
+def evaluation(model: nn.Module) -> Iterator[None]:
+    """Switch to evaluation mode, and each part back to its own."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True
