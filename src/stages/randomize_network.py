@@ -26,8 +26,8 @@ def main(stage):
     pool = kept[KEY].iloc[np.random.default_rng(seed).permutation(len(kept))[: params.pool]]
     networks = randomized_networks(model, levels=params.levels, draws=params.draws, seed=seed)
     videos, place = sorted({*members["video"], *params.discovery}), (params.layer, params.grid)
-    looked = {"view": View(**params.view), "sets": params.sets, "cavs": params.cavs, "batch": params.batch}
-    looked |= {"videos": params.discovery, "draws": params.draws, "rank_by": params.rank_by, "seed": seed}
+    looked = dict(view=View(**params.view), sets=params.sets, cavs=params.cavs, batch=params.batch)
+    looked |= dict(videos=params.discovery, draws=params.draws, rank_by=params.rank_by, seed=seed)
     with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
         scores = rescore_networks(model, networks, clips, labels, members, pool, place, **looked)
     with (

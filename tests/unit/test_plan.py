@@ -164,12 +164,14 @@ def test_named_plugins_are_the_sections_own():
             "models": {**NETWORK, "own": {"network": "mine:build", "layers": ["a"]}},
             "explainers": {"fast": {"method": "gradcam"}, "dtd": {}},
             "flow": {"method": "tvl1"},
+            "supervoxels": {"method": "grid"},
         }
     )
     assert named_plugins(config) == {
         "datasets": ["embedded"],
         "models": ["mine:build", "r3d_18"],
         "explainers": ["dtd", "gradcam"],
+        "segmenters": ["grid", "slic"],
         "flows": ["tvl1"],
         "classifiers": ["ridge"],
     }

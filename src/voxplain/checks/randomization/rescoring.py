@@ -158,7 +158,7 @@ def rescore_networks(
     """
     whole = clips.table[clips.table["video"].isin(videos)]
     shown, names = clips.fetch(whole.index.to_numpy()), whole["label"].tolist()
-    look = {"view": view, "sets": sets, "cavs": cavs, "batch": batch, "seed": seed}
+    look = dict(view=view, sets=sets, cavs=cavs, batch=batch, seed=seed)
     intact = member_cavs(model, clips, labels, members, pool, place, **look)
     tables = []
 
