@@ -55,7 +55,7 @@ def made_up_videos(classes: int, videos: int) -> pd.DataFrame:
          "test" if n // classes < max(1, TEST_SHARE * videos // classes) else "train")
         for n in range(videos)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])
 
 
 def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float, float]:

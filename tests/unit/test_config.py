@@ -256,8 +256,8 @@ OTHERS = {
 }
 ONLY = {"data.path": "csv", "data.options": "embedded", "data.classes": "embedded"}  # data that a value fits
 CSV = "path,label,split\n" + "".join(
-    f"{label}{i}.mp4,{label},{'train' if i < 3 else 'test'}\n"
-    for label in ("kick", "punch")
+    f"{class_name}{i}.mp4,{class_name},{'train' if i < 3 else 'test'}\n"
+    for class_name in ("kick", "punch")
     for i in range(5)
 )
 
