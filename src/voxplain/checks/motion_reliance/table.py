@@ -7,8 +7,9 @@ import pandas as pd
 
 from ...statistics import bootstrap_interval, row_taus
 from ...tables import Figure, table
+from ..tables import CONCEPT
 
-MEASURES = ["reliance", "probability", "still", "moving_share", "relevance_on_motion"]
+OF_CLASS = ["reliance", "probability", "still", "moving_share"]  # whatever the explainer
 
 
 @table(
@@ -56,31 +57,37 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
     -------
     DataFrame
         model, class, method, reliance (probability minus still), probability, still, moving_share and
-        relevance_on_motion, each with
-        _ci_low and _ci_high (95 %, bootstrap over videos), concept_tau (Kendall's tau between the effects and the
-        moving shares of the class's concepts at the model's first layer, mean over seeds), rank (1 relies
-        most), n_videos, n_seeds.
+        relevance_on_motion, each with _ci_low and _ci_high (95 %, bootstrap over videos), concept_tau (Kendall's
+        tau between the effects and the moving shares of the class's concepts at the model's first layer, mean
+        over seeds), n_videos, n_seeds, rank (1 relies most).
     """
     clips = clips.assign(reliance=clips["probability"] - clips["still"])
-    keys, rows = ["model", "class", "method"], []
-    for key, group in clips.groupby(keys, sort=True):
-        row = dict(zip(keys, key, strict=True))
-        for name in MEASURES:
-            values = group.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(
-                axis=1
-            )
-            low, high = bootstrap_interval(values.to_numpy())
-            row |= {name: values.to_numpy().mean() if values.size else np.nan}
-            row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
-        mine = concepts[(concepts[keys] == list(key)).all(axis=1)]
+    rows = []
+    for (model, class_name), group in clips.groupby(["model", "class"], sort=True):
+        place, row = {"model": model, "class": class_name}, {}
+        first = group[group["method"] == group["method"].iloc[0]]
+        for name in OF_CLASS:
+            row |= _mean(first, name)
+        mine = concepts[(concepts["model"] == model) & (concepts["class"] == class_name)]
+        # Once for every explainer.
+        mine = mine.drop_duplicates(CONCEPT)
         taus = [_tau(part["effect"], part["moving_share"]) for _, part in mine.groupby(["seed", "layer"])]
         row["concept_tau"] = np.nanmean(taus) if np.isfinite(taus).any() else np.nan
-        rows.append({**row, "n_videos": group["video"].nunique(), "n_seeds": group["seed"].nunique()})
+        row |= {"n_videos": first["video"].nunique(), "n_seeds": first["seed"].nunique()}
+        for method, own in group.groupby("method", sort=True):
+            rows.append({**place, "method": method, **row, **_mean(own, "relevance_on_motion")})
     table = pd.DataFrame(rows)
-    table["rank"] = (
-        table.groupby(["model", "method"])["reliance"].rank(ascending=False, method="min").astype(int)
-    )
+    ranks = table.groupby(["model", "method"])["reliance"].rank(ascending=False, method="min")
+    table = table.assign(rank=ranks.astype(int))
     return table.sort_values(["model", "rank", "class", "method"], ignore_index=True)
+
+
+def _mean(clips: pd.DataFrame, name: str) -> dict[str, float]:
+    """Mean over videos and seeds, and its interval."""
+    wide = clips.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(axis=1)
+    low, high = bootstrap_interval(wide.to_numpy())
+    mean = wide.to_numpy().mean() if wide.size else np.nan
+    return {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float:

@@ -58,7 +58,7 @@ def kinetics(
     -------
     DataFrame
         path, class, split, in the annotations' order. The validation split is the test split here, as the
-        test split's labels were long held back; rows of split "test" are not used.
+        test split's classes were long held back; rows of split "test" are not used.
 
     Raises
     ------
