@@ -39,7 +39,7 @@ def measure(folder: str, count: int, cases: list = CASES) -> pd.DataFrame:
     """A row per network, size and explainer, over `count` videos, as many of each class as of the others."""
     videos = plan_videos("", path=folder)
     videos = videos[videos["split"] == "test"]
-    videos = videos.groupby("label").head(-(-count // videos["label"].nunique())).head(count)
+    videos = videos.groupby("class").head(-(-count // videos["class"].nunique())).head(count)
     rows = []
     for name, size, options in cases:
         model = build_model(name, **options)

@@ -330,9 +330,10 @@ class Relevance(Section):
 
     models: list[Name] | None = Field(None, min_length=1, description="Networks to explain; all by default.")
     videos_per_class: PositiveInt | None = Field(10, description="Test videos per class; null takes all.")
-    target: Literal["label", "predicted"] = Field(
-        "label", description="Explain the true or the predicted class."
-    )
+    # label: what class was called before.
+    target: Annotated[
+        Literal["class", "predicted"], BeforeValidator(lambda v: "class" if v == "label" else v)
+    ] = Field("class", description="Explain the true or the predicted class.")
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
         "nan",

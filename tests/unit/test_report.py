@@ -40,7 +40,7 @@ EVIL = '<script>alert("x")</script>'
 
 
 def accuracy_table(label="kick") -> pd.DataFrame:
-    columns = ["model", "seed", "label", "accuracy", "ci_low", "ci_high", "n_videos"]
+    columns = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     rows = [("r3d", 0, "all", 0.8167, 0.7382, 0.8759, 120), ("r3d", 0, label, 0.9, 0.7, 0.97, 60)]
     return pd.DataFrame([*rows, ("r3d", 0, "punch", 0.7333, 0.6, 0.83, 60)], columns=columns)
 
@@ -96,7 +96,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         "concept_removal": edits_table(0.6979),
         "concept_gaps": pd.DataFrame(gaps),
         "concept_scores": scores_table(label),
-        "set_aside": pd.DataFrame(aside, columns=["video", "path", "label", "split", "reason"]),
+        "set_aside": pd.DataFrame(aside, columns=["video", "path", "class", "split", "reason"]),
     }
 
 
@@ -189,7 +189,7 @@ def concept_clips(label="kick") -> dict:
 def relevance_clips() -> dict:
     relevance = np.linspace(-0.5, 1, 4 * 12 * 16).reshape(4, 12, 16).astype(np.float32)
     levels = np.arange(4 * 12 * 16).reshape(4, 12, 16).astype(np.uint8) % 4
-    clip = clip_strip(made_up_clip()) | {"moving": mask_strip(relevance > 0.5), "video": "a", "label": "kick"}
+    clip = clip_strip(made_up_clip()) | {"moving": mask_strip(relevance > 0.5), "video": "a", "class": "kick"}
     maps = {"relevance": relevance_strip(relevance), "levels": selection_strip(levels)}
     explained = {"model": "r3d", "seed": 0, "clip": "a 0", "maps": {"dtd": maps, "gradcam": maps}}
     return {

@@ -47,7 +47,7 @@ EDITED = """
     cav_accuracy: held-out accuracy of the CAVs, mean over random sets
     rank
     """,
-    inputs={"scores": "class_scores"},
+    inputs={"scores": "scored_concepts"},
     options={"alpha": "scores.alpha"},
 )
 def concept_scores_table(scores: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:

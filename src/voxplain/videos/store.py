@@ -27,7 +27,7 @@ class ClipStore:
     Attributes
     ----------
     table : DataFrame
-        One row per clip: video, label, clip (number within the video), path. Its index is the clip's
+        One row per clip: video, class, clip (number within the video), path. Its index is the clip's
         number.
     """
 
@@ -45,9 +45,9 @@ class ClipStore:
                 data = group["clips"]
                 size += data.nbytes
                 for number in range(len(data)):
-                    rows.append((video, group.attrs["label"], number, str(path)))
+                    rows.append((video, group.attrs["class"], number, str(path)))
                     self._sources.append((file, video, number))
-        self.table = pd.DataFrame(rows, columns=["video", "label", "clip", "path"])
+        self.table = pd.DataFrame(rows, columns=["video", "class", "clip", "path"])
         self._held = None
         if size <= memory and rows:
             self._held = np.stack([self._read(row) for row in range(len(rows))])
@@ -88,7 +88,7 @@ def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:
     return groups
 
 
-class LabelStore:
+class SupervoxelStore:
     """Supervoxel labels of several shards by video and clip.
 
     Parameters
@@ -113,7 +113,7 @@ class LabelStore:
             return None
         return np.concatenate([self._groups[video]["labels"][()] for video in videos])
 
-    def __enter__(self) -> LabelStore:
+    def __enter__(self) -> SupervoxelStore:
         return self
 
     def __exit__(self, *_: object) -> None:
