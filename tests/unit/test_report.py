@@ -134,8 +134,8 @@ def motion_tables() -> dict[str, pd.DataFrame]:
         for method in ("dtd", "gradcam")
     ]  # fmt: skip
     share = [
-        {"model": "r3d", "method": method, "share": "relevance", "mean": mean, "ci_low": mean - 0.1, "ci_high": mean + 0.1,
-         "n_videos": 12}
+        {"model": "r3d", "method": method, "share": "relevance", "mean": mean, "mean_ci_low": mean - 0.1,
+         "mean_ci_high": mean + 0.1, "n_videos": 12}
         for method, mean in (("dtd", 0.306), ("gradcam", 0.086))
     ]  # fmt: skip
     overhead = [
