@@ -12,12 +12,16 @@ import pandas as pd
 from ..artifacts import open_h5
 
 
+def _listed(paths: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else paths
+
+
 class ClipStore:
     """Clips of several shards by number.
 
     Parameters
     ----------
-    paths : sequence of path
+    paths : path or sequence of path
         Artifacts of kind ``clips``.
     videos : collection of str, optional
         Only the clips of these videos.
@@ -32,12 +36,16 @@ class ClipStore:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], videos: Sequence[str] | None = None, *, memory: int = 2 * 1024**3
+        self,
+        paths: str | Path | Sequence[str | Path],
+        videos: Sequence[str] | None = None,
+        *,
+        memory: int = 2 * 1024**3,
     ) -> None:
         self._stack = ExitStack()
         wanted = None if videos is None else set(videos)
         rows, self._sources, size = [], [], 0
-        for path in paths:
+        for path in _listed(paths):
             file = self._stack.enter_context(open_h5(path, "clips"))
             for video, group in file.items():
                 if "clips" not in group or (wanted is not None and video not in wanted):
@@ -93,14 +101,14 @@ class SupervoxelStore:
 
     Parameters
     ----------
-    paths : sequence of path
+    paths : path or sequence of path
         Artifacts of kind ``supervoxels``.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
         self._stack = ExitStack()
         self._groups = {}
-        for path in paths:
+        for path in _listed(paths):
             self._groups.update(self._stack.enter_context(open_h5(path, "supervoxels")))
 
     def labels(self, video: str, clip: int) -> np.ndarray:
