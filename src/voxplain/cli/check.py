@@ -219,7 +219,7 @@ def check_thresholds(config: Config) -> Iterator[str | Note]:
         if sigma >= math.sqrt(voxels - 1):
             yield (
                 f"selective.{key}: no voxel of {voxels} can lie {sigma:g} standard deviations off: nothing would "
-                "be selected. Lower it; the papers use 2 to 4."
+                "be selected. Lower it; the paper names 2 and 4."
             )
     least = 2 / (1 + config.scores.random_concepts)
     if config.scores.test == "random_concepts" and least > config.scores.alpha:

@@ -200,7 +200,7 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
     meaning="Share of the explanations that is selected, per video, and its difference from another run's.",
     columns="""
     model, method
-    share: of the area or of the relevance
+    share: of the area above 0 or of the relevance
     mean: share that is selected, mean over videos
     mean_ci_low: lower end of its 95 % interval
     mean_ci_high: upper end of its 95 % interval

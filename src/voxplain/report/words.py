@@ -112,7 +112,7 @@ def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
     return [
         f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} can be told from random "
-        f"concepts (false discovery rate {percent(alpha, 0)} %)."
+        f"subsets of supervoxels (false discovery rate {percent(alpha, 0)} %), as clusters can whatever the network uses."
         for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
     ]
 
