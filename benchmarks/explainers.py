@@ -12,7 +12,7 @@ from zennit.rules import Pass, ZBox, ZPlus
 from zennit.types import Activation, Convolution, Linear
 
 import voxplain
-from voxplain.models import normalize
+from voxplain.models.inputs import normalize
 
 GOAL = 1 / 1.2  # at most 1.2 times zennit's time
 

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "segment_supervoxels": "supervoxels",
     "distinct_supervoxels": "supervoxels",
-    "build_model": "models",
+    "build_model": "models.build",
     "explain": "explainers",
     "selective_relevance": "motion.selective",
     "motion_precision": "motion.precision",

@@ -24,8 +24,3 @@ def packed(maps: dict[str, np.ndarray], *, precision: str = "float16") -> dict[s
 def scaled_maps(group: h5py.Group, name: str) -> np.ndarray:
     """One method's maps of a video as (clips, T, H, W) float32, at most 1 in size."""
     return group[f"maps/{name}"][()].astype(np.float32)
-
-
-def relevance_maps(group: h5py.Group, name: str) -> np.ndarray:
-    """One method's maps of a video as (clips, T, H, W) float32, as the explainer made them."""
-    return scaled_maps(group, name) * group[f"peaks/{name}"][()][:, None, None, None]

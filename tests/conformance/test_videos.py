@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from voxplain.videos.clips import decode_shard, read_clips
-from voxplain.videos.decode import probe, read_frames
+from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.table import read_video_table
+
+
+def read_frames(path, **how) -> np.ndarray:
+    """All frames of a video, or the chosen ones."""
+    return read_chosen_frames(path, **{"choose": np.arange} | how)[0]
+
 
 CLIPS = [
     "RATRACE_wave_f_nm_np1_fr_goo_37.avi",

@@ -21,8 +21,14 @@ from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
 from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError
-from voxplain.videos.decode import VideoInfo, probe, read_frames
+from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
+
+
+def read_frames(path, **how) -> np.ndarray:
+    """All frames of a video, or the chosen ones."""
+    return read_chosen_frames(path, **{"choose": np.arange} | how)[0]
+
 
 ROOT = Path(__file__).resolve().parents[2]
 

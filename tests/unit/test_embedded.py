@@ -12,7 +12,7 @@ from scipy import stats
 from voxplain.errors import ConfigError
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.adapters.embedded import CLASS_NAMES
-from voxplain.videos.decode import probe, read_frames
+from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.embedded import _draw_class, make_embedded_videos, read_ground_truth
 from voxplain.videos.scenes import (
     ACTOR,
@@ -30,6 +30,12 @@ from voxplain.videos.scenes import (
     render,
 )
 from voxplain.videos.table import read_video_table
+
+
+def read_frames(path, **how) -> np.ndarray:
+    """All frames of a video, or the chosen ones."""
+    return read_chosen_frames(path, **{"choose": np.arange} | how)[0]
+
 
 SMALL = {"classes": 3, "train_per_class": 2, "test_per_class": 1, "frames": 9}
 

@@ -19,7 +19,7 @@ from voxplain.errors import ConfigError, VoxplainError
 from voxplain.explainers import EXPLAINERS
 from voxplain.explainers.backward import OwnDerivative, operation_name
 from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
-from voxplain.models import ModelSpec
+from voxplain.models.base import ModelSpec
 
 METHODS = [plugin.name for plugin in EXPLAINERS]
 CONSERVATIVE = [plugin.name for plugin in EXPLAINERS if plugin.traits["conservative"]]

@@ -16,7 +16,12 @@ from voxplain.errors import ConfigError, VideoError
 from voxplain.live.outputs import Page, VideoFile
 from voxplain.live.player import Player, _rate, _spread
 from voxplain.live.stream import Stream
-from voxplain.videos.decode import probe, read_frames
+from voxplain.videos.decode import probe, read_chosen_frames
+
+
+def read_frames(path, **how) -> np.ndarray:
+    """All frames of a video, or the chosen ones."""
+    return read_chosen_frames(path, **{"choose": np.arange} | how)[0]
 
 
 @pytest.fixture

@@ -17,8 +17,14 @@ from hypothesis import strategies as st
 from voxplain.errors import ConfigError, VideoError
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
-from voxplain.videos.decode import probe, read_chosen_frames, read_frames
+from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.table import check_video_table, read_video_table, safe_name
+
+
+def read_frames(path, **how) -> np.ndarray:
+    """All frames of a video, or the chosen ones."""
+    return read_chosen_frames(path, **{"choose": np.arange} | how)[0]
+
 
 # ---- clips ------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from voxplain.artifacts import open_h5, read_table
-from voxplain.explanation_store import relevance_maps
+from voxplain.explanation_store import scaled_maps
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny_relevance.yaml"
@@ -123,7 +123,9 @@ def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
         open_h5(home / "selective_maps/test-000.h5", "selective_maps") as masks,
     ):
         for video in maps:
-            assert relevance_maps(maps[video], "dtd").sum() == pytest.approx(1, abs=0.01)
+            assert (scaled_maps(maps[video], "dtd") * maps[video]["peaks/dtd"][0]).sum() == pytest.approx(
+                1, abs=0.01
+            )
             for method in METHODS:
                 selected = masks[video][method][()]
                 assert selected.shape == (1, 16, 32, 32) and selected.dtype == bool and selected.mean() < 0.5

@@ -78,7 +78,7 @@ def build_model(
     -------
     Module
         Maps (N, 3, T, H, W) float32, made by `voxplain.models.normalize`, to logits (N, classes). Its
-        attribute ``spec`` is a `voxplain.models.ModelSpec`.
+        attribute ``spec`` is a `voxplain.models.base.ModelSpec`.
 
     Raises
     ------

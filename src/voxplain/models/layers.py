@@ -99,23 +99,6 @@ def hooked(
             handle.remove()
 
 
-@contextmanager
-def record_layers(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
-    """Keep the outputs of several layers in one forward pass.
-
-    The outputs are part of the graph, so ``torch.autograd.grad(logit, recorded[name])`` works.
-
-    Examples
-    --------
-    >>> with record_layers(model, ["layer3", "layer4"]) as recorded:  # doctest: +SKIP
-    ...     logits = model(inputs)
-    >>> recorded["layer3"].shape  # doctest: +SKIP
-    """
-    recorded: dict[str, torch.Tensor] = {}
-    with hooked(model, names, recorded.__setitem__):
-        yield recorded
-
-
 def head_features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Pooled features: what the head is given.
 

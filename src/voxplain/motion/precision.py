@@ -11,7 +11,7 @@ map's last frame is left out. Where nothing is selected a share is NaN, so that 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -66,51 +66,6 @@ def base_rate(flow: np.ndarray, flow_threshold: float = 0) -> float:
     Parameters are those of `motion_precision`.
     """
     return float((_strength(flow) > flow_threshold).mean())
-
-
-def lift(
-    explanation: np.ndarray, flow: np.ndarray, explanation_threshold: float = 0, flow_threshold: float = 0
-) -> float:
-    """Precision over base rate: above 1 where relevance prefers what moves.
-
-    Parameters are those of `motion_precision`; NaN where nothing is relevant or nothing moves.
-    """
-    relevant, moving = _masks(explanation, flow, explanation_threshold, flow_threshold)
-    base = moving.mean()
-    return _share(relevant & moving, relevant) / float(base) if base else NAN
-
-
-def precision_curve(
-    explanation: np.ndarray,
-    flow: np.ndarray,
-    *,
-    explanation_thresholds: Iterable[float] = (0,),
-    flow_thresholds: Iterable[float] = (0,),
-) -> list[dict[str, float]]:
-    """Precision, base rate and lift at every pair of thresholds.
-
-    Parameters are those of `motion_precision`.
-
-    Returns
-    -------
-    list of dict
-        One row a pair: explanation_threshold, flow_threshold, precision, base_rate, lift, and selected, the
-        share of all voxels that is relevant.
-    """
-    explanation, flow = _paired(_strength(explanation), _strength(flow))
-    flow_thresholds = list(flow_thresholds)
-    return [
-        {
-            "explanation_threshold": relevant_above,
-            "flow_threshold": moving_above,
-            "precision": motion_precision(explanation, flow, relevant_above, moving_above),
-            "base_rate": base_rate(flow, moving_above),
-            "lift": lift(explanation, flow, relevant_above, moving_above),
-            "selected": float((explanation > relevant_above).mean()),
-        }
-        for relevant_above in explanation_thresholds
-        for moving_above in flow_thresholds
-    ]
 
 
 def moving_mask(

@@ -62,50 +62,6 @@ def probe(path: str | Path) -> VideoInfo:
         return VideoInfo(frames, fps, width, height, frames / fps, stream.codec_context.name)
 
 
-def read_frames(
-    path: str | Path,
-    *,
-    start: float | None = None,
-    end: float | None = None,
-    fps: float | None = None,
-    transform: Callable[[np.ndarray], np.ndarray] | None = None,
-    choose: Callable[[int], np.ndarray] | None = None,
-) -> np.ndarray:
-    """Decode a video, or the frames of it that are needed.
-
-    Frames are counted as they are decoded, because the time stamps of some containers (B-frames in
-    AVI) are wrong: frame i is shown at i / fps.
-
-    Parameters
-    ----------
-    path : path
-    start, end : float, optional
-        Part of the video in seconds, the end left out. What lies after the video's end is ignored.
-    fps : float, optional
-        Take the nearest frames at this rate in place of the video's own.
-    transform : callable, optional
-        Applied to each needed frame (H, W, 3) as it is decoded, such as resizing, so that memory is
-        needed for the results only.
-    choose : callable, optional
-        Gets the number n of frames in the part and returns the indices, below n, of those needed, in
-        any shape and order; by default all.
-
-    Returns
-    -------
-    (T, H, W, 3) uint8 array
-        RGB; with `choose`, in place of T the shape that it returned.
-
-    Raises
-    ------
-    VideoError
-        The file is missing, empty, cut short, or holds no video, or the part lies outside of it.
-    """
-    frames, indices = read_chosen_frames(
-        path, start=start, end=end, fps=fps, transform=transform, choose=choose or np.arange
-    )
-    return frames
-
-
 def read_chosen_frames(
     path: str | Path,
     *,
@@ -115,13 +71,36 @@ def read_chosen_frames(
     fps: float | None = None,
     transform: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `read_frames`, and also return which frames of the file were taken.
+    """Decode the frames of a video that are needed.
+
+    Frames are counted as they are decoded, because the time stamps of some containers (B-frames in
+    AVI) are wrong: frame i is shown at i / fps.
+
+    Parameters
+    ----------
+    path : path
+    choose : callable
+        Gets the number n of frames in the part and returns the indices, below n, of those needed, in
+        any shape and order.
+    start, end : float, optional
+        Part of the video in seconds, the end left out. What lies after the video's end is ignored.
+    fps : float, optional
+        Take the nearest frames at this rate in place of the video's own.
+    transform : callable, optional
+        Applied to each needed frame (H, W, 3) as it is decoded, such as resizing, so that memory is
+        needed for the results only.
 
     Returns
     -------
     frames : (…, H, W, 3) uint8 array
+        RGB, in the shape that `choose` returned.
     indices : (…) int64 array
         Numbers of the frames in the file, from 0.
+
+    Raises
+    ------
+    VideoError
+        The file is missing, empty, cut short, or holds no video, or the part lies outside of it.
     """
     with _open(path) as stream:
         rate = _rate(stream, path)
