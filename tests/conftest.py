@@ -48,6 +48,19 @@ def relevance_run(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def checks_run(tmp_path_factory) -> Path:
+    """Folder of a finished run of everything on tiny videos, of a network with given weights and a new head."""
+    from voxplain.models.build import build_model
+    from voxplain.models.weights import save_weights
+
+    folder = tmp_path_factory.mktemp("checks")
+    network = build_model("r3d_18", None, 5, seed=0, width=4, depth=[1, 1, 1, 1])
+    save_weights(network, folder / "weights.safetensors", {"classes": list("abcde")})
+    run_workflow(folder, "tiny_checks")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def concept_report(concept_run) -> Path:
     """Report of the first paper's part alone."""
     run_workflow(concept_run, "tiny", "report", "--config", "parts=[concepts]")

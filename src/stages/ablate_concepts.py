@@ -8,15 +8,16 @@ from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
 from voxplain.artifacts import open_h5, write_table
+from voxplain.checks.answers import OUTCOMES, answers_of
+from voxplain.checks.concept_ablation.compute import ablate, concept_masks
 from voxplain.concepts.clustering import nearest_concepts
-from voxplain.faithfulness.ablation import ablate, concept_masks
-from voxplain.faithfulness.looking import OUTCOMES, answers_of, read_rankings
+from voxplain.concepts.rankings import read_rankings
 from voxplain.models.trained import load_trained
 
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (

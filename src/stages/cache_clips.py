@@ -32,7 +32,7 @@ def main(stage):
             {video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object
         )
     aside = table[["video", "path", "label", "split"]].join(reasons).dropna(subset="reason")
-    write_table(stage.output.set_aside, aside, kind="set_aside", made_by=stage.made_by)
+    write_table(stage.output.set_aside, aside, kind="set_aside_videos", made_by=stage.made_by)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,17 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
-from voxplain.artifacts import open_h5, read_table, write_table
+from voxplain.artifacts import open_h5, write_table
 from voxplain.concepts.clustering import nearest_concepts
+from voxplain.concepts.rankings import ranking, read_rankings
 from voxplain.editing import edit_answers
 from voxplain.models.trained import load_trained
 
 
 def main(stage):
     wildcards = stage.wildcards
-    model = load_trained(stage.input.weights)
-    rankings, centres = {}, {}
-    for scores, concepts in zip(stage.input.scores, stage.input.concepts, strict=True):
-        table = read_table(scores, "class_scores").sort_values("rank")
-        rankings[table["class"].iloc[0]] = table["concept"].to_numpy()
-        with open_h5(concepts, "concepts") as file:
-            centres[table["class"].iloc[0]] = file["centres"][()]
+    model = load_trained(stage.input.weights, trust=stage.networks)
+    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -34,7 +30,7 @@ def main(stage):
                 labels[video]["labels"][number],
                 group["kept"][()],
                 nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label]),
-                rankings[label],
+                ranking(scores[label]),
                 fill=model.fill(stage.params.fill),
                 batch=stage.params.batch,
                 seed=[int(wildcards.seed), len(parts)],

@@ -13,17 +13,11 @@ from voxplain.videos.store import LabelStore, groups_of
 
 def main(stage):
     options = stage.params.options
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     with (
         open_h5(stage.input.clips, "clips") as source,
         LabelStore(stage.input.get("labels", [])) as labels,
-        resumable_h5(
-            stage.output[0],
-            kind="explanations",
-            made_by=stage.made_by,
-            inputs=stage.input,
-            attrs=stage.measured,
-        ) as shard,
+        resumable_h5(stage.output[0], kind="explanations", **stage.resumed) as shard,
     ):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]
         counts = {video: len(source[video]["clips"]) for video in usable if not shard.done(video)}

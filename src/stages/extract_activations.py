@@ -5,40 +5,38 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.activations import layer_activations, logit_gradients
-from voxplain.artifacts import open_h5, read_table, resumable_h5
+from voxplain.artifacts import open_h5, resumable_h5
 from voxplain.device import batched
 from voxplain.models.trained import load_trained
 from voxplain.patches import supervoxel_inputs
+from voxplain.supervoxels import distinct_supervoxels
 
 
 def main(stage):
     options, layers = stage.params.options, stage.params.layers
     grid = options["pooling"] and tuple(options["pooling"])
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
 
     def shown(clips):
         return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]
 
-    kept = read_table(stage.input.supervoxels, "distinct_supervoxels")
-    kept = {key: rows[["level", "supervoxel"]].to_numpy() for key, rows in kept.groupby(["video", "clip"])}
     with (
         open_h5(stage.input.clips, "clips") as clips,
         open_h5(stage.input.labels, "supervoxels") as labels,
-        resumable_h5(
-            stage.output[0],
-            kind="activations",
-            made_by=stage.made_by,
-            inputs=stage.input,
-            attrs=stage.measured,
-        ) as shard,
+        resumable_h5(stage.output[0], kind="activations", **stage.resumed) as shard,
     ):
-        for (video, number), rows in tqdm(kept.items(), unit="clip", mininterval=10):
+        numbers = [(video, number) for video in labels for number in range(len(labels[video]["labels"]))]
+        for video, number in tqdm(numbers, unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):
                 continue
             clip, label = clips[video]["clips"][number], clips[video].attrs["label"]
+            levels = labels[video]["labels"][number]
+            rows = distinct_supervoxels(levels, stage.params.preset, **stage.params.criteria)
+            if not len(rows):
+                continue
             patches = supervoxel_inputs(
                 clip,
-                labels[video]["labels"][number],
+                levels,
                 rows,
                 form=options["form"],
                 fill=model.fill(options["fill"]),

@@ -4,7 +4,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import open_h5, read_table, write_table
-from voxplain.validity.ground_truth import concept_shares
+from voxplain.checks.concept_ground_truth.compute import concept_shares
 from voxplain.videos.store import LabelStore
 
 COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]
@@ -12,11 +12,9 @@ COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank
 
 def main(stage):
     source, place = stage.input, {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
-    members, scores = [], []
-    for member, score in zip(source.members, source.scores, strict=True):
-        scores.append(read_table(score, "class_scores").assign(variant="run"))
-        found = read_table(member, "concept_members").assign(variant="run")
-        members.append(found.rename(columns={"label": "class"}))
+    scores = [read_table(source.scores, "class_scores").assign(variant="run")]
+    found = [read_table(path, "concept_members").assign(variant="run") for path in source.members]
+    members = [part.rename(columns={"label": "class"}) for part in found]
     if stage.params.layer == stage.wildcards.layer:
         members.append(read_table(source.variant_members, "variant_members"))
         scores.append(read_table(source.variant_scores, "variant_scores"))
@@ -29,7 +27,7 @@ def main(stage):
     with LabelStore(source.labels) as labels:
         shares = concept_shares(members, stage.params.truth, frames, labels)
     table = scores[COLUMNS].merge(shares, on=COLUMNS[:3]).assign(**place, layer=stage.wildcards.layer)
-    write_table(stage.output[0], table, kind="concept_shares", made_by=stage.made_by)
+    write_table(stage.output[0], table, kind="matched_concepts", made_by=stage.made_by)
 
 
 if __name__ == "__main__":

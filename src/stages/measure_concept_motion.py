@@ -7,10 +7,11 @@ from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
 from voxplain.artifacts import open_h5, write_table
+from voxplain.checks.answers import answers_of
+from voxplain.checks.concept_ablation.compute import concept_masks
+from voxplain.checks.concept_motion.compute import concept_shares, motion_shares, stand_still
 from voxplain.concepts.clustering import nearest_concepts
-from voxplain.faithfulness.ablation import concept_masks
-from voxplain.faithfulness.concept_motion import concept_shares, motion_shares, stand_still
-from voxplain.faithfulness.looking import answers_of, read_rankings
+from voxplain.concepts.rankings import read_rankings
 from voxplain.models.trained import load_trained
 from voxplain.motion.clips import open_motion
 from voxplain.motion.precision import moving_mask
@@ -18,7 +19,7 @@ from voxplain.motion.precision import moving_mask
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     shares, whole = [], []
     with (

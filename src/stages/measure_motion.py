@@ -6,14 +6,15 @@ from tqdm import tqdm
 
 from voxplain.artifacts import write_table
 from voxplain.motion.clips import open_motion
-from voxplain.motion.precision import moving_mask
+from voxplain.motion.precision import moving_mask, speeds
 from voxplain.motion.scores import agreements, score_clip
+from voxplain.motion.sweeps import sweep_clip
 from voxplain.motion.truth import truth_masks
 
 
 def main(stage):
     params = stage.params
-    found = {"motion_scores": [], "map_agreement": [], "ground_truth_scores": []}
+    found = {"motion_scores": [], "map_agreement": [], "ground_truth_scores": [], "sweep_scores": []}
     with open_motion(stage.input, params.explainers) as clips:
         for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
             moving = moving_mask(clip.flow, **params.moving)
@@ -30,15 +31,21 @@ def main(stage):
             scores, known = score_clip(
                 clip.maps, clip.masks, moving, truth, pairs=clip.pairs, relevant=params.relevant
             )
+            swept = sweep_clip(
+                clip.maps,
+                speeds(clip.flow, unit=params.moving["unit"]),
+                pairs=clip.pairs,
+                relevant=params.relevant,
+                **params.sweep,
+            )
             pairs = agreements(clip.maps, relevant=params.relevant)
-            for name, rows in zip(found, (scores, pairs, known), strict=True):
-                found[name].append(
-                    pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number)
-                )
+            for kind, rows in zip(found, (scores, pairs, known, swept), strict=True):
+                where = {"video": clip.video, "label": clip.label, "clip": clip.number}
+                found[kind].append(pd.DataFrame(rows).assign(**where))
     place = {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
-    for (kind, tables), path in zip(found.items(), stage.output, strict=True):
+    for kind, tables in found.items():
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-        write_table(path, table.assign(**place), kind=kind, made_by=stage.made_by)
+        write_table(stage.output[kind], table.assign(**place), kind=kind, made_by=stage.made_by)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,23 @@
 
 import zlib
 
-import numpy as np
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
 from voxplain.artifacts import open_h5, write_table
+from voxplain.checks.answers import answers_of
+from voxplain.checks.faithfulness.compute import concept_map, curves_by_fill
 from voxplain.concepts.clustering import nearest_concepts
+from voxplain.concepts.rankings import read_rankings
 from voxplain.explaining import explain_by_all
-from voxplain.faithfulness.looking import answers_of, read_rankings
-from voxplain.faithfulness.perturbation import concept_map, curves, random_masking, rank_voxels
 from voxplain.models.trained import load_trained
 
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     color = model.fill(params.fill)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
@@ -31,12 +31,10 @@ def main(stage):
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
             label, clip = group.attrs["label"], clips[video]["clips"][number]
             levels, kept = labels[video]["labels"][number], group["kept"][()]
-            target = model.targets([label])
-            answer = answers_of(model, label)
             maps = explain_by_all(
                 model,
                 clip[None],
-                target,
+                model.targets([label]),
                 params.explainers,
                 labels=levels[None],
                 segmentation=params.segmentation,
@@ -45,17 +43,11 @@ def main(stage):
             maps = {name: values[0].clip(min=0) for name, values in maps.items()}
             nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
             maps["concepts"] = concept_map(levels, kept, nearest, scores[label]["effect"].to_numpy())
-            seed, finest = [int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())], levels[-1]
-            for fill in params.fills:
-                mine = maps | {
-                    "random_masking": random_masking(
-                        answer, clip, finest, masks=params.masks, seed=seed, fill=fill, color=color
-                    ),
-                    "random": np.zeros(clip.shape[:3]),
-                }
-                ranks = {name: rank_voxels(values, finest, seed) for name, values in mine.items()}
-                found = curves(answer, clip, ranks, fill=fill, color=color, steps=params.steps)
-                parts.append(found.assign(fill=fill, video=video, clip=number, label=label))
+            seed = [int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())]
+            found = curves_by_fill(
+                answers_of(model, label), clip, maps, levels[-1], seed=seed, color=color, **params.options
+            )
+            parts.append(found.assign(video=video, clip=number, label=label))
     columns = ["method", "curve", "share", "probability", "fill", "video", "clip", "label"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)

@@ -1,30 +1,34 @@
-"""Score the concepts of a class by directional derivatives (rule score_concepts)."""
+"""Score the concepts of every class by directional derivatives (rule score_concepts)."""
 
+import pandas as pd
 from _stage import run
+from tqdm import tqdm
 
-from voxplain.activation_store import read_activations
+from voxplain.activation_store import read_gradients
 from voxplain.artifacts import open_h5, write_table
 from voxplain.concepts.scores import score_concepts
 
 
 def main(stage):
-    wildcards = stage.wildcards
-    found = read_activations(
-        stage.input.activations, wildcards.layer, label=stage.params.label, max_supervoxels=0
-    )
-    with open_h5(stage.input.cavs, "cavs") as cavs, open_h5(stage.input.random_cavs, "cavs") as random_cavs:
-        table = score_concepts(
-            found.gradients,
-            (cavs["vectors"][()], cavs["distances"][()]),
-            (random_cavs["vectors"][()], random_cavs["distances"][()]),
-            **stage.params.options,
-        )
-        table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)
-    with open_h5(stage.input.concepts, "concepts") as concepts:
-        table["n_supervoxels"] = concepts["n_supervoxels"][()]
-        table["n_videos"] = concepts["n_videos"][()]
-    place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
-    table = table.assign(**place, **{"class": stage.params.label})
+    wildcards, tables = stage.wildcards, []
+    gradients = read_gradients(stage.input.activations, wildcards.layer)
+    with open_h5(stage.input.random_cavs, "cavs") as file:
+        random_cavs = file["vectors"][()], file["distances"][()]
+    paths = zip(stage.params.labels, stage.input.cavs, stage.input.concepts, strict=True)
+    for label, cavs_path, concepts_path in tqdm(list(paths), unit="class", mininterval=10):
+        with open_h5(cavs_path, "cavs") as cavs, open_h5(concepts_path, "concepts") as concepts:
+            table = score_concepts(
+                gradients(label),
+                (cavs["vectors"][()], cavs["distances"][()]),
+                random_cavs,
+                **stage.params.options,
+            )
+            table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)
+            table["n_supervoxels"] = concepts["n_supervoxels"][()]
+            table["n_videos"] = concepts["n_videos"][()]
+        place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
+        tables.append(table.assign(**place, **{"class": label}))
+    table = pd.concat(tables, ignore_index=True)
     write_table(stage.output[0], table, kind="class_scores", made_by=stage.made_by)
 
 

@@ -5,8 +5,8 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import write_table
+from voxplain.checks.presets.compute import select_by_variants
 from voxplain.motion.clips import open_motion
-from voxplain.validity.presets import select_by_variants
 
 
 def main(stage):

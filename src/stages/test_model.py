@@ -11,7 +11,7 @@ from voxplain.videos.store import ClipStore
 
 
 def main(stage):
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     with ClipStore(stage.input.clips) as store:
         logits = batched(lambda rows: model.logits(store.fetch(rows)), np.arange(len(store.table)), 16)
     scores = pd.DataFrame(logits, columns=model.classes)

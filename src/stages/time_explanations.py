@@ -16,9 +16,9 @@ from voxplain.videos.store import LabelStore
 
 def main(stage):
     params = stage.params
-    model = load_trained(stage.input.weights)
+    model = load_trained(stage.input.weights, trust=stage.networks)
     batch = params.timing["batch"]
-    with open_h5(stage.input.clips, "clips") as source, LabelStore(stage.input.get("labels", [])) as store:
+    with open_h5(stage.input.clips[0], "clips") as source, LabelStore(stage.input.get("labels", [])) as store:
         usable = [video for video in params.videos if video in source and "clips" in source[video]][:batch]
         clips = np.concatenate([source[video]["clips"][()] for video in usable])[:batch]
         labels = store.of_videos(usable)

@@ -1,4 +1,4 @@
-"""Train a network from scratch, or take given weights as they are (rule train_model)."""
+"""Train a network from scratch, fit a new head, or take given weights as they are (rule train_model)."""
 
 import pandas as pd
 import torch
@@ -7,6 +7,8 @@ from _stage import run
 from voxplain.artifacts import atomic_path, partial_path, write_table
 from voxplain.device import choose_device
 from voxplain.models.build import build_model
+from voxplain.models.head import fit_stored_features
+from voxplain.models.layers import replace_head
 from voxplain.models.training import hold_out, train
 from voxplain.models.weights import save_weights
 from voxplain.videos.store import ClipStore
@@ -14,27 +16,19 @@ from voxplain.videos.store import ClipStore
 
 def main(stage):
     settings, classes, seed = stage.params.model, stage.params.classes, int(stage.wildcards.seed)
-    recipe = dict(settings["training"])
-    share = recipe.pop("validation_share")
-    model = build_model(
-        settings["network"], settings["weights"], len(classes), seed=seed, **settings["options"]
-    ).to(choose_device())
     partial = partial_path(stage.output.weights, made_by=stage.made_by, inputs=stage.input)
-    history = pd.DataFrame({"epoch": []})
-    if settings["weights"] is None:
-        with ClipStore(stage.input.clips) as store:
-            table = store.table
-            print(f"training on {len(table)} clips of {len(classes)} classes")
-            history = train(
-                model,
-                store.fetch,
-                table["label"].map(classes.index).to_numpy(),
-                hold_out(table["video"], table["label"], share=share, seed=seed),
-                seed=seed,
-                state=torch.load(partial, weights_only=False) if partial.exists() else None,
-                on_epoch=lambda state: _keep(state, partial),
-                **recipe,
-            )
+    if settings["head"] == "new":
+        weight, bias, accuracy = fit_stored_features(stage.input.samples, classes, seed=seed)
+        model = build_model(settings["network"], settings["weights"], **settings["options"])
+        replace_head(model, len(classes), weight=weight, bias=bias)
+        history = pd.DataFrame({"epoch": [0], "train_accuracy": [accuracy]})
+    else:
+        model = build_model(
+            settings["network"], settings["weights"], len(classes), seed=seed, **settings["options"]
+        ).to(choose_device())
+        history = pd.DataFrame({"epoch": []})
+        if settings["weights"] is None:
+            history = _train(model, stage.input.samples, classes, seed, settings["training"], partial)
     save_weights(
         model, stage.output.weights, {"classes": classes, "made_by": stage.made_by | stage.measured()}
     )
@@ -42,10 +36,22 @@ def main(stage):
     partial.unlink(missing_ok=True)
 
 
-def _keep(state, path):
-    """Keep what an interrupted training goes on from."""
-    with atomic_path(path) as temporary:
-        torch.save(state, temporary)
+def _train(model, paths, classes, seed, recipe, partial):
+    """Train from scratch, going on from what an interrupted training left."""
+
+    def keep(state):
+        with atomic_path(partial) as temporary:
+            torch.save(state, temporary)
+
+    recipe = dict(recipe)
+    share = recipe.pop("validation_share")
+    state = torch.load(partial, weights_only=False) if partial.exists() else None
+    with ClipStore(paths) as store:
+        table = store.table
+        print(f"training on {len(table)} clips of {len(classes)} classes")
+        labels = table["label"].map(classes.index).to_numpy()
+        held_out = hold_out(table["video"], table["label"], share=share, seed=seed)
+        return train(model, store.fetch, labels, held_out, seed=seed, state=state, on_epoch=keep, **recipe)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from _stage import run
 
 from voxplain.activation_store import read_activations
 from voxplain.artifacts import write_table
+from voxplain.checks.presets.compute import Bench, try_variants
+from voxplain.checks.presets.variants import VARIANTS, View
 from voxplain.models.trained import load_trained
-from voxplain.validity.presets import Bench, try_variants
-from voxplain.validity.variants import VARIANTS, View
 from voxplain.videos.store import ClipStore, LabelStore
 
 
@@ -18,7 +18,7 @@ def main(stage):
     known = {(view, place): (found.table, found.supervoxels)}
     with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
         bench = Bench(
-            load_trained(stage.input.weights),
+            load_trained(stage.input.weights, trust=stage.networks),
             clips,
             labels,
             params.discovery,

@@ -5,8 +5,8 @@ from _stage import run
 
 from voxplain.activation_store import read_activations
 from voxplain.artifacts import open_h5, write_table
+from voxplain.checks.stability.compute import converge, set_sizes, vary
 from voxplain.concepts.scores import directional_derivatives
-from voxplain.validity.stability import converge, set_sizes, vary
 
 
 def main(stage):

@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         "--config", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake"
     )
     command.add_argument("--directory", default=".", metavar="DIR", help="where results/ will lie")
+    command.add_argument(
+        "--trust-networks",
+        action="store_true",
+        help="import and call functions of your own (package.module:function) that it names as networks",
+    )
 
     command = commands.add_parser("init", help="write a config and a video table for a folder of clips")
     command.set_defaults(module="init")
@@ -82,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--weights", required=True, help="weights.safetensors of a run, or what the network knows"
     )
-    command.add_argument("--network", help="registered network, where the weights do not say")
+    command.add_argument(
+        "--network", help="which one, where the weights do not say, or say a function of your own"
+    )
     command.add_argument("--method", default="dtd", help="explainer (default: dtd)")
     command.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="option of the explainer"

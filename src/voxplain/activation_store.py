@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,49 @@ def read_activations(
         np.stack(gradients).astype(np.float32),
         sum(counts),
     )
+
+
+def read_gradients(paths: Sequence[str | Path], layer: str) -> Callable[[str], np.ndarray]:
+    """A function from a class to the gradients (clips, d) float32 of its clips' own logit, read when asked for.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``activations``.
+    layer : str
+    """
+    names: dict[str, dict[str | Path, list[str]]] = {}
+    for path in paths:
+        with open_h5(path, "activations") as file:
+            for name, group in file.items():
+                names.setdefault(group.attrs["label"], {}).setdefault(path, []).append(name)
+
+    def read(label: str) -> np.ndarray:
+        found = []
+        for path, groups in names[label].items():
+            with open_h5(path, "activations") as file:
+                found += [file[name][f"gradient/{layer}"][()] for name in groups]
+        return np.stack(found).astype(np.float32)
+
+    return read
+
+
+def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFrame:
+    """video, clip, level, supervoxel of the kept supervoxels of some videos, in order.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``activations``.
+    videos : sequence of str
+    """
+    tables = [pd.DataFrame(columns=["video", "clip", "level", "supervoxel"])]
+    for path in paths:
+        with open_activations(path) as groups:
+            for video, clip in sorted(key for key in groups if key[0] in set(videos)):
+                kept = pd.DataFrame(groups[video, clip]["kept"][()], columns=["level", "supervoxel"])
+                tables.append(kept.assign(video=video, clip=clip)[tables[0].columns])
+    return pd.concat(tables, ignore_index=True).astype({"clip": int, "level": int, "supervoxel": int})
 
 
 def _groups_of(path: str | Path, label: str | None) -> Iterator[h5py.Group]:

@@ -14,23 +14,31 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .models.layers import get_layer
+from .models.layers import hooked
+from .models.shapes import feature_order
 
 Grid = tuple[int, int, int]
 
 
 @contextmanager
-def _hooked(model: nn.Module, layers: Sequence[str], hook: Callable) -> Iterator[None]:
-    """Call ``hook(name, output)`` at each layer; what it returns replaces the output."""
-    handles = [
-        get_layer(model, name).register_forward_hook(lambda _m, _i, output, name=name: hook(name, output))
-        for name in layers
-    ]
-    try:
+def hooked_features(
+    model: nn.Module, inputs: torch.Tensor, layers: Sequence[str], hook: Callable
+) -> Iterator[None]:
+    """Call ``hook(name, output)`` after each layer as `voxplain.models.layers.hooked` does.
+
+    It is given, and gives, outputs (N, C, t, h, w), or (N, d), of clips like `inputs`, however the network
+    orders its axes.
+    """
+    orders = {name: feature_order(model, name, inputs.shape[2:], vectors=True) for name in layers}
+
+    def called(name: str, output: torch.Tensor) -> torch.Tensor | None:
+        order = orders[name]
+        replaced = hook(name, output.permute(order))
+        back = [order.index(axis) for axis in range(len(order))]
+        return None if replaced is None else replaced.permute(back)
+
+    with hooked(model, layers, called):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
@@ -67,7 +75,7 @@ def layer_activations(
     def record(name: str, output: torch.Tensor) -> None:
         found[name] = average_to_grid(output, grid)
 
-    with _hooked(model, layers, record):
+    with hooked_features(model, inputs, layers, record):
         logits = model(inputs)
     return found, logits
 
@@ -103,7 +111,7 @@ def logit_gradients(
         whole = F.interpolate(shifts[name], size=output.shape[2:]) if output.dim() == 5 else shifts[name]
         return output + whole
 
-    with torch.enable_grad(), _hooked(model, layers, shift):
+    with torch.enable_grad(), hooked_features(model, inputs, layers, shift):
         logits = model(inputs)
         chosen = logits.gather(1, targets[:, None]).sum()
         gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])

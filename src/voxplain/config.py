@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveInt,
@@ -22,7 +23,6 @@ from pydantic import (
 )
 
 from .errors import ConfigError, nearest
-from .validity.variants import VARIANT_NAMES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -137,6 +137,7 @@ class Model(Section):
 class Supervoxels(Section):
     """Segmentation at several resolutions (3D-ACE, section 2.1)."""
 
+    method: str = Field("slic", description="Segmenter: slic (the paper's), agglomerative, grid (a control).")
     n_segments: list[PositiveInt] = Field(
         [15, 50, 80], min_length=1, description="Supervoxels per level, about."
     )
@@ -146,6 +147,9 @@ class Supervoxels(Section):
     sigma: Annotated[float, Field(ge=0)] = Field(
         1.0, description="Gaussian smoothing before SLIC, in voxels."
     )
+    method_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of a segmenter other than slic, beside n_segments."
+    )
     preset: Literal["official", "corrected"] = Field(
         "corrected",
         description="Filters and duplicates as in the authors' code, quirks included, or as meant.",
@@ -153,6 +157,21 @@ class Supervoxels(Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Options of distinct_supervoxels that override the preset."
     )
+
+    @model_validator(mode="after")
+    def _slic_alone(self) -> Supervoxels:
+        for key in ("compactness", "sigma"):
+            if self.method != "slic" and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(
+                    f"{key} is an option of slic, and the method is {self.method}; write it under method_options"
+                )
+        return self
+
+    def segmentation(self) -> dict[str, Any]:
+        """What `voxplain.segment_supervoxels` is given; what slic does not have is not in it."""
+        keys = {"n_segments", "compactness", "sigma"} if self.method == "slic" else {"method", "n_segments"}
+        options = {"options": self.method_options} if self.method_options else {}
+        return self.model_dump(mode="json", include=keys) | options
 
 
 class Activations(Section):
@@ -329,10 +348,10 @@ class Relevance(Section):
     timing: Timing = Field(default_factory=Timing)
 
 
-class Validity(Section):
-    """Checks of whether the methods can be trusted: presets, ground truth, randomization, stability."""
+class Checks(Section):
+    """Checks of whether the methods can be trusted, name what the network uses, and see what moves (docs/checks.md)."""
 
-    checks: list[str] | None = Field(
+    tables: list[str] | None = Field(
         None,
         min_length=1,
         description="Tables of checks to make, by name; all that the data allows by default.",
@@ -358,7 +377,7 @@ class Validity(Section):
     draws: PositiveInt = Field(
         2, description="Random networks per step, other classes, and sets of random directions."
     )
-    explainers: list[Name] | None = Field(
+    randomized_explainers: list[Name] | None = Field(
         None,
         min_length=1,
         description="Explainers whose maps are compared with those of random networks; all by default.",
@@ -372,16 +391,11 @@ class Validity(Section):
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
     repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
-
-
-class Faithfulness(Section):
-    """Checks of what explanations claim: perturbation, ablation, motion and time."""
-
-    videos_per_class: PositiveInt = Field(
+    perturbed_per_class: PositiveInt = Field(
         6,
         description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden.",
     )
-    explainers: list[Name] = Field(
+    perturbed_explainers: list[Name] = Field(
         ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
         description="Explainers, by their names under explainers or of a method, whose order is followed; concept "
         "scores, random masking and a random order always are.",
@@ -406,6 +420,13 @@ class Faithfulness(Section):
     window_step: PositiveInt = Field(
         4, description="Frames between windows; fewer than a clip's make them overlap."
     )
+
+
+# Keys of earlier sections, validity and faithfulness, that have another name in checks.
+RENAMED = {
+    "validity": {"checks": "tables", "explainers": "randomized_explainers"},
+    "faithfulness": {"videos_per_class": "perturbed_per_class", "explainers": "perturbed_explainers"},
+}
 
 
 class Device(Section):
@@ -433,12 +454,17 @@ class Figures(Section):
     )
 
 
+def _part(name: Any) -> Any:
+    """The part of the older name validity is checks."""
+    return "checks" if name == "validity" else name
+
+
 class Config(Section):
     """The whole config."""
 
     run: Name = Field("demo", description="Name of the run: results/<run>/.")
-    parts: list[Literal["concepts", "relevance", "validity"]] = Field(
-        ["concepts", "relevance", "validity"],
+    parts: list[Annotated[Literal["concepts", "relevance", "checks"], BeforeValidator(_part)]] = Field(
+        ["concepts", "relevance", "checks"],
         min_length=1,
         description="What is computed and put into the report: the first paper, the second, checks of both.",
     )
@@ -460,8 +486,7 @@ class Config(Section):
     selective: Selective = Field(default_factory=Selective)
     flow: Flow = Field(default_factory=Flow)
     relevance: Relevance = Field(default_factory=Relevance)
-    validity: Validity = Field(default_factory=Validity)
-    faithfulness: Faithfulness = Field(default_factory=Faithfulness)
+    checks: Checks = Field(default_factory=Checks)
     figures: Figures = Field(default_factory=Figures)
     device: Device = Field(default_factory=Device)
     accept_versions: dict[Library, Annotated[str, Field(pattern=r"^\d+\.\d+$")]] = Field(
@@ -487,18 +512,15 @@ class Config(Section):
                 )
         return section
 
-    @field_validator("validity")
+    @field_validator("checks")
     @classmethod
-    def _checks_are_there(cls, section: Validity, info: ValidationInfo) -> Validity:
-        for key, known in (
-            ("variants", list(VARIANT_NAMES)),
-            ("explainers", list(info.data.get("explainers", {}))),
-        ):
-            for name in getattr(section, key) or []:
-                if name not in known:
-                    raise ValueError(
-                        f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
-                    )
+    def _explainers_are_there(cls, section: Checks, info: ValidationInfo) -> Checks:
+        known = list(info.data.get("explainers", {}))
+        for name in section.randomized_explainers or []:
+            if name not in known:
+                raise ValueError(
+                    f"randomized_explainers: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                )
         return section
 
 
@@ -521,6 +543,10 @@ def _mend(problem: dict[str, Any]) -> str:
     """One line that says what is wrong, where, and what to write instead."""
     place = [str(part) for part in problem["loc"]]
     where = ".".join(place)
+    if problem["type"] == "extra_forbidden" and place[0] in RENAMED and len(place) == 1:
+        given = problem["input"] if isinstance(problem["input"], dict) else {}
+        moved = [f"{where}.{key} to checks.{RENAMED[where].get(key, key)}" for key in given]
+        return f"{where}: this section is now called checks. Move {', '.join(moved) or 'its keys there'}."
     if problem["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])
         return f"{where}: unknown key{nearest(place[-1], known)} Known keys here: {', '.join(known)}."

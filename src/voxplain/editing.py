@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .concepts import UNEDITED
 from .device import batched
 from .patches import keep_only
-
-UNEDITED = "none"
 
 
 @dataclass(frozen=True)

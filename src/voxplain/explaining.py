@@ -37,7 +37,7 @@ def explain_by_all(
     labels : (N, levels, T, H, W) uint16, optional
         Supervoxels of the clips, for methods that want them.
     segmentation : mapping, optional
-        How `labels` were made: n_segments (one per level), compactness, sigma.
+        How `labels` were made: what `voxplain.segment_supervoxels` was given, n_segments (one per level) at least.
     batch : int
         Clips at once.
 
@@ -68,7 +68,8 @@ def wanted_labels(
     Parameters
     ----------
     method, options
-        The explainer, and its options: n_segments chooses levels of the labels; all by default.
+        The explainer, and its options: n_segments chooses levels of the labels; all by default. Labels that
+        its other options of segmentation would not make are not wanted.
     labels, segmentation
         As for `explain_by_all`.
 
@@ -79,7 +80,14 @@ def wanted_labels(
     """
     if labels is None or "labels" not in EXPLAINERS[method].schema.model_fields or "labels" in options:
         return None
+    asked = {key: value for key, value in options.items() if value is not None}
     made = list(segmentation["n_segments"])
-    wanted = list(options.get("n_segments", made))
-    others = any(options.get(key, segmentation[key]) != segmentation[key] for key in ("compactness", "sigma"))
+    wanted = list(asked.get("n_segments", made))
+    known = {
+        "compactness": segmentation.get("compactness"),
+        "sigma": segmentation.get("sigma"),
+        "segmenter": segmentation.get("method", "slic"),
+        "segmenter_options": segmentation.get("options", {}),
+    }
+    others = any(asked.get(key, value) != value for key, value in known.items())
     return None if others or not set(wanted) <= set(made) else labels[:, [made.index(n) for n in wanted]]

@@ -15,12 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from skimage.segmentation import find_boundaries
 
-# Okabe and Ito's palette, which color-blind readers can tell apart, with a marker each.
+# Okabe and Ito's palette, which color-blind readers can tell apart; black and yellow are too near a page's
+# ground. Gray is for controls.
+COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GRAY = "#999999"
 STYLES = {
-    "top": ("#D55E00", "o", "most important"),
-    "random": ("#009E73", "s", "random concepts"),
-    "random_volume": ("#999999", "^", "random supervoxels, same volume as top"),
-    "least": ("#0072B2", "D", "least important"),
+    "top": (COLORS[0], "o", "most important"),
+    "random": (COLORS[2], "s", "random concepts"),
+    "random_volume": (GRAY, "^", "random supervoxels, same volume as top"),
+    "least": (COLORS[1], "D", "least important"),
 }
 OUTLINE = np.array([255, 230, 0], dtype=np.uint8)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .errors import ConfigError, VoxplainError, nearest
-from .segmenters.slic import slic
+from .segmenters import SEGMENTERS
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -63,20 +64,72 @@ def segment_supervoxels(
     n_segments: tuple[int, ...] = (15, 50, 80),
     compactness: float = 20.0,
     sigma: float = 1.0,
+    *,
+    method: str = "slic",
+    options: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
-    """Segment a video with SLIC at several resolutions (3D-ACE, section 2.1).
+    """Segment a video at several resolutions (3D-ACE, section 2.1).
 
     Parameters
     ----------
     video : (T, H, W, 3) uint8
-    n_segments, compactness, sigma
-        Options of the segmenter ``slic``; see :func:`voxplain.segmenters.slic.slic`.
+    n_segments : sequence of int
+        Approximate number of supervoxels of each level, coarse levels first.
+    compactness, sigma
+        Of the segmenter ``slic`` alone; see :func:`voxplain.segmenters.slic.slic`.
+    method : str
+        Name in the registry of segmenters.
+    options : mapping, optional
+        Other options of the segmenter.
 
     Returns
     -------
     (levels, T, H, W) uint16 : labels from 1, coarse levels first
+
+    Raises
+    ------
+    ConfigError
+        The segmenter or an option is unknown, or a value impossible.
+    VoxplainError
+        The video has another shape or type, or a level has more supervoxels than labels can count.
     """
-    return slic(video, n_segments=n_segments, compactness=compactness, sigma=sigma)
+    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8 or not video.size:
+        raise VoxplainError(
+            f"A video to segment must be uint8 of shape (T, H, W, 3), not {video.dtype} of shape "
+            f"{video.shape}. Convert it first."
+        )
+    given = segmenter_options(method, n_segments, compactness, sigma, options)
+    labels = np.asarray(SEGMENTERS[method].function(video, **given))
+    if (
+        labels.shape != (len(n_segments), *video.shape[:3])
+        or labels.dtype.kind not in "iu"
+        or labels.min() < 0
+    ):
+        raise VoxplainError(
+            f"The segmenter {method!r} must return whole numbers from 0 on, of shape "
+            f"{(len(n_segments), *video.shape[:3])}, not {labels.dtype} of shape {labels.shape}. Correct its code."
+        )
+    if labels.max() > np.iinfo(np.uint16).max:
+        raise VoxplainError(f"{labels.max()} supervoxels in one level are more than 65535. Lower n_segments.")
+    return labels.astype(np.uint16)
+
+
+def segmenter_options(
+    method: str,
+    n_segments: Sequence[int],
+    compactness: float = 20.0,
+    sigma: float = 1.0,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All options of a segmenter with their defaults; parameters and errors as for `segment_supervoxels`."""
+    own = {"compactness": compactness, "sigma": sigma} if method == "slic" else {}
+    higher = {"n_segments": n_segments, **own}
+    for key in options or {}:
+        if key in higher:
+            raise ConfigError(
+                f"Segmenter {method!r}: write {key!r} one level higher, beside the segmenter's options."
+            )
+    return SEGMENTERS[method].options({**higher, **(options or {})})
 
 
 def distinct_supervoxels(labels: np.ndarray, preset: str = "corrected", **changes) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +33,32 @@ def test_official_patch_is_the_recorded_one(golden):
     assert np.array_equal(first[:2], golden["patch_first"])
 
 
-def test_whole_step_costs_at_most_half_more_than_slic_alone():
-    path = Path(__file__).parents[2] / "benchmarks" / "supervoxels.py"
-    spec = importlib.util.spec_from_file_location("benchmark", path)
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
+@pytest.fixture
+def benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def test_whole_step_costs_at_most_half_more_than_slic_alone(benchmarks):
+    benchmark = benchmarks("supervoxels")
     assert benchmark.whole_step(benchmark.synthetic_video())["met"]
+
+
+def test_measures_of_segmentations_by_hand(benchmarks):
+    measure = benchmarks("segmenters").measure
+    mask = np.zeros((2, 8, 8), bool)
+    mask[:, :, :2] = True
+    clip = np.where(mask[..., None], 200, 50).astype(np.uint8).repeat(3, axis=3)
+    perfect = measure(mask + 1, clip, mask)
+    assert perfect == pytest.approx(
+        {"supervoxels": 2, "recall": 1, "undersegmentation": 0, "explained": 1, "boundary": 2 / 8}
+    )
+    whole = measure(np.ones(mask.shape, int), clip, mask)
+    assert whole == pytest.approx(
+        {"supervoxels": 1, "recall": 0, "undersegmentation": 1, "explained": 0, "boundary": 0}
+    )
+    # One column too far: of 3 columns 2 are the object's, so the third is wrong. Boundaries are a pixel apart.
+    shifted = measure((np.arange(8) < 3) + np.ones(mask.shape, int), clip, mask)
+    assert (shifted["recall"], shifted["undersegmentation"]) == (1, 0.5)
+    # Means of 150 (3 columns) and 50 (5), of values 200 (2 columns) and 50 (6).
+    assert shifted["explained"] == pytest.approx((3 * 5 * 100**2) / (2 * 6 * 150**2))

@@ -24,6 +24,7 @@ from hypothesis.extra import numpy as hnp
 from voxplain import artifacts
 from voxplain.errors import ArtifactError
 from voxplain.provenance import record
+from voxplain.tables import all_tables
 
 MADE_BY = record(rule="sample_clips", params={"fps": 8.0, "seed": 3, "paths": [Path("a")]}, code="c0de")
 
@@ -363,7 +364,14 @@ def test_every_kind_that_a_stage_names_is_known():
     pattern = r'kind="(\w+)"|(?:open_h5|read_table|read_json)\([^()]*, "(\w+)"\)'
     found = [pair for stage in stages.glob("*.py") for pair in re.findall(pattern, stage.read_text())]
     named = {kind for pair in found for kind in pair if kind}
-    assert named <= set(artifacts.KINDS)
+    assert named <= {*artifacts.KINDS, *all_tables()}
+
+
+def test_every_kind_that_a_table_is_made_from_is_known():
+    for entry in all_tables().values():
+        wanted = [entry.inputs, entry.figure.inputs if entry.figure else {}]
+        kinds = {kind.removeprefix("other_") for inputs in wanted for kind in inputs.values()}
+        assert kinds <= {*artifacts.KINDS, *all_tables()}, entry.name
 
 
 def test_a_slash_in_an_item_is_refused(tmp_path):

@@ -19,8 +19,10 @@ from voxplain.cli import check as checks
 from voxplain.cli.explain import overlay, write_video
 from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
+from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError
 from voxplain.videos.decode import VideoInfo, probe, read_frames
+from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +111,13 @@ def test_layers_have_types_and_shapes(capsys):
     assert found["layer3"].startswith("Sequential 16 x 2 x 4 x 4")
     assert found["fc"] == "Linear 400"
     assert sum("default for concepts" in line for line in lines) == 1
+    small = ["list", "layers", "torchvision:swin3d_t", "--frames", 4, "--size", 32]
+    (line,) = [line for line in call(*small, capsys=capsys).splitlines() if line.startswith("features.4 ")]
+    assert "2 x 2 x 2 x 384  T x H x W x C" in line
+    # A network without a pooling that fits is told so.
+    assert "cannot be shown clips of 4 x 32 x 32" in call(
+        "list", "layers", "torchvision:s3d", *small[3:], code=1, capsys=capsys
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,10 +163,10 @@ def project(tmp_path, capsys):
     class Project:
         folder = tmp_path / "videos"
 
-        def check(self, changes=None, code=1):
+        def check(self, changes=None, *arguments, code=1):
             path = tmp_path / "config.yaml"
             path.write_text(yaml.safe_dump(merge(config, changes or {})))
-            return call("check", path, "--directory", tmp_path, code=code, capsys=capsys)
+            return call("check", path, "--directory", tmp_path, *arguments, code=code, capsys=capsys)
 
     return Project()
 
@@ -211,7 +220,41 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
             },
             ["takes clips of frames 16 only, and clips.frames is 8", "models.c3d.options.size"],
         ),
-        ({"models": {"r3d": {"network": "math:sqrt", "options": {}}}}, ["models.r3d: "]),
+        (
+            {"models": {"s3d": {"network": "torchvision:s3d", "layers": ["features.14"]}}},
+            [
+                "models.s3d: torchvision:s3d cannot be shown clips of 8 x 32 x 32",
+                "Choose another length or size",
+            ],
+        ),
+        (
+            {"models": {"slow": {"network": "pytorchvideo:slow_r50", "layers": ["blocks.3"]}}},
+            ["models.slow: pytorchvideo:slow_r50 cannot be shown clips of 8 x 32 x 32"],
+        ),
+        (
+            {"models": {"slow": {"network": "pytorchvideo:slowfast_r50", "layers": ["blocks.3"]}}},
+            ["needs to be a list of tensors"],
+        ),
+        (
+            {
+                "models": {
+                    "mvit": {
+                        "network": "pytorchvideo:create_multiscale_vision_transformers",
+                        "options": {"spatial_size": 32, "temporal_size": 8, "depth": 2},
+                        "layers": ["blocks.0"],
+                    }
+                }
+            },
+            [
+                "models.mvit.layers: Layer 'blocks.0' gives no features",
+                "such as 'patch_embed.patch_model'",
+                "explainers.gradcam.options.layer, of models.mvit: Layer 'blocks.1' gives no",
+            ],
+        ),
+        (
+            {"explainers": {"gradcam": {"options": {"layer": "fc"}}}},
+            ["explainers.gradcam.options.layer, of models.r3d: Layer 'fc' gives no features", "but (N, 2)"],
+        ),
         (
             {"cavs": {"classifier": "rigde"}},
             ["No concept classifier is called 'rigde'; did you mean 'ridge'?"],
@@ -220,6 +263,12 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"cavs": {"options": {"shrinkage": "much"}}}, ["option 'shrinkage' cannot be 'much'"]),
         ({"supervoxels": {"options": {"min_volum": 1}}}, ["did you mean 'min_volume'?"]),
         ({"supervoxels": {"options": {"max_overlap": 2}}}, ["'max_overlap' cannot be 2"]),
+        ({"supervoxels": {"method": "grit"}}, ["No segmenter is called 'grit'", "did you mean 'grid'?"]),
+        (
+            {"supervoxels": {"method": "agglomerative", "method_options": {"fien": 9}}},
+            ["no option 'fien'", "did you mean 'fine'?"],
+        ),
+        ({"supervoxels": {"method_options": {"sigma": 2}}}, ["write 'sigma' one level higher"]),
         (
             {"supervoxels": {"options": {"preset": "official"}}},
             ["supervoxels.options.preset", "one level higher"],
@@ -274,6 +323,46 @@ def test_each_failure_is_named_with_its_mend(project, changes, says):
     for words in says:
         assert words in text
     assert "Traceback" not in text
+
+
+OWN = """
+from pathlib import Path
+from torch import nn
+Path({imported!r}).touch()
+def build(num_classes, last="linear"):
+    Path({called!r}).touch()
+    first = nn.Conv3d(3, 4, 3, stride=4)
+    if last == "pair":
+        return nn.Sequential(first, nn.LSTM(4, 4), nn.Linear(4, num_classes))
+    return nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, num_classes))
+def sizes(num_classes, reads=False):
+    import torch
+    assert not reads or torch.empty(1).fill_(3).item() == 3
+    return nn.Sequential(nn.Conv3d(3, 4, 2, stride=2), nn.Flatten(), nn.Linear(4 * 4 * 16 * 16, num_classes))
+"""
+
+
+def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_path, monkeypatch):
+    imported, called = tmp_path / "imported", tmp_path / "called"
+    (tmp_path / "network_to_check.py").write_text(OWN.format(imported=str(imported), called=str(called)))
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"network": "network_to_check:build", "options": {}, "layers": ["0"]}
+    text = project.check({"models": {"mine": mine}}, code=0)
+    assert "note: models.mine.network: network_to_check:build is code of its own, which was not run" in text
+    assert not imported.exists() and not called.exists()
+    assert "no problems" in project.check({"models": {"mine": mine}}, "--trust-networks", code=0)
+    assert called.exists()
+    pair = {**mine, "options": {"last": "pair"}}
+    assert "cannot be shown clips of 8 x 32 x 32" in project.check(
+        {"models": {"mine": pair}}, "--trust-networks"
+    )
+    # Also one whose constructor reads values.
+    reads = {**mine, "network": "network_to_check:sizes", "options": {"reads": True}}
+    assert "no problems" in project.check({"models": {"mine": reads}}, "--trust-networks", code=0)
+    text = project.check({"models": {"mine": reads}, "clips": {"size": 36}}, "--trust-networks")
+    assert "models.mine: network_to_check:sizes cannot be shown clips of 8 x 36 x 36" in text
+    wrong = {**mine, "network": "math:sqrt"}
+    assert "models.mine: " in project.check({"models": {"mine": wrong}}, "--trust-networks")
 
 
 def test_all_problems_are_told_at_once(project):
@@ -413,6 +502,38 @@ def test_init_then_check_of_a_folder_per_class(project, tmp_path, capsys):
     assert first.splitlines()[0] == "path,label,split" and str(tmp_path) not in first  # can be moved
 
 
+@pytest.mark.parametrize("more", [0, 40])
+def test_init_uses_every_video_of_uneven_classes(tmp_path, capsys, more):
+    """Not as many of each class as the smallest has; caps are for classes with plenty alone."""
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    counts = {"clap": (3, 2), "jump": (5, 6), "kick": (8, 4), "run": (14 + more, 3 + more), "wave": (4, 9)}
+    for label, numbers in counts.items():
+        for split, count in zip(("train", "test"), numbers, strict=True):
+            (tmp_path / "mine" / split / label).mkdir(parents=True)
+            for number in range(count):
+                os.link(tmp_path / "square.mp4", tmp_path / "mine" / split / label / f"{number}.mp4")
+    call("init", tmp_path / "mine", capsys=capsys)
+    text = (tmp_path / "mine/config.yaml").read_text()
+    config = load_config(yaml.safe_load(text))
+    assert "no problems" in call("check", tmp_path / "mine/config.yaml", capsys=capsys)
+    table = plan_videos(tmp_path, **dict(config.data))
+
+    def used(rows):
+        return rows["label"].value_counts().to_dict()
+
+    for section in (config.editing, config.relevance):
+        found = used(evaluation_videos(table, section.videos_per_class))
+        # 21 + 39 make 60.
+        assert found == {label: n_test for label, (_, n_test) in counts.items()} | (
+            {"run": 39} if more else {}
+        )
+    assert ("60 of 64 test videos" if more else "all 24 test videos") in text
+    found = used(discovery_videos(table, config.concepts.videos_per_class))
+    assert found == {"clap": 3, "jump": 5, "kick": 8, "run": 8, "wave": 4}
+    # The smallest class still has enough supervoxels for its concepts, at about two fifths kept.
+    assert config.concepts.clusters * (config.concepts.min_supervoxels + 1) <= 3 * 145 * 0.4
+
+
 def test_init_does_not_overwrite_a_config(project, tmp_path, capsys):
     call("init", project.folder, "--into", tmp_path / "new", capsys=capsys)
     before = (tmp_path / "new/config.yaml").read_bytes()
@@ -502,6 +623,41 @@ def test_wrong_explanations_say_the_mend(trained, tmp_path, capsys, arguments, s
     start = ["explain", tmp_path / "square.mp4", "--weights", trained, "--frames", 8, "--size", 32]
     assert says in call(*start, *arguments, code=1, capsys=capsys)
     assert not (tmp_path / "explanation.mp4").exists()
+
+
+def test_a_function_that_weights_name_is_called_once_the_user_names_it(tmp_path, capsys, monkeypatch):
+    from voxplain.models.build import build_model
+    from voxplain.models.weights import save_weights
+
+    (tmp_path / "network_of_mine.py").write_text(
+        "import voxplain\n"
+        "from pathlib import Path\n"
+        "def build(num_classes):\n"
+        f"    Path({str(tmp_path / 'called')!r}).touch()\n"
+        "    return voxplain.build_model('r3d_18', None, num_classes, width=4)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    save_weights(
+        build_model("network_of_mine:build", None, 2), tmp_path / "w.safetensors", {"classes": ["a", "b"]}
+    )
+    (tmp_path / "called").unlink()
+    write_video(tmp_path / "square.mp4", moving_square(), 8)
+    start = [
+        "explain",
+        tmp_path / "square.mp4",
+        "--weights",
+        tmp_path / "w.safetensors",
+        "--frames",
+        8,
+        "--size",
+        32,
+    ]
+    start += ["--method", "gradient", "--out", tmp_path / "out.mp4"]
+    for more in ([], ["--network", "r3d_18"]):
+        assert "--network network_of_mine:build" in call(*start, *more, code=1, capsys=capsys)
+    assert not (tmp_path / "called").exists() and not (tmp_path / "out.mp4").exists()
+    call(*start, "--network", "network_of_mine:build", capsys=capsys)
+    assert (tmp_path / "called").exists() and (tmp_path / "out.mp4").exists()
 
 
 def test_a_video_that_is_missing(trained, capsys):

@@ -17,6 +17,7 @@ from voxplain.concepts.scores import (
     effects,
     importance,
     mark_significant,
+    rank_concepts,
     score_concepts,
 )
 from voxplain.errors import ConfigError, VoxplainError
@@ -154,9 +155,8 @@ def test_scores_by_hand():
     gradients = np.array([[1.0, 0.0], [1.0, -2.0], [-1.0, 1.0]])
     along_x, along_y = np.array([1.0, 0.0]), np.array([0.0, 1.0])
     assert directional_derivatives(gradients, along_y) == pytest.approx([0, -2, 1])
-    assert importance(gradients, np.stack([along_x, along_y, -along_x])) == pytest.approx(
-        [2 / 3, 1 / 3, 1 / 3]
-    )
+    derivatives = directional_derivatives(gradients, np.stack([along_x, along_y, -along_x]))
+    assert importance(derivatives) == pytest.approx([2 / 3, 1 / 3, 1 / 3])
     vectors = np.stack([[along_y, along_y], [along_x, along_y], [along_x, along_x]])
     distances = np.array([[1.0, 1.0], [9.0, 3.0], [1.0, 4.0]])
     cavs = vectors, distances
@@ -178,6 +178,26 @@ def test_ties_of_the_score_are_ranked_by_the_derivative():
     assert table["rank"].tolist() == [2, 1]
 
 
+def test_concepts_are_ranked_by_score_then_by_derivative():
+    gradients = np.array([[1.0, 0.0], [1.0, -1.0]])
+    vectors = np.array([[[0.0, 1.0]], [[1.0, 0.0]], [[2.0, 0.0]]])
+    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]), rank_by="score")
+    assert table["score"].tolist() == [0.0, 1.0, 1.0]
+    assert table["derivative"].tolist() == [-0.5, 1.0, 2.0]
+    assert table["rank"].tolist() == [3, 2, 1]
+    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]))
+    assert table["effect"].tolist() == [-0.5, 3.0, 2.0]
+    assert table["rank"].tolist() == [3, 1, 2]
+
+
+def test_equal_shares_over_sets_and_clips_are_tied():
+    # Shares of two random sets: (1/3, 2/3) and (1, 0). Their means may differ in the last digit, their sums not.
+    derivatives = np.array([[[1.0, -1, -1], [1, 1, -1]], [[1, 1, 1], [-1, -1, -1]]])
+    found = importance(derivatives, axis=(1, 2))
+    assert found.tolist() == [0.5, 0.5]
+    assert importance(derivatives) == pytest.approx(np.array([[1 / 3, 2 / 3], [1, 0]]))
+
+
 def test_distance_is_that_of_the_means_along_the_cav():
     positives = np.array([[3.0, 1.0], [5.0, 9.0]])
     sets = [np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[0.0, 5.0]])]
@@ -188,8 +208,9 @@ def test_effect_is_exact_where_the_logit_is_linear():
     rng = np.random.default_rng(0)
     weights, positives, negatives = rng.normal(size=6), rng.normal(size=(20, 6)), rng.normal(size=(3, 20, 6))
     vectors, _ = train_cavs(positives, negatives, classifier="mean_difference")
-    found = effects(np.tile(weights, (4, 1)), vectors, concept_distances(positives, negatives, vectors))
-    assert found == pytest.approx((positives.mean(0) - negatives.mean((0, 1))) @ weights, rel=1e-5)
+    derivatives = directional_derivatives(np.tile(weights, (4, 1)), vectors)
+    found = effects(derivatives, concept_distances(positives, negatives, vectors))
+    assert found.mean() == pytest.approx((positives.mean(0) - negatives.mean((0, 1))) @ weights, rel=1e-5)
 
 
 @settings(deadline=None, max_examples=20)
@@ -197,7 +218,8 @@ def test_effect_is_exact_where_the_logit_is_linear():
 def test_scores_do_not_depend_on_the_length_of_gradients(seed, factor):
     rng = np.random.default_rng(seed)
     gradients, vectors = rng.normal(size=(8, 4)), rng.normal(size=(3, 5, 4))
-    assert np.array_equal(importance(gradients, vectors), importance(factor * gradients, vectors))
+    once, again = (directional_derivatives(g, vectors) for g in (gradients, factor * gradients))
+    assert np.array_equal(importance(once), importance(again))
 
 
 def test_random_concepts_are_rarely_significant():

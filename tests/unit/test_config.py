@@ -15,7 +15,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxplain.cli.config_docs import RERUNS, keys, readme
+from voxplain.cli.config_docs import RERUNS, generated, keys, readme
+from voxplain.cli.values import key_values, merge, with_types
 from voxplain.config import Config, json_schema, load_config
 from voxplain.errors import ConfigError
 from voxplain.provenance import library_versions
@@ -80,6 +81,11 @@ def test_the_projects_configs_are_good(path):
         ("supervoxels.n_segments", [15, 0], "supervoxels.n_segments.1: "),
         ("supervoxels.compactness", 0, "supervoxels.compactness: "),
         ("supervoxels.preset", "offical", "supervoxels.preset: "),
+        (
+            "supervoxels",
+            {"method": "grid", "sigma": 2},
+            "supervoxels: Value error, sigma is an option of slic",
+        ),
         ("activations.fill", "gray", "activations.fill"),
         ("activations.pooling", [1, 1], "activations.pooling"),
         ("activations.form", "box", "activations.form: "),
@@ -165,9 +171,7 @@ def test_any_unknown_key_is_named_with_the_known_ones(section, key):
     assert f"  {place}: unknown key" in str(raised.value) and "Known keys here:" in str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "path, text", [("config/README.md", readme()), ("workflow/schemas/config.schema.json", json_schema())]
-)
+@pytest.mark.parametrize("path, text", generated(ROOT).items())
 def test_generated_files_do_not_drift(path, text):
     assert (ROOT / path).read_text() == text, "run `python -m voxplain config` and commit what it writes"
 
@@ -201,7 +205,7 @@ EMBEDDED = {
 }
 OTHERS = {
     "accept_versions": {"torch": library_versions()["torch"]},
-    "validity.checks": ["stability"],
+    "checks.tables": ["stability"],
     "run": "b",
     "parts": ["concepts"],
     "seeds": [0, 1],
@@ -216,6 +220,8 @@ OTHERS = {
     "models.NAME.head": "new",
     "models.NAME.layers": ["layer3", "layer4"],
     "supervoxels.n_segments": [20],
+    "supervoxels.method": "grid",
+    "supervoxels.method_options": {"fine": 300},
     "data.shard_size": 7,
     "temporary": ["clips"],
     "supervoxels.options": {"min_volume": 0.01},
@@ -236,15 +242,15 @@ OTHERS = {
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run
     "figures.videos": ["a"],
-    "validity.variants": ["paper"],
-    "validity.videos_per_class": 2,
-    "validity.edited_per_class": 2,
-    "validity.explainers": ["dtd"],
-    "validity.clusters": [5],
-    "faithfulness.explainers": ["dtd"],
-    "faithfulness.videos_per_class": 1,
-    "faithfulness.fills": ["blur"],
-    "faithfulness.followed": ["a"],
+    "checks.variants": ["paper"],
+    "checks.videos_per_class": 2,
+    "checks.edited_per_class": 2,
+    "checks.randomized_explainers": ["dtd"],
+    "checks.clusters": [5],
+    "checks.perturbed_explainers": ["dtd"],
+    "checks.perturbed_per_class": 1,
+    "checks.fills": ["blur"],
+    "checks.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
 }
@@ -278,6 +284,7 @@ def another(key) -> Any:
 def jobs(tmp_path_factory):
     """Function from a config to all jobs of its run, as Snakemake plans them in an empty folder."""
     from snakemake.api import SnakemakeApi
+    from snakemake.cli import parse_config
     from snakemake.settings import types
 
     folder = tmp_path_factory.mktemp("plans")
@@ -286,12 +293,16 @@ def jobs(tmp_path_factory):
     home = os.getcwd()
     os.chdir(folder)
 
-    def plan(config):
+    def plan(config, arguments=()):
+        """Jobs of a config file, and of arguments of --config laid over it."""
+        Path("config.yaml").write_text(yaml.safe_dump(config))
         quiet = types.OutputSettings(quiet={types.Quietness.ALL}, enable_file_logging=False)
         with SnakemakeApi(quiet) as api:
             workflow = api.workflow(
                 resource_settings=types.ResourceSettings(cores=2),
-                config_settings=types.ConfigSettings(config=config),
+                config_settings=types.ConfigSettings(
+                    config=parse_config(arguments), config_args=arguments, configfiles=[Path("config.yaml")]
+                ),
                 snakefile=ROOT / "workflow/Snakefile",
             )._workflow
             workflow.dag_settings = types.DAGSettings(targets={"all", "relevance"})
@@ -304,7 +315,7 @@ def jobs(tmp_path_factory):
                 )
                 for job in workflow.dag.jobs
                 # The report shows the whole config; targets have nothing of their own.
-                if job.output and job.rule.name != "make_report"
+                if job.output and job.rule.name != "report"
             }
 
     yield plan
@@ -325,11 +336,7 @@ def first_rules(before: dict, after: dict) -> set[str]:
 def test_keys_rerun_what_the_documentation_says(jobs):
     bases = {"embedded": EMBEDDED, "csv": {**EMBEDDED, "data": {"adapter": "csv", "path": "own.csv"}}}
     before = {kind: jobs(base) for kind, base in bases.items()}
-    rules = {
-        name
-        for path in (ROOT / "workflow/rules").glob("*.smk")
-        for name in re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", path.read_text(), re.MULTILINE)
-    }
+    rules = {rule for plan in before.values() for rule, _ in plan} | {"extract_features"}
     wrong = {}
     for key in keys():
         value = another(key)
@@ -353,6 +360,53 @@ def test_keys_rerun_what_the_documentation_says(jobs):
         if found != said:
             wrong[key.place] = f"says {sorted(said)}, reruns {sorted(found)}"
     assert not wrong, json.dumps(wrong, indent=1)
+
+
+# What is given, and where its values lie in the config.
+GIVEN = [
+    (["models={r3d: {options: {batch_norm: false}}}"], "models.r3d.options.batch_norm", False),
+    (["selective={options: {centre: no}}"], "selective.options", {"centre": False}),
+    (["data={videos_per_class: null, classes: ['no', '20240611']}"], "data.classes", ["no", "20240611"]),
+    (["data={videos_per_class: null}"], "data.videos_per_class", None),
+    (["cavs={options: {shrinkage: 0.5}}", "cavs={set_size: 12}"], "cavs.options", {"shrinkage": 0.5}),
+    (["flow={options: {levels: 3, scale: 1e-3}}"], "flow.options", {"levels": 3, "scale": "1e-3"}),
+    (["seeds=[0, 1]", "run=other"], "seeds", [0, 1]),
+    (["activations={pooling: [1, 2, 2]}"], "activations.pooling", [1, 2, 2]),
+    (["explainers={no: {method: dtd, options: {pooling: winner}}}"], "explainers.no.method", "dtd"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments, place, value", GIVEN, ids=str)
+def test_nested_values_on_the_command_line_are_those_of_check(arguments, place, value):
+    """Snakemake reads them as text."""
+    from snakemake.cli import parse_config
+
+    file = changed("models.r3d.options", {"quoted": "false", "depth": [1, 1]})
+    checked = merge(file, key_values(arguments))
+    # As snakemake lays them over its files: section by section.
+    planned = with_types(merge(file, parse_config(arguments)), arguments)
+    assert planned == checked
+    assert planned["models"]["r3d"]["options"]["quoted"] == "false"
+    for key in place.split("."):
+        planned = planned[key]
+    assert planned == value and type(planned) is type(value)
+
+
+def test_jobs_get_nested_values_as_they_were_meant(jobs):
+    """False is no text, which would be true; and a file's own values, given again, rerun nothing."""
+    options = {"width": 4, "depth": [1, 1, 1, 1], "small_input": True}
+    base = changed("models.r3d.options", options)
+    again = [
+        "models={r3d: {network: r3d_18, layers: [layer3], options: {width: 4, depth: [1, 1, 1, 1], small_input: true}}}",
+        "data={videos_per_class: null}",
+        "seeds=[0]",
+    ]
+    before = jobs(base)
+    assert jobs(base, again) == before
+    after = jobs(base, ["models={r3d: {options: {small_input: false}}}"])
+    assert first_rules(before, after) == {"train_model"}
+    (trained,) = {params["model"] for (rule, _), (_, params) in after.items() if rule == "train_model"}
+    assert "'small_input': False" in trained and "'width': 4" in trained
 
 
 def test_another_value_is_another_value():

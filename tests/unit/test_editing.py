@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxplain.editing import UNEDITED, edit_answers, edits, first_position
-from voxplain.evaluation import accuracy_table, editing_table, gap_table
+from voxplain.concepts import UNEDITED
+from voxplain.concepts.tables import editing_table, gap_table
+from voxplain.editing import edit_answers, edits, first_position
+from voxplain.models.tables import accuracy_table
 
 
 def two_levels():

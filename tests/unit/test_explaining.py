@@ -9,10 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxplain.explainers.entry import explain
 from voxplain.explaining import explain_by_all, wanted_labels
 from voxplain.explanation_store import packed, relevance_maps, scaled_maps
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
+from voxplain.supervoxels import segment_supervoxels
 from voxplain.timing import describe_device, time_steps
 from voxplain.videos.store import groups_of
 
@@ -49,6 +51,30 @@ def test_supervoxels_of_the_run_serve_where_they_are_what_is_wanted():
     assert wanted_labels("occlusion", {"n_segments": [4]}, labels, SEGMENTATION).ravel().tolist() == [1]
     assert wanted_labels("occlusion", {"n_segments": [5]}, labels, SEGMENTATION) is None
     assert wanted_labels("occlusion", {"compactness": 1.0}, labels, SEGMENTATION) is None
+    assert wanted_labels("occlusion", {"segmenter": "slic"}, labels, SEGMENTATION) is not None
+    assert wanted_labels("occlusion", {"segmenter": "grid"}, labels, SEGMENTATION) is None
+    unsaid = {"compactness": None, "n_segments": None, "segmenter": None}
+    assert wanted_labels("occlusion", unsaid, labels, SEGMENTATION) is not None
+
+
+def test_supervoxels_of_another_segmenter_serve_where_it_is_wanted():
+    labels = np.arange(2).reshape(1, 2, 1, 1, 1)
+    made = {"method": "agglomerative", "n_segments": [2, 4], "options": {"fine": 300}}
+    assert wanted_labels("occlusion", {}, labels, made) is not None
+    assert wanted_labels("occlusion", {"n_segments": [4]}, labels, made).ravel().tolist() == [1]
+    same = {"segmenter": "agglomerative", "segmenter_options": {"fine": 300}}
+    assert wanted_labels("occlusion", same, labels, made) is not None
+    for other in ({"segmenter": "slic"}, {"segmenter_options": {"fine": 9}}, {"compactness": 20.0}):
+        assert wanted_labels("occlusion", other, labels, made) is None
+
+
+def test_occlusion_segments_as_it_is_told():
+    network = build_model("r3d_18", num_classes=3, width=4, depth=[1, 1, 1, 1])
+    clips = np.random.default_rng(0).integers(0, 256, (1, 8, 16, 16, 3), dtype=np.uint8)
+    found = explain(network, clips, [1], "occlusion", n_segments=[4], segmenter="grid")[0].numpy()
+    labels = segment_supervoxels(clips[0], (4,), method="grid")[0]
+    assert labels.max() > 1 and len(np.unique(found)) <= labels.max()
+    assert all(np.ptp(found[labels == label]) == 0 for label in np.unique(labels))
 
 
 def test_batches_do_not_matter_and_labels_reach_occlusion():

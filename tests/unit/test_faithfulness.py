@@ -9,19 +9,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from voxplain.checks.concept_ablation.compute import ablate, concept_masks, total_effects
+from voxplain.checks.concept_ablation.table import concept_ablation_agreement_table, concept_ablation_table
+from voxplain.checks.concept_motion.compute import concept_shares, motion_shares, stand_still
+from voxplain.checks.concept_motion.table import concept_motion_table
+from voxplain.checks.concept_over_time.compute import window_indices, window_rows, window_starts
+from voxplain.checks.faithfulness.compute import area, concept_map, curves, hide, random_masking, rank_voxels
+from voxplain.checks.faithfulness.table import faithfulness_table
+from voxplain.checks.motion_reliance.table import motion_reliance_table
 from voxplain.errors import ConfigError
-from voxplain.faithfulness.ablation import ablate, concept_masks, total_effects
-from voxplain.faithfulness.concept_motion import concept_shares, motion_shares, stand_still
-from voxplain.faithfulness.over_time import window_indices, window_rows, window_starts
-from voxplain.faithfulness.perturbation import area, concept_map, curves, hide, random_masking, rank_voxels
-from voxplain.faithfulness.tables import (
-    _taus,
-    concept_ablation_agreement_table,
-    concept_ablation_table,
-    concept_motion_table,
-    faithfulness_table,
-    motion_reliance_table,
-)
 
 COLOR = np.array([9, 9, 9], dtype=np.uint8)
 
@@ -163,12 +159,6 @@ def test_ablation_table_and_agreement():
         row = found.query("`class` == 'all' and direction == 'effect' and ablation == 'mean_effect'").iloc[0]
         assert (row["tau"], row["ci_low"], row["ci_high"]) == pytest.approx((tau, tau, tau))
         assert (row["n_concepts"], row["n_videos"]) == (8, 12)
-
-
-def test_kendalls_tau_is_scipys_with_ties():
-    values = np.random.default_rng(0).integers(0, 4, (20, 7)).astype(float)
-    expected = [stats.kendalltau(row, values[0]).statistic for row in values]
-    assert _taus(values, values[0]) == pytest.approx(expected)
 
 
 def test_faithfulness_table_is_paired_with_the_random_order():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 import urllib.error
@@ -13,16 +14,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from torch import nn
 
+from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError
+from voxplain.explainers.entry import explain
 from voxplain.models.base import MODELS
-from voxplain.models.build import build_model, load_model, model_options
+from voxplain.models.build import build_model, build_shapes, load_model, model_options
+from voxplain.models.external import find_external
 from voxplain.models.inputs import normalize
 from voxplain.models.kinetics import _ArraysOnly, convert, i3d_kinetics400, read_checkpoint
-from voxplain.models.layers import head_features, layer_names, make_hookable, record_layers, replace_head
+from voxplain.models.layers import head_features, hooked, make_hookable, record_layers, replace_head
 from voxplain.models.networks.i3d import ClippedAvgPool3d, SameConv3d, SamePad3d, same_padding
-from voxplain.models.weights import load_weights, save_weights
+from voxplain.models.shapes import feature_order, layer_names
+from voxplain.models.trained import load_trained
+from voxplain.models.weights import load_weights, save_weights, write_safetensors
 
 SMALL = {
     "r3d_18": {"width": 4},
@@ -270,6 +277,23 @@ def test_record_layers(network):
     assert all(recorded[name] is before[name] for name in names)
 
 
+def test_hook_reads_and_replaces_outputs_and_leaves_nothing_behind(network):
+    inputs, last = torch.rand(1, 3, 16, 32, 32), network.spec.last_conv
+    seen = []
+    with torch.no_grad():
+        plain = network(inputs)
+        with hooked(network, [last], lambda name, output: seen.append((name, output)) or output * 0):
+            silent = network(inputs)
+        again = network(inputs)
+        with record_layers(network, [last]) as recorded:
+            network(inputs)
+    assert [name for name, _ in seen] == [last] and torch.equal(seen[0][1], recorded[last])
+    assert not torch.equal(plain, silent) and torch.equal(plain, again)
+    with pytest.raises(ConfigError), hooked(network, [last, "nowhere"], lambda *_: None):
+        pass
+    assert not any(module._forward_hooks for module in network.modules())
+
+
 def test_unknown_layer_names_the_nearest(network):
     right = network.spec.last_conv
     with pytest.raises(ConfigError, match=f"did you mean '{right}'"), record_layers(network, [right + "x"]):
@@ -296,7 +320,130 @@ def test_layer_names_lists_every_layer_in_order(network):
     assert len(set(names)) == len(names)
     assert set(names) == {name for name, _ in network.named_modules() if name}
     assert names.index(network.spec.concept_layers[0]) < names.index(network.spec.head)
-    assert layers[names.index(network.spec.head)] == (network.spec.head, "Linear", (5,))
+    assert layers[names.index(network.spec.head)] == (network.spec.head, "Linear", (5,), "")
+
+
+def test_shapes_without_values_are_those_of_a_pass(network):
+    inputs = clips(1)
+    with (
+        torch.no_grad(),
+        record_layers(network, [name for name, _ in network.named_modules() if name]) as found,
+    ):
+        network(inputs)
+    told = {layer.name: (layer.shape, layer.axes) for layer in layer_names(network, size=32)}
+    # The project's networks keep channels first, also where they take one size only.
+    features = {name: "CTHW" if output.dim() == 5 else "" for name, output in found.items()}
+    assert told == {name: (tuple(output.shape[1:]), features[name]) for name, output in found.items()}
+
+
+class Ordered(nn.Module):
+    """A small network whose blocks give what an order of axes (N, C, T, H, W) makes of their features."""
+
+    def __init__(self, order: tuple[int, ...], size: int | None = None) -> None:
+        super().__init__()
+        self.order, self.size = order, size
+        self.back = tuple(order.index(axis) for axis in range(5))
+        self.first = nn.Conv3d(3, 8, 3, stride=(1, 2, 2), padding=1)
+        self.block1, self.block2 = nn.Identity(), nn.Identity()
+        self.second = nn.Conv3d(8, 6, 3, stride=2, padding=1)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.size not in (None, x.shape[-1]) or (self.size and x.shape[2] != 6):
+            raise ValueError("another size")
+        x = self.block1(self.first(x).relu().permute(self.order))
+        x = self.block2(self.second(x.permute(self.back)).relu().permute(self.order))
+        return self.head(x.permute(self.back).mean((2, 3, 4)) ** 2)
+
+
+ORDERS = [(0, 1, 2, 3, 4), (0, 2, 3, 4, 1), (0, 2, 1, 3, 4), (0, 1, 4, 3, 2)]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_layers_are_the_same_whatever_the_order_of_their_axes(order):
+    """Concepts and Grad-CAM of a network that keeps channels elsewhere equal those of one that has them first."""
+    plain = Ordered((0, 1, 2, 3, 4)).eval()
+    other = Ordered(order).eval()
+    other.load_state_dict(plain.state_dict())
+    inputs, targets = clips(2, 6, 24), torch.tensor([1, 3])
+    places = ["block1", "block2", "head"]
+    for grid in ((1, 1, 1), (2, 3, 4), None):
+        answers = [layer_activations(model, inputs, places, grid=grid)[0] for model in (plain, other)]
+        torch.testing.assert_close(*answers, rtol=0, atol=0)
+        slopes = [logit_gradients(model, inputs, targets, places, grid=grid) for model in (plain, other)]
+        torch.testing.assert_close(*slopes)
+    for options in ({"layer": "block1"}, {"layer": "block2", "pool": "frame"}, {"layer": "block2"}):
+        for method in ("gradcam", "guided_gradcam"):
+            maps = [explain(model, inputs, targets, method, **options) for model in (plain, other)]
+            torch.testing.assert_close(*maps)
+            assert maps[0].abs().max() > 0
+
+
+def test_axes_of_networks_that_take_one_size_only():
+    model = Ordered((0, 2, 3, 4, 1), size=24).eval()
+    model.block1, model.block2 = nn.LayerNorm(8), nn.Sequential(nn.Linear(6, 6), nn.ReLU())
+    for name in ("block1", "block2", "block2.0", "block2.1"):
+        assert feature_order(model, name, (6, 24, 24)) == (0, 4, 1, 2, 3)
+    assert feature_order(model, "second", (6, 24, 24)) == (0, 1, 2, 3, 4)
+    with pytest.raises(ConfigError, match="cannot be shown clips of 8 x 24 x 24 .ValueError: another size"):
+        feature_order(model, "second", (8, 24, 24))
+
+
+class Tokens(nn.Module):
+    """Patches become tokens, heads are put into the batch, and a value is read in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.tokens, self.heads = nn.Conv3d(3, 8, 4, stride=4), nn.Identity(), nn.Identity()
+        self.both, self.head = nn.Identity(), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x)
+        assert x.sum().item() < torch.inf
+        self.heads(x.unflatten(1, (2, 4)).flatten(0, 1))
+        tokens, _ = self.both((self.tokens(x.flatten(2).mT), x.shape))
+        return self.head(tokens.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("layer", "given"), [("tokens", r"\(N, 18, 8\)"), ("heads", r"\(N, 4, 2, 3, 3\)"), ("both", "a tuple")]
+)
+def test_what_is_no_features_is_refused_and_a_layer_named(layer, given):
+    model, inputs = Tokens().eval(), clips(2, 8, 12)
+    says = (
+        f"Layer '{layer}' gives no features .N, C, T, H, W., but {given}: choose another, such as 'patches'"
+    )
+    for call in (
+        lambda layer: layer_activations(model, inputs, [layer]),
+        lambda layer: logit_gradients(model, inputs, torch.tensor([0, 1]), [layer]),
+        lambda layer: explain(model, inputs, 1, "gradcam", layer=layer),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            call(layer)
+        call("patches")
+
+
+def test_looking_at_shapes_leaves_every_part_in_its_mode(network):
+    wrapped = nn.Sequential(network)  # which is new, and so in training mode
+    network.get_submodule(network.spec.head).train()
+    before = {name: module.training for name, module in wrapped.named_modules()}
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    feature_order(wrapped, f"0.{network.spec.last_conv}", (16, 32, 32))
+    assert {name: module.training for name, module in wrapped.named_modules()} == before
+    torch.testing.assert_close(network.state_dict(), state, rtol=0, atol=0)
+
+
+def test_a_transformer_with_channels_last_is_explained():
+    model, inputs = build_model("torchvision:swin3d_t", num_classes=5), clips(2, 4, 64)
+    with torch.no_grad(), record_layers(model, ["features.4"]) as recorded:
+        model(inputs)
+    assert recorded["features.4"].shape == (2, 2, 4, 4, 384)
+    found = layer_activations(model, inputs, ["features.4"])[0]["features.4"]
+    torch.testing.assert_close(found, recorded["features.4"].mean((1, 2, 3)))
+    assert explain(model, inputs, 1, "gradcam").shape == (2, 4, 64, 64)
+    assert {layer.axes for layer in layer_names(model, frames=4, size=64) if "features" in layer.name} == {
+        "THWC"
+    }
 
 
 def test_shared_and_in_place_activations_are_separated():
@@ -537,7 +684,155 @@ def test_network_of_the_users_own(my_networks, tmp_path):
     assert model.spec.mean == (9.0, 9.0, 9.0)
     assert not model[1].inplace
     save_weights(model, tmp_path / "mine.safetensors")
-    torch.testing.assert_close(load_model(tmp_path / "mine.safetensors")(clips()), model(clips()))
+    found = load_model(tmp_path / "mine.safetensors", trust=["my_networks:plain"])
+    torch.testing.assert_close(found(clips()), model(clips()))
+
+
+@pytest.fixture
+def told(tmp_path):
+    """Function that writes weights of a small r3d whose metadata say something else of it."""
+
+    def write(spec: object = None, **about: object) -> Path:
+        path = tmp_path / "told.safetensors"
+        save_weights(build_model("r3d_18", num_classes=3, width=4), path, {"classes": ["a", "b", "c"]})
+        with safe_open(path, framework="pt") as file:
+            said = json.loads(file.metadata()["voxplain"])
+        said = {**said, "spec": {**said["spec"], **spec} if isinstance(spec, dict) else spec, **about}
+        write_safetensors(load_weights(path)[0], path, {"voxplain": json.dumps(said)})
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("load", [load_model, load_trained])
+def test_a_function_that_a_file_names_is_not_called(load, told, tmp_path, monkeypatch):
+    """Nor is its module imported, before the user has named it, too."""
+    module = f"from_a_file_{load.__name__}"
+    imported, called = tmp_path / "imported", tmp_path / "called"
+    (tmp_path / f"{module}.py").write_text(
+        "from pathlib import Path\n"
+        f"Path({str(imported)!r}).touch()\n"
+        "def build(**options):\n"
+        f"    Path({str(called)!r}).touch()\n"
+        "    import voxplain\n"
+        "    return voxplain.build_model('r3d_18', num_classes=3, **options)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = told({"name": f"{module}:build"})
+    for trusted in ([], ["r3d_18"], ["from_a_file:another"], ["from_a_file"]):
+        with pytest.raises(ConfigError, match=f"--network {module}:build"):
+            load(path, trust=trusted)
+    assert not imported.exists() and not called.exists()
+    assert load(path, trust=[f"{module}:build"]) and called.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os:mkdir",
+        "subprocess:run",
+        "pathlib:Path.touch",
+        "voxplain.models.build:build_model",
+        ":",
+        "a:",
+        ":b",
+    ],
+)
+def test_files_name_no_functions(name, told):
+    with pytest.raises(ConfigError, match="would be imported and called"):
+        load_model(told({"name": name}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorchvideo:functools", "pytorchvideo:nn", "pytorchvideo:Net", "pytorchvideo:create_res_basic_head",
+        "pytorchvideo:init_net_weights", "pytorchvideo:_x3d", "pytorchvideo:load_state_dict_from_url",
+        "pytorchvideo:create_res_block", "torchvision:list_models", "torchvision:resnet18", "torchvision:get_model",
+    ],
+)  # fmt: skip
+def test_only_what_builds_networks_is_called_of_libraries(name):
+    with pytest.raises(ConfigError, match="has no such function|has no video model"):
+        find_external(name)
+
+
+@pytest.mark.parametrize("name", ["torchvision:r3d_18", "pytorchvideo:slow_r50"])
+def test_weights_are_no_option_of_libraries_networks(name):
+    for key in ("weights", "pretrained"):
+        with pytest.raises(ConfigError, match="write weights, beside the options"):
+            model_options(name, {key: "DEFAULT"})
+
+
+def test_networks_of_libraries_are_rebuilt_from_files(tmp_path):
+    options = {"input_clip_length": 4, "input_crop_size": 32, "head_dim_out": 32}
+    for name, options in {"pytorchvideo:create_x3d": options, "torchvision:mc3_18": {}}.items():
+        model = build_model(name, num_classes=5, **options)
+        save_weights(model, tmp_path / "a.safetensors")
+        found = load_model(tmp_path / "a.safetensors")
+        torch.testing.assert_close(found.state_dict(), model.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ([1], "spec"),
+        ("r3d", "spec"),
+        ({"name": 3}, "spec.name"),
+        ({"name": None}, "spec.name"),
+        ({"name": "r3d_81"}, "did you mean 'r3d_18'"),
+        ({"num_classes": "3"}, "spec.num_classes"),
+        ({"num_classes": 0}, "spec.num_classes"),
+        ({"num_classes": 10**9}, "tells 1000000000 classes"),
+        ({"num_classes": 10**30}, "tells 1000000000000000000000000000000 classes"),
+        ({"options": [4]}, "spec.options"),
+        ({"options": {"width": "wide"}}, "option 'width' cannot be 'wide'"),
+        ({"options": {"width": [4]}}, "option 'width'"),
+        ({"options": {"width": 10**7}}, "10000000 is no width"),
+        ({"options": {"width": 8000}}, "do not fit the network"),
+        ({"options": {"depth": [1, 1, 1, 10**6]}}, "1000000 is no width"),
+        ({"name": "i3d", "options": {"width": float("inf")}}, "inf is no width"),
+        ({"name": "i3d", "options": {"width": 9999.0}}, "do not fit the network"),
+        (
+            {"name": "torchvision:mc3_18", "options": {"progress": 1, "block": "x"}},
+            "cannot be built|no option",
+        ),
+        ({"name": "pytorchvideo:create_resnet", "options": {"norm": "x"}}, "cannot be built"),
+        (
+            {"name": "pytorchvideo:create_x3d", "options": {"input_crop_size": 1}},
+            "cannot be built|do not fit",
+        ),
+        ({"mean": "red"}, "spec.mean"),
+        ({"mean": [1, 2]}, "spec.mean"),
+        ({"std": [1, 2, "x"]}, "spec.std"),
+        ({"std": [1, 2, float("nan")]}, "spec.std"),
+        ({"std": [1, 2, 0]}, "std must be three numbers"),
+    ],
+    ids=str,
+)
+def test_what_a_file_says_wrongly_of_its_network_is_named(spec, says, told):
+    with pytest.raises(ConfigError, match=says):
+        load_model(told(spec))
+
+
+def test_metadata_of_files_that_are_none(told, tmp_path):
+    for wrong in ({"metadata": [1]}, {"version": "x"}, {"kind": []}):
+        with pytest.raises(ConfigError):
+            load_weights(told({}, **wrong))
+    for text in ("[]", "{", "3", "null", "[" * 100_000):
+        write_safetensors({"a": torch.zeros(1)}, tmp_path / "b.safetensors", {"voxplain": text})
+        with pytest.raises(ConfigError, match="does not say rightly"):
+            load_weights(tmp_path / "b.safetensors")
+    for classes in (None, "abc", ["a", "b"], ["a", "a", "b"], [1, 2, 3]):
+        with pytest.raises(ConfigError, match="does not name the classes"):
+            load_trained(told({}, metadata={"classes": classes}))
+
+
+def test_networks_without_values_have_the_same_shapes(network):
+    shapes = build_shapes(network.spec.name, 5, **SMALL[network.spec.name])
+    assert shapes.spec == network.spec
+    assert {name: (t.shape, t.device.type) for name, t in shapes.state_dict().items()} == {
+        name: (t.shape, "meta") for name, t in network.state_dict().items()
+    }
 
 
 def test_convolutional_head_is_replaced(my_networks):

@@ -24,10 +24,12 @@ def test_a_hash_names_the_libraries_that_are_used(monkeypatch):
         # Segmenting explainers use scikit-image, and gradients no zennit.
         gradient = provenance.code_hash(stages / "explain_clips.py", plugins={"explainers": ["gradient"]})
         assert gradient.split()[1:] == ["torch-2.7"] and gradient.split()[0] != code
-        occlusion = provenance.code_hash(stages / "explain_clips.py", plugins={"explainers": ["occlusion"]})
+        occlusion = provenance.code_hash(
+            stages / "explain_clips.py", plugins={"explainers": ["occlusion"], "segmenters": ["slic"]}
+        )
         assert occlusion.split()[1:] == ["torch-2.7", "scikit-image-0.25"]
-        assert provenance.code_hash(stages / "cluster_concepts.py").split()[1:] == ["scikit-learn-none"]
-        assert len(provenance.code_hash(stages / "tabulate_set_aside.py")) == 16
+        assert provenance.code_hash(stages / "find_concepts.py").split()[1:] == ["scikit-learn-none"]
+        assert len(provenance.code_hash(stages / "score_concepts.py")) == 16
         accepted = provenance.code_hash(
             stages / "explain_clips.py",
             plugins={"explainers": ["dtd"]},

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from voxplain.figures import STYLES
+from voxplain.figures import COLORS, STYLES
 from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
 from voxplain.report.browsers import concept_browser, relevance_browser
-from voxplain.report.builder import Check, Found, Provenance, build_report, editing_grid
-from voxplain.report.charts import COLORS, SHAPES, look
+from voxplain.report.builder import Found, Meaning, Provenance, build_report, editing_grid
+from voxplain.report.charts import SHAPES, look
 from voxplain.report.strips import (
     clip_strip,
     mask_strip,
@@ -102,7 +102,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
 
 def provenance(**config) -> Provenance:
     made = {
-        "rule": "tabulate_concept_scores",
+        "rule": "tabulate_concepts",
         "code": "c0de" * 4,
         "versions": {"torch": "9.9.9"},
         "device": "cpu",
@@ -206,8 +206,10 @@ def everything(label="kick") -> Found:
         {"layer": ["layer3", "fc"], "rank_correlation": [0.1234567, -2.5e-7], "passed": [True, False]}
     )
     tables = all_tables(label) | motion_tables() | {"model_randomization": check}
-    about = Check("model_randomization", "Randomized networks", "Maps must change with the network.")
-    return Found(tables, concept_clips(label), relevance_clips(), [about])
+    about = Meaning(
+        "checks", "Randomized networks", "Maps must change with the network.", {"passed": "whether they do"}
+    )
+    return Found(tables, concept_clips(label), relevance_clips(), {"model_randomization": about})
 
 
 class Page(HTMLParser):
@@ -559,8 +561,12 @@ def test_a_check_shows_its_figure(tmp_path):
     path = tmp_path / "figure.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)).save(path)
     table = pd.DataFrame({"a": [0.5]})
-    check = Check("some_check", "Some check", "It means something.", str(path))
-    (image,) = Page(build_report(Found({"some_check": table}, checks=[check]), provenance())).all("img")
+    about = Meaning("checks", "Some check", "It means something.", {"a": "what a is"}, str(path))
+    page = Page(build_report(Found({"some_check": table}, about={"some_check": about}), provenance()))
+    (image,) = page.all("img")
+    assert [heading.get("title") for heading in page.all("th") if heading.get("scope") == "col"][
+        0
+    ] == "what a is"
     assert image["alt"].startswith("Some check: It means something.") and image["src"].startswith(
         "data:image/webp"
     )

@@ -1,16 +1,25 @@
-"""Intervals and tests against closed forms, scipy and simulated nulls."""
+"""Intervals and tests against closed forms, scipy, scikit-learn and simulated nulls."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from voxplain.statistics import (
     adjust_p_values,
+    auroc,
     bootstrap_interval,
+    bootstrap_weights,
+    grouped_interval,
     paired_test,
+    percentile_interval,
+    rank_correlation,
     rank_p_value,
+    resampled_means,
+    row_taus,
+    shuffled_p_value,
     wilson_interval,
 )
 
@@ -86,3 +95,87 @@ def test_adjusted_p_values_by_hand():
     adjusted = adjust_p_values(p)
     assert np.isnan(adjusted[2])
     assert adjusted[[0, 1, 3, 4]] == pytest.approx([0.004, 0.04, 0.04, 0.6])  # p n / rank, made monotone
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_auroc_is_that_of_scikit_learn_with_ties(seed):
+    rng = np.random.default_rng(seed)
+    values, positive = rng.integers(0, 4, 40), rng.random(40) < 0.3
+    assert auroc(values, positive) == pytest.approx(roc_auc_score(positive, values))
+
+
+def test_auroc_of_one_class_is_unknown():
+    assert np.isnan(auroc([1, 2], [True, True]))
+
+
+def test_rank_correlation_is_that_of_scipy_with_ties():
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 5, 50), rng.normal(size=50)
+    assert rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
+
+
+def test_grouped_interval_of_single_rows_is_the_bootstrap_of_scipy():
+    values = np.random.default_rng(2).normal(size=60)
+    low, high = grouped_interval(np.mean, [values], [np.arange(60)], resamples=4000)
+    oracle = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=4000, rng=0
+    ).confidence_interval
+    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
+
+
+def test_grouped_interval_is_as_wide_as_its_groups_are_different():
+    # 6 groups of equal rows: the mean's deviation is that of a mean of 6, not of 60.
+    values = np.repeat(np.arange(6.0), 10)
+    low, high = grouped_interval(np.mean, [values], [np.repeat(np.arange(6), 10)], resamples=4000)
+    expected = 2 * 1.96 * values.std() / np.sqrt(6)
+    assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_p_values_are_uniform_where_nothing_is_related():
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(4), 6)
+    found = [
+        # Both depend on the group, which must not make them look related.
+        shuffled_p_value(
+            rank_correlation, rng.normal(size=24) + 3 * groups, rng.normal(size=24) + 3 * groups, groups,
+            shuffles=99, seed=trial,
+        )
+        for trial in range(200)
+    ]  # fmt: skip
+    assert stats.kstest(found, "uniform").pvalue > 0.01
+
+
+def test_p_value_of_a_perfect_order_is_the_smallest_possible():
+    values = np.arange(12.0)
+    assert shuffled_p_value(rank_correlation, values, values, np.zeros(12), shuffles=199) == pytest.approx(
+        2 / 200
+    )
+
+
+def test_kendalls_tau_is_scipys_with_ties():
+    values = np.random.default_rng(0).integers(0, 4, (20, 7)).astype(float)
+    expected = [stats.kendalltau(row, values[0]).statistic for row in values]
+    assert row_taus(values, values[0]) == pytest.approx(expected)
+    assert np.isnan(row_taus(values, np.ones(7))).all()
+
+
+def test_draws_without_a_number_are_left_out_of_an_interval():
+    draws = np.array([[0.0, np.nan], [np.nan, np.nan], [10.0, np.nan]])
+    low, high = percentile_interval(draws, (0.25, 0.75))
+    assert (low[0], high[0]) == (2.5, 7.5) and np.isnan([low[1], high[1]]).all()
+
+
+def test_bootstrap_weights_are_means_of_drawn_units():
+    weights = bootstrap_weights(4, 3000, seed=1)
+    assert np.array_equal(4 * weights, np.rint(4 * weights)) and np.allclose(weights.sum(axis=1), 1)
+    assert (weights.mean(axis=0), weights.var(axis=0)) == (
+        pytest.approx([0.25] * 4, abs=0.01), pytest.approx([3 / 64] * 4, rel=0.1)
+    )  # fmt: skip
+
+
+def test_seeds_drawn_first_have_the_same_distribution():
+    table = np.random.default_rng(4).normal(size=(5, 30))
+    videos, seeds = (resampled_means(table, seeds_first=first, resamples=20_000) for first in (False, True))
+    assert not np.array_equal(videos, seeds)
+    assert stats.ks_2samp(videos, seeds).pvalue > 0.01

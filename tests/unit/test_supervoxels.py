@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from voxplain.errors import ConfigError, VoxplainError
-from voxplain.segmenters import REGISTRY
+from voxplain.segmenters import SEGMENTERS
 from voxplain.supervoxels import PRESETS, Criteria, distinct_supervoxels, segment_supervoxels
 
 relaxed = settings(deadline=None, max_examples=300)
@@ -200,7 +200,114 @@ def test_segmentation_takes_only_uint8_videos():
 
 
 def test_slic_is_a_plugin_with_checked_options():
-    plugin = REGISTRY["slic"]
+    plugin = SEGMENTERS["slic"]
     assert plugin.options({"n_segments": [3, 9]}) == {"n_segments": (3, 9), "compactness": 20.0, "sigma": 1.0}
     with pytest.raises(ConfigError, match="compactness"):
         plugin.options({"compactness": 0})
+
+
+def video_of_halves() -> np.ndarray:
+    """Left black, right white, and a red cube on the right: three things."""
+    video = np.zeros((8, 24, 24, 3), np.uint8)
+    video[:, :, 12:] = 255
+    video[2:6, 8:16, 16:22] = (200, 20, 20)
+    return video
+
+
+@pytest.mark.parametrize("method", [plugin.name for plugin in SEGMENTERS])
+def test_every_segmenter_labels_every_voxel_at_every_level(method):
+    video = np.random.default_rng(0).integers(0, 256, (6, 20, 30, 3), dtype=np.uint8)
+    labels = segment_supervoxels(video, (4, 30), method=method)
+    assert labels.shape == (2, 6, 20, 30) and labels.dtype == np.uint16 and labels.min() == 1
+    assert np.array_equal(labels, segment_supervoxels(video, (4, 30), method=method))
+    counts = [len(np.unique(level)) for level in labels]
+    assert 2 <= counts[0] <= 8 and 15 <= counts[1] <= 60
+
+
+@relaxed
+@given(st.tuples(*[st.integers(1, 16)] * 3), st.integers(1, 60))
+def test_grid_is_of_cuboids_of_nearly_equal_sides(shape, n):
+    labels = segment_supervoxels(np.zeros((*shape, 3), np.uint8), (n,), method="grid")[0]
+    present = np.unique(labels)
+    assert np.array_equal(present, np.arange(1, len(present) + 1))
+    boxes = []
+    for label in present:
+        where = np.argwhere(labels == label)
+        sides = np.ptp(where, axis=0) + 1
+        assert np.prod(sides) == len(where)  # a full box
+        boxes.append(sides)
+    assert np.ptp(boxes, axis=0).max() <= 1
+    if n <= np.prod(shape):
+        assert n / 2 <= len(present) <= 2 * n
+
+
+def test_grid_is_cube_like_and_of_the_wanted_number():
+    labels = segment_supervoxels(np.zeros((16, 112, 112, 3), np.uint8), (15, 50, 80), method="grid")
+    assert [level.max() for level in labels] == [16, 49, 81]
+    assert (labels[1][0] == labels[1][-1]).all() and np.bincount(labels[1].ravel())[1:].min() == 16 * 16 * 16
+    long = segment_supervoxels(np.zeros((64, 16, 16, 3), np.uint8), (4,), method="grid")[0]
+    assert (long == np.repeat([1, 2, 3, 4], 16)[:, None, None]).all()
+
+
+def test_merged_supervoxels_are_the_things_and_their_levels_are_nested():
+    video = video_of_halves()
+    options = {"fine": 300, "sigma": 0.0, "compactness": 1.0}
+    labels = segment_supervoxels(video, (2, 3, 9), method="agglomerative", options=options)
+    assert [len(np.unique(level)) for level in labels] == [2, 3, 9]
+    things = np.zeros(video.shape[:3], int)
+    things[:, :, 12:] = 1
+    things[2:6, 8:16, 16:22] = 2
+    assert len({(a, b) for a, b in zip(things.ravel(), labels[1].ravel(), strict=True)}) == 3
+    for coarse, fine in zip(labels[:-1], labels[1:], strict=True):
+        for label in np.unique(fine):
+            assert len(np.unique(coarse[fine == label])) == 1
+
+
+def test_merging_is_into_connected_supervoxels():
+    from scipy.ndimage import label as components
+
+    video = np.zeros((4, 12, 36, 3), np.uint8)
+    video[:, :, 12:24] = 255  # black, white, black: alike, but apart
+    labels = segment_supervoxels(video, (3,), method="agglomerative", options={"fine": 60})[0]
+    assert all(components(labels == label)[1] == 1 for label in np.unique(labels))
+
+
+def test_more_supervoxels_than_there_are_fine_ones_are_the_fine_ones():
+    video = video_of_halves()
+    few = segment_supervoxels(video, (500,), method="agglomerative", options={"fine": 8})[0]
+    slic = segment_supervoxels(video, (8,))[0]
+    assert np.array_equal(few - 1, np.unique(slic, return_inverse=True)[1].reshape(slic.shape))
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"method": "slicc"}, "did you mean 'slic'"),
+        ({"method": "grid", "options": {"compactness": 2}}, "no option 'compactness'"),
+        ({"method": "agglomerative", "options": {"fine": 0}}, "'fine' cannot be 0"),
+        ({"options": {"compactness": 2}}, "one level higher"),
+        ({"method": "grid", "options": {"n_segments": [3]}}, "one level higher"),
+        ({"n_segments": (0,)}, "n_segments"),
+    ],
+)
+def test_what_a_segmenter_does_not_have_is_said(given, message):
+    with pytest.raises(ConfigError, match=message):
+        segment_supervoxels(np.zeros((2, 4, 4, 3), np.uint8), **given)
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (np.ones((1, 2, 4, 4)), "whole numbers"),
+        (np.ones((2, 4, 4), int), "shape"),
+        (np.full((1, 2, 4, 4), -1), "from 0"),
+        (np.full((1, 2, 4, 4), 70_000), "more than 65535"),
+    ],
+)
+def test_a_segmenter_that_returns_no_labels_is_told(labels, message):
+    SEGMENTERS("broken")(lambda video, *, n_segments=(1,): labels)
+    try:
+        with pytest.raises(VoxplainError, match=message):
+            segment_supervoxels(np.zeros((2, 4, 4, 3), np.uint8), (1,), method="broken")
+    finally:
+        SEGMENTERS._plugins.pop("broken")

@@ -1,4 +1,4 @@
-"""Checks of validity: their statistics against scikit-learn, scipy and closed forms; their parts by hand."""
+"""Checks of validity: their parts by hand."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
-from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from voxplain import build_model
-from voxplain.config import load_config
-from voxplain.errors import ConfigError
-from voxplain.evaluation import GAPS
-from voxplain.models.trained import TrainedModel
-from voxplain.patches import OFFICIAL_GRAY
-from voxplain.validity import VALIDITY_TABLES, variants
-from voxplain.validity.findings import KEY, rank_agreement, rank_concepts
-from voxplain.validity.ground_truth import PARTS, ground_truth_table, part_counts
-from voxplain.validity.looking import answers, clip_gradients
-from voxplain.validity.presets import presets_table, select_by_variants
-from voxplain.validity.randomization import (
+from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
+from voxplain.checks.concept_ground_truth.table import ground_truth_table
+from voxplain.checks.findings import KEY, rank_agreement
+from voxplain.checks.looking import answers, clip_gradients
+from voxplain.checks.presets import variants
+from voxplain.checks.presets.compute import select_by_variants
+from voxplain.checks.presets.table import presets_table
+from voxplain.checks.randomization.compute import (
     cascade,
     map_similarity,
-    randomization_table,
     randomized,
     weight_groups,
 )
-from voxplain.validity.rescoring import random_directions
-from voxplain.validity.stability import converge, set_sizes, stability_table
-from voxplain.validity.statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
+from voxplain.checks.randomization.rescoring import random_directions
+from voxplain.checks.randomization.table import randomization_table
+from voxplain.checks.stability.compute import converge, set_sizes
+from voxplain.checks.stability.table import stability_table
+from voxplain.concepts.tables import GAPS
+from voxplain.config import load_config
+from voxplain.errors import ConfigError
+from voxplain.models.trained import TrainedModel
+from voxplain.patches import OFFICIAL_GRAY
 
 
 @pytest.fixture(scope="module")
@@ -42,65 +42,6 @@ def model():
 @pytest.fixture(scope="module")
 def clips():
     return np.random.default_rng(0).integers(0, 256, (4, 8, 16, 16, 3), dtype=np.uint8)
-
-
-# ---- statistics --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_auroc_is_that_of_scikit_learn_with_ties(seed):
-    rng = np.random.default_rng(seed)
-    values, positive = rng.integers(0, 4, 40), rng.random(40) < 0.3
-    assert auroc(values, positive) == pytest.approx(roc_auc_score(positive, values))
-
-
-def test_auroc_of_one_class_is_unknown():
-    assert np.isnan(auroc([1, 2], [True, True]))
-
-
-def test_rank_correlation_is_that_of_scipy_with_ties():
-    rng = np.random.default_rng(1)
-    a, b = rng.integers(0, 5, 50), rng.normal(size=50)
-    assert rank_correlation(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
-    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
-
-
-def test_grouped_interval_of_single_rows_is_the_bootstrap_of_scipy():
-    values = np.random.default_rng(2).normal(size=60)
-    low, high = grouped_interval(np.mean, [values], [np.arange(60)], resamples=4000)
-    oracle = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=4000, rng=0
-    ).confidence_interval
-    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
-
-
-def test_grouped_interval_is_as_wide_as_its_groups_are_different():
-    # 6 groups of equal rows: the mean's deviation is that of a mean of 6, not of 60.
-    values = np.repeat(np.arange(6.0), 10)
-    low, high = grouped_interval(np.mean, [values], [np.repeat(np.arange(6), 10)], resamples=4000)
-    expected = 2 * 1.96 * values.std() / np.sqrt(6)
-    assert high - low == pytest.approx(expected, rel=0.1)
-
-
-def test_p_values_are_uniform_where_nothing_is_related():
-    rng = np.random.default_rng(3)
-    groups = np.repeat(np.arange(4), 6)
-    found = [
-        # Both depend on the group, which must not make them look related.
-        shuffled_p_value(
-            rank_correlation, rng.normal(size=24) + 3 * groups, rng.normal(size=24) + 3 * groups, groups,
-            shuffles=99, seed=trial,
-        )
-        for trial in range(200)
-    ]  # fmt: skip
-    assert stats.kstest(found, "uniform").pvalue > 0.01
-
-
-def test_p_value_of_a_perfect_order_is_the_smallest_possible():
-    values = np.arange(12.0)
-    assert shuffled_p_value(rank_correlation, values, values, np.zeros(12), shuffles=199) == pytest.approx(
-        2 / 200
-    )
 
 
 # ---- variants ----------------------------------------------------------------------------------------
@@ -120,9 +61,14 @@ def test_every_single_deviation_of_the_official_form_is_a_variant_of_its_own():
 def test_unknown_variants_and_explainers_say_the_mend():
     models = {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}
     with pytest.raises(ConfigError, match="did you mean 'official'"):
-        load_config({"models": models, "validity": {"variants": ["offical"]}})
+        variants.chosen(["offical"], variants.VARIANTS)
     with pytest.raises(ConfigError, match="there is no 'rise'"):
-        load_config({"models": models, "validity": {"explainers": ["rise"]}})
+        load_config({"models": models, "checks": {"randomized_explainers": ["rise"]}})
+
+
+def test_a_variant_of_one_paper_is_no_error_in_the_other():
+    assert list(variants.chosen(["padding_zero"], variants.VARIANTS)) == ["corrected"]
+    assert list(variants.chosen(["padding_zero"], variants.SELECTIONS)) == ["corrected", "padding_zero"]
 
 
 def test_other_layers_are_neither_the_given_nor_the_top_one():
@@ -159,18 +105,6 @@ def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips)
 
 
 # ---- concepts ----------------------------------------------------------------------------------------
-
-
-def test_concepts_are_ranked_by_score_then_by_derivative():
-    gradients = np.array([[1.0, 0.0], [1.0, -1.0]])
-    vectors = np.array([[[0.0, 1.0]], [[1.0, 0.0]], [[2.0, 0.0]]])
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]), rank_by="score")
-    assert table["score"].tolist() == [0.0, 1.0, 1.0]
-    assert table["derivative"].tolist() == [-0.5, 1.0, 2.0]
-    assert table["rank"].tolist() == [3, 2, 1]
-    table = rank_concepts(gradients, vectors, np.array([[1.0], [3.0], [1.0]]))
-    assert table["effect"].tolist() == [-0.5, 3.0, 2.0]
-    assert table["rank"].tolist() == [3, 1, 2]
 
 
 def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
@@ -278,8 +212,9 @@ def test_who_does_not_notice_is_said_to_fail():
          ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1)],
         columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
     )  # fmt: skip
-    shares = ranks[ranks["level"] == "none"][["model", "seed", "class", "concept"]].assign(
-        actor=[0.9, 0.9, 0.1, 0.1] * 3
+    ranks["layer"] = "layer3"
+    shares = ranks[ranks["level"] == "none"][["model", "seed", "layer", "class", "concept"]].assign(
+        variant="run", actor=[0.9, 0.9, 0.1, 0.1] * 3
     )
     table = randomization_table(ranks, maps, gaps, shares).set_index(["level", "method", "measure"])
     notices = table["notices"]
@@ -368,8 +303,3 @@ def test_presets_are_compared_by_hand_made_numbers():
     )
     assert official["selected_share"] == pytest.approx(0.2) and official["motion_precision"] == 0.5
     assert np.isnan(official["cav_accuracy"]) and official["n_classes"] == 0
-
-
-def test_every_table_has_a_meaning():
-    assert {"presets", "concept_ground_truth", "randomization", "stability"} <= set(VALIDITY_TABLES)
-    assert all(title and text.endswith(".") for title, text in VALIDITY_TABLES.values())

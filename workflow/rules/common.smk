@@ -1,4 +1,5 @@
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -8,36 +9,38 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from voxplain.cli.values import with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
-from voxplain.faithfulness import FAITHFULNESS_TABLES
 from voxplain.plan import named_plugins, plan_run
 from voxplain.provenance import code_hash
-from voxplain.validity import VALIDITY_TABLES
+from voxplain.tables import choose_tables
 from voxplain.videos.plan import discovery_videos, evaluation_videos, source_file
 from voxplain.videos.table import safe_name
 
 try:
-    CONFIG, DATA, TABLE = plan_run(load_config(config))
+    # As a module of another workflow, this one has no --config of its own.
+    given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
+    CONFIG, DATA, TABLE = plan_run(load_config(with_types(config, given or [])))
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
 DISCOVERY = discovery_videos(TABLE, CONFIG.concepts.videos_per_class)
 EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
-TRIED = discovery_videos(DISCOVERY, CONFIG.validity.videos_per_class)
-EDITED = evaluation_videos(EVALUATION, CONFIG.validity.edited_per_class)
-PERTURBED = evaluation_videos(EVALUATION, CONFIG.faithfulness.videos_per_class)
-MAPPED = evaluation_videos(EVALUATION, CONFIG.validity.maps_per_class)
+COMMON = EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on="video")
+TRIED = discovery_videos(DISCOVERY, CONFIG.checks.videos_per_class)
+EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
+PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
+MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
+COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
-SEGMENTATION = {
-    "n_segments": CONFIG.supervoxels.n_segments,
-    "compactness": CONFIG.supervoxels.compactness,
-    "sigma": CONFIG.supervoxels.sigma,
-}
+KNOWN = CONFIG.data.path is None  # of the embedded videos it is known what moves
+CLASSES = sorted(TABLE["label"].unique())
+LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labels
 
 
 def videos_by_shard(table):
@@ -45,142 +48,15 @@ def videos_by_shard(table):
     return {shard: rows["video"].tolist() for shard, rows in table.groupby("shard")}
 
 
-EXPLAINED = videos_by_shard(
-    pd.concat([DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]).drop_duplicates(
-        "video"
-    )
-)
+def shards_of(table, split=""):
+    return [shard for shard in table["shard"].unique() if shard.startswith(split)]
+
+
+segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]
+SEGMENTED = videos_by_shard(pd.concat(segmented).drop_duplicates("video"))
 RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
-FLOW_OPTIONS = {"method": CONFIG.flow.method, "options": CONFIG.flow.options, "camera": CONFIG.flow.camera}
-MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
-
-RUN = f"results/{CONFIG.run}"
-CLIPS = f"{DATA}/clips-{digest(CONFIG.clips)}"
-SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, EXPLAINED)}"
-FLOW = f"{CLIPS}/flow-{digest(FLOW_OPTIONS, RELEVANT)}"
-NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
-OTHER = CONFIG.relevance.compare_with
-OTHER_NETWORK = OTHER and NETWORK.replace(RUN, f"results/{OTHER}")
-LAYER = f"{NETWORK}/{{layer}}"
-TABLES = f"{RUN}/tables"
-FIGURES = f"{RUN}/figures"
-
-SHARDS = TABLE["shard"].unique().tolist()
-TRAIN_SHARDS = [shard for shard in SHARDS if shard.startswith("train")]
-TEST_SHARDS = [shard for shard in SHARDS if shard.startswith("test")]
-DISCOVERY_SHARDS = DISCOVERY["shard"].unique().tolist()
-EVALUATION_SHARDS = EVALUATION["shard"].unique().tolist()
-CLASSES = sorted(TABLE["label"].unique())
-LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labels
-SHARDS_OF_CLASS = {label: rows["shard"].unique().tolist() for label, rows in DISCOVERY.groupby("label")}
-RELEVANT_SHARDS = list(RELEVANT)
-# Places of the first seed's explanations, which are all networks' and shards' one after the other.
-FIRST_EXPLAINED = [(model, shard) for model in RELEVANCE_MODELS for shard in RELEVANT_SHARDS]
-# Of the embedded videos it is known what moves.
-KNOWN = CONFIG.data.path is None
-TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
-TRUTH = f"{DATA}/embedded/ground_truth.h5" if KNOWN else None
-
-
-wildcard_constraints:
-    model="|".join(CONFIG.models),
-    seed=r"\d+",
-    layer=r"[A-Za-z0-9_.-]+",
-    shard=r"(train|test)-\d+",
-    label=r"[A-Za-z0-9_.-]+",
-
-
-def expand_layers(pattern, **fixed):
-    """Expand a pattern over the networks that concepts are found in, seeds and layers."""
-    return [
-        path
-        for name in CONCEPT_MODELS
-        for path in expand(pattern, model=name, seed=CONFIG.seeds, layer=CONFIG.models[name].layers, **fixed)
-    ]
-
-
-def expand_first_layer(pattern, models=CONCEPT_MODELS, **fixed):
-    """Expand a pattern over networks, seeds and each network's first layer."""
-    return [
-        path
-        for name in models
-        for path in expand(
-            pattern, model=name, seed=CONFIG.seeds, layer=CONFIG.models[name].layers[0], **fixed
-        )
-    ]
-
-
-def expand_explained(pattern):
-    """Expand a pattern over the networks whose relevance is explained, seeds and shards."""
-    return expand(pattern, model=RELEVANCE_MODELS, seed=CONFIG.seeds, shard=RELEVANT_SHARDS)
-
-
-def expand_first_explained(pattern):
-    """Expand a pattern over networks and shards, for the first seed."""
-    return [
-        path
-        for model, shard in FIRST_EXPLAINED
-        for path in expand(pattern, model=model, seed=CONFIG.seeds[0], shard=shard)
-    ]
-
-
-def first_layer(wildcards):
-    """Params function: the layer that the checks look at."""
-    return CONFIG.models[wildcards.model].layers[0]
-
-
-def of_first_layer(pattern):
-    """Input function: a file of the first layer, for every class."""
-    return lambda wildcards: expand(
-        pattern, layer=first_layer(wildcards), label=list(LABELS), **dict(wildcards.items())
-    )
-
-
-def expand_checked(pattern, models=CONCEPT_MODELS):
-    """Expand a pattern over networks and seeds."""
-    return expand(pattern, model=models, seed=CONFIG.seeds)
-
-
-def videos_of(table):
-    return table["video"].tolist()
-
-
-def shards_of_class(pattern):
-    """Input function: the shards that hold discovery videos of the wildcard's class."""
-    return lambda wildcards: expand(
-        pattern, shard=SHARDS_OF_CLASS[LABELS[wildcards.label]], **dict(wildcards.items())
-    )
-
-
-def grows(first):
-    """Resource function: `first` (MB or minutes), twice as much in the second attempt, and so on."""
-    return lambda wildcards, attempt: first * attempt
-
-
-def device_of_attempt(wildcards, attempt):
-    """Resource function: where a job runs. A resource, because what a stage computes does not hang on it."""
-    return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
-
-
-def weights_file(wildcards):
-    """Input function: the file of given weights, whose change reruns what was made with it."""
-    weights = CONFIG.models[wildcards.model].weights
-    return [weights] if weights and Path(weights).is_file() else []
-
-
-def intermediate(name, path):
-    """Output path of an intermediate result, temporary where the config says so."""
-    return temp(path) if name in CONFIG.temporary else path
-
-
-def one_of(names):
-    """Wildcard constraint that matches these names and no others."""
-    return "|".join(names) or "(?!)"
-
-
-def network_params(*keys):
-    """Params function: some keys of the wildcard's network in the config."""
-    return lambda wildcards: CONFIG.models[wildcards.model].model_dump(mode="json", include=set(keys))
+DISCOVERY_SHARDS, EVALUATION_SHARDS = shards_of(DISCOVERY), shards_of(EVALUATION)
+SHARDS_OF_CLASS = {label: shards_of(rows) for label, rows in DISCOVERY.groupby("label")}
 
 
 def part(name, *keys):
@@ -206,48 +82,226 @@ def code(stage, *also, **plugins):
     return lambda wildcards: code_of(stage, wildcards.get("model"), also, plugins)
 
 
-TABLES_1 = [
-    "concept_scores",
-    "concept_addition",
-    "concept_removal",
-    "concept_gaps",
-    "model_accuracy",
-    "set_aside",
-]
-CONCEPTS = [
-    *[f"{TABLES}/{name}.parquet" for name in TABLES_1],
-    *[f"{FIGURES}/{name}.png" for name in ("concept_addition", "concept_removal")],
-    *expand_layers(f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png", label=list(LABELS)),
-]
+SEGMENTATION = CONFIG.supervoxels.segmentation()
+FLOW_OPTIONS = part("flow", "method", "options", "camera")
+MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 
-TABLES_2 = ["motion_precision", "baseline_agreement", "selectivity", "explanation_overhead", "selected_share"]
-TABLES_2 += ["motion_sweep", "model_accuracy", "set_aside"]
-TABLES_2 += ["ground_truth_precision", "flow_error"] if KNOWN else []
-RELEVANCE = [
-    *[f"{TABLES}/{name}.parquet" for name in TABLES_2],
-    f"{FIGURES}/motion_sweep.png",
-    *expand(f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png", model=RELEVANCE_MODELS, seed=CONFIG.seeds),
-]
+RUN = f"results/{CONFIG.run}"
+CLIPS = f"{DATA}/clips-{digest(CONFIG.clips)}"
+SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, SEGMENTED)}"
+FLOW = f"{CLIPS}/flow-{digest(FLOW_OPTIONS, RELEVANT)}"
+NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
+LAYER = f"{NETWORK}/{{layer}}"
+TABLES = f"{RUN}/tables"
+FIGURES = f"{RUN}/figures"
+TRUTH = f"{DATA}/embedded/ground_truth.h5" if KNOWN else None
+TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
 
-# Checks of what the methods find: can it be trusted? Each is a table and, but for the agreement, a figure.
-CHECKED = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
-BOTH = bool(CHECKED) and bool(set(EVALUATION["video"]) & set(RELEVANCE_VIDEOS["video"]))
-CHECKS = VALIDITY_TABLES | FAITHFULNESS_TABLES
-for name in [] if KNOWN else ["concept_ground_truth"]:
-    del CHECKS[name]
-for name in [] if BOTH else ["concept_motion", "motion_reliance"]:
-    del CHECKS[name]
-if set(CONFIG.validity.checks or []) - set(CHECKS):
-    raise WorkflowError(
-        f"validity.checks: {', '.join(sorted(set(CONFIG.validity.checks) - set(CHECKS)))} cannot be made of "
-        f"this data and these networks. Known: {', '.join(CHECKS)}."
+
+def networks(models):
+    """Networks and their seeds, as wildcards."""
+    return [{"model": model, "seed": seed} for model in models for seed in CONFIG.seeds]
+
+
+def layers(models, most=None):
+    """Networks, seeds and layers, or the first layers of each network."""
+    return [
+        {**network, "layer": layer}
+        for network in networks(models)
+        for layer in CONFIG.models[network["model"]].layers[:most]
+    ]
+
+
+ONE, TRAINED = [{}], networks(CONFIG.models)
+FOUND, FIRST, CHECKED = layers(CONCEPT_MODELS), layers(CONCEPT_MODELS, 1), networks(CONCEPT_MODELS)
+EXPLAINED, BOTH, FIRST_OF_BOTH = networks(RELEVANCE_MODELS), networks(COMMON_MODELS), layers(COMMON_MODELS, 1)
+FIRST_SEED = EXPLAINED[:: len(CONFIG.seeds)]
+OF_CLASS = {"label": list(LABELS)}
+ALL_SHARDS, EDITED_SHARDS = {"shard": shards_of(TABLE)}, {"shard": EVALUATION_SHARDS}
+SEGMENTED_SHARDS, RELEVANT_SHARDS = {"shard": list(SEGMENTED)}, {"shard": list(RELEVANT)}
+PERTURBED_SHARDS, COMMON_SHARDS = {"shard": shards_of(PERTURBED)}, {"shard": shards_of(COMMON)}
+# Kinds of artifact: where they lie, for which networks or layers, and for which shards or classes of each.
+ARTIFACTS = {
+    "videos": (f"{DATA}/videos.parquet", ONE, {}),
+    "clips": (f"{CLIPS}/clips/{{shard}}.h5", ONE, ALL_SHARDS),
+    "set_aside_videos": (f"{CLIPS}/set_aside/{{shard}}.parquet", ONE, ALL_SHARDS),
+    "features": (f"{RUN}/models/{{model}}/features.h5", [], {}),
+    "weights": (f"{NETWORK}/weights.safetensors", TRAINED, {}),
+    "predictions": (f"{NETWORK}/predictions.parquet", TRAINED, {}),
+    "supervoxels": (f"{SEGMENTS}/labels/{{shard}}.h5", ONE, SEGMENTED_SHARDS),
+    "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
+    "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
+    "random_cavs": (f"{LAYER}/random_cavs.h5", FOUND, {}),
+    "concepts": (f"{LAYER}/concepts/{{label}}.h5", FOUND, OF_CLASS),
+    "concept_members": (f"{LAYER}/members/{{label}}.parquet", FOUND, OF_CLASS),
+    "cavs": (f"{LAYER}/cavs/{{label}}.h5", FOUND, OF_CLASS),
+    "class_scores": (f"{LAYER}/scores.parquet", FOUND, {}),
+    "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
+    "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
+    "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
+    "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if KNOWN else [], {}),
+    "explanations": (f"{NETWORK}/explanations/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
+    "selective_maps": (f"{NETWORK}/selective/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
+    "motion_scores": (f"{NETWORK}/motion_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "map_agreement": (f"{NETWORK}/map_agreement/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "ground_truth_scores": (f"{NETWORK}/ground_truth/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "sweep_scores": (f"{NETWORK}/sweeps/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "timings": (f"{NETWORK}/timings.parquet", FIRST_SEED, {}),
+    "relevance_clips": (f"{NETWORK}/relevance_clips.json", FIRST_SEED, {}),
+    "variant_scores": (f"{NETWORK}/variants/scores.parquet", CHECKED, {}),
+    "variant_members": (f"{NETWORK}/variants/members.parquet", CHECKED, {}),
+    "variant_edits": (f"{NETWORK}/variants/edits.parquet", CHECKED, {}),
+    "variant_agreement": (f"{NETWORK}/variants/agreement.parquet", CHECKED, {}),
+    "variant_selections": (f"{NETWORK}/variants/selections/{{shard}}.parquet", BOTH, RELEVANT_SHARDS),
+    "matched_concepts": (f"{LAYER}/matched_concepts.parquet", FOUND if KNOWN else [], {}),
+    "randomized_scores": (f"{NETWORK}/randomized/scores.parquet", CHECKED, {}),
+    "randomized_maps": (f"{NETWORK}/randomized/maps.parquet", CHECKED, {}),
+    "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
+    "supervoxel_importance": (f"{LAYER}/importance.parquet", FOUND, {}),
+    "perturbation_curves": (f"{LAYER}/curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_ablations": (f"{LAYER}/ablations/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_clip_shares": (f"{LAYER}/concept_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
+    "clip_motion": (f"{LAYER}/clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
+    "concept_windows": (f"{LAYER}/windows.parquet", FIRST, {}),
+}
+
+
+wildcard_constraints:
+    model="|".join(CONFIG.models),
+    seed=r"\d+",
+    layer="|".join({re.escape(layer) for model in CONFIG.models.values() for layer in model.layers}),
+    shard=r"(train|test)-\d+",
+    label=r"[A-Za-z0-9_.-]+",
+
+
+def at(kind, **values):
+    """Path of a kind of artifact, with its wildcards; or paths, with these wildcards expanded."""
+    path = ARTIFACTS[kind][0]
+    return expand(path, allow_missing=True, **values) if values else path
+
+
+def every(kind):
+    """Paths of all artifacts of a kind, or of a final table; with ``other_`` before it those of another run."""
+    if kind.startswith("other_"):
+        there = f"results/{CONFIG.relevance.compare_with}/"
+        known = every(kind.removeprefix("other_")) if CONFIG.relevance.compare_with else []
+        return [path.replace(f"{RUN}/", there) for path in known]
+    if kind not in ARTIFACTS:
+        return [f"{TABLES}/{kind}.parquet"]
+    path, places, more = ARTIFACTS[kind]
+    return [found for place in places for found in expand(path, **place, **more)]
+
+
+def made(kind):
+    """Output path of an artifact, temporary where the config says so."""
+    return temp(at(kind)) if kind.removesuffix("_maps") in CONFIG.temporary else at(kind)
+
+
+def of_class(kind):
+    """Input function: a kind's files of the shards that hold discovery videos of the wildcard's class."""
+    return lambda wildcards: expand(
+        at(kind), shard=SHARDS_OF_CLASS[LABELS[wildcards.label]], **dict(wildcards.items())
     )
-CHECKS = {name: CHECKS[name] for name in CONFIG.validity.checks or CHECKS}
-VALIDITY = [f"{TABLES}/{name}.parquet" for name in CHECKS]
-VALIDITY += [f"{FIGURES}/{name}.png" for name in CHECKS if name != "concept_ablation_agreement"]
-PARTS = {"concepts": CONCEPTS, "relevance": RELEVANCE, "validity": VALIDITY}
 
-REPORTED = [path for part in CONFIG.parts for path in PARTS[part]]
+
+def of_first_layer(kind):
+    """Input function: a kind's files of the network's first layer."""
+    more = ARTIFACTS[kind][2]
+    return lambda wildcards: expand(at(kind), layer=first_layer(wildcards), **more, **dict(wildcards.items()))
+
+
+def first_layer(wildcards):
+    """Params function: the layer that the checks look at."""
+    return CONFIG.models[wildcards.model].layers[0]
+
+
+def model_params(*keys):
+    """Params function: some keys of the wildcard's network in the config."""
+    return lambda wildcards: CONFIG.models[wildcards.model].model_dump(mode="json", include=set(keys))
+
+
+def weights_file(wildcards):
+    """Input function: the file of given weights, whose change reruns what was made with it."""
+    weights = CONFIG.models[wildcards.model].weights
+    return [weights] if weights and Path(weights).is_file() else []
+
+
+def training_input(wildcards):
+    """Input function: what the head is fitted to where it is new, else the clips that the network is trained on."""
+    if CONFIG.models[wildcards.model].head == "new":
+        return at("features")
+    return at("clips", shard=shards_of(TABLE, "train"))
+
+
+def explainers_of(names):
+    """Explainers of the config by their names; others are those of the method's name."""
+    return {name: EXPLAINERS.get(name, {"method": name, "options": {}}) for name in names}
+
+
+def methods_of(names):
+    """Registered explainers that they are."""
+    return {given["method"] for given in explainers_of(names).values()}
+
+
+def needs(mb, minutes, network=False):
+    """Resources: memory and time, twice as much in the second attempt, and so on; where a network runs, a device."""
+    found = {"mem_mb": lambda wildcards, attempt: mb * attempt}
+    found["runtime"] = lambda wildcards, attempt: minutes * attempt
+    if network:
+        found |= {"device": device_of_attempt, "jobs_per_gpu": CONFIG.device.jobs_per_gpu}
+    return found
+
+
+def device_of_attempt(wildcards, attempt):
+    """Resource function: where a job runs. A resource, because what a stage computes does not hang on it."""
+    return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
+
+
+# Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
+try:
+    FINAL = choose_tables(
+        known=KNOWN, common=bool(COMMON_MODELS) and len(COMMON) > 0, checks=CONFIG.checks.tables
+    )
+except VoxplainError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def tables_of(*parts):
+    """Paths of the final tables of some parts."""
+    return [f"{TABLES}/{name}.parquet" for name, entry in FINAL.items() if entry.part in parts]
+
+
+def figures_of(*parts):
+    """Paths of the figures of their final tables."""
+    return [f"{FIGURES}/{name}.png" for name, entry in FINAL.items() if entry.part in parts and entry.figure]
+
+
+def value_of(place):
+    """A value of the config by its place, such as scores.alpha."""
+    found = CONFIG.model_dump(mode="json")
+    for key in place.split("."):
+        found = found[key]
+    return found
+
+
+def options_of(entry):
+    """Options of a table or figure, with their values in the config."""
+    return {name: value_of(place) for name, place in entry.options.items()}
+
+
+PARTS = {
+    "concepts": tables_of("networks", "concepts")
+    + figures_of("concepts")
+    + [
+        f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{label}.png".format(**place)
+        for place in FOUND
+        for label in LABELS
+    ],
+    "relevance": tables_of("networks", "relevance")
+    + figures_of("relevance")
+    + [f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png".format(**place) for place in EXPLAINED],
+    "checks": tables_of("checks") + figures_of("checks"),
+}
 
 
 def print_summary():

@@ -1,8 +1,8 @@
 rule segment_supervoxels:
     input:
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        clips=at("clips"),
     output:
-        intermediate("supervoxels", f"{SEGMENTS}/labels/{{shard}}.h5"),
+        made("supervoxels"),
     log:
         f"{SEGMENTS}/logs/segment_supervoxels.{{shard}}.log",
     benchmark:
@@ -10,46 +10,22 @@ rule segment_supervoxels:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
+        **needs(2000, 240),
     params:
         options=SEGMENTATION,
-        videos=lambda wildcards: EXPLAINED[wildcards.shard],
+        videos=lambda wildcards: SEGMENTED[wildcards.shard],
         code=code("segment_supervoxels"),
     script:
         "../../src/stages/segment_supervoxels.py"
 
 
-rule distinct_supervoxels:
-    input:
-        labels=f"{SEGMENTS}/labels/{{shard}}.h5",
-    output:
-        f"{RUN}/supervoxels/{{shard}}.parquet",
-    log:
-        f"{RUN}/logs/distinct_supervoxels.{{shard}}.log",
-    benchmark:
-        f"{RUN}/benchmarks/distinct_supervoxels.{{shard}}.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    params:
-        preset=CONFIG.supervoxels.preset,
-        options=CONFIG.supervoxels.options,
-        code=code("distinct_supervoxels"),
-    script:
-        "../../src/stages/distinct_supervoxels.py"
-
-
 rule extract_activations:
     input:
-        weights=f"{NETWORK}/weights.safetensors",
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
-        labels=f"{SEGMENTS}/labels/{{shard}}.h5",
-        supervoxels=f"{RUN}/supervoxels/{{shard}}.parquet",
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels"),
     output:
-        intermediate("activations", f"{NETWORK}/activations/{{shard}}.h5"),
+        made("activations"),
     log:
         f"{NETWORK}/logs/extract_activations.{{shard}}.log",
     benchmark:
@@ -57,14 +33,12 @@ rule extract_activations:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
+        **needs(4000, 480, network=True),
     params:
         layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
         options=part("activations"),
         preset=CONFIG.supervoxels.preset,
+        criteria=CONFIG.supervoxels.options,
         code=code("extract_activations"),
     script:
         "../../src/stages/extract_activations.py"
@@ -72,9 +46,10 @@ rule extract_activations:
 
 rule draw_random_sets:
     input:
-        activations=expand(f"{NETWORK}/activations/{{shard}}.h5", shard=DISCOVERY_SHARDS, allow_missing=True),
+        activations=at("activations", shard=DISCOVERY_SHARDS),
     output:
-        f"{LAYER}/random_sets.h5",
+        sets=at("random_sets"),
+        cavs=at("random_cavs"),
     log:
         f"{LAYER}/logs/draw_random_sets.log",
     benchmark:
@@ -82,10 +57,9 @@ rule draw_random_sets:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
-        options=part("cavs", "random_sets", "set_size", "negatives"),
+        options=part("cavs"),
         concepts=CONFIG.scores.random_concepts,
         max_supervoxels=CONFIG.concepts.max_supervoxels,
         code=code("draw_random_sets"),
@@ -93,135 +67,108 @@ rule draw_random_sets:
         "../../src/stages/draw_random_sets.py"
 
 
-rule cluster_concepts:
+rule find_concepts:
     input:
-        activations=shards_of_class(f"{NETWORK}/activations/{{shard}}.h5"),
+        activations=of_class("activations"),
+        random_sets=at("random_sets"),
     output:
-        concepts=f"{LAYER}/concepts/{{label}}.h5",
-        members=f"{LAYER}/members/{{label}}.parquet",
+        concepts=at("concepts"),
+        members=at("concept_members"),
+        cavs=at("cavs"),
     log:
-        f"{LAYER}/logs/cluster_concepts.{{label}}.log",
+        f"{LAYER}/logs/find_concepts.{{label}}.log",
     benchmark:
-        f"{LAYER}/benchmarks/cluster_concepts.{{label}}.tsv"
+        f"{LAYER}/benchmarks/find_concepts.{{label}}.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 60),
     params:
         label=lambda wildcards: LABELS[wildcards.label],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
-        code=code("cluster_concepts"),
+        cavs=part("cavs", "classifier", "options"),
+        code=code("find_concepts"),
     script:
-        "../../src/stages/cluster_concepts.py"
-
-
-rule train_cavs:
-    input:
-        concepts=f"{LAYER}/concepts/{{label}}.h5",
-        random_sets=f"{LAYER}/random_sets.h5",
-    output:
-        f"{LAYER}/cavs/{{label}}.h5",
-    log:
-        f"{LAYER}/logs/train_cavs.{{label}}.log",
-    benchmark:
-        f"{LAYER}/benchmarks/train_cavs.{{label}}.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    params:
-        options=part("cavs", "classifier", "options"),
-        code=code("train_cavs"),
-    script:
-        "../../src/stages/train_cavs.py"
-
-
-use rule train_cavs as train_random_cavs with:
-    input:
-        random_sets=f"{LAYER}/random_sets.h5",
-    output:
-        f"{LAYER}/random_cavs.h5",
-    log:
-        f"{LAYER}/logs/train_random_cavs.log",
-    benchmark:
-        f"{LAYER}/benchmarks/train_random_cavs.tsv"
+        "../../src/stages/find_concepts.py"
 
 
 rule score_concepts:
     input:
-        cavs=f"{LAYER}/cavs/{{label}}.h5",
-        random_cavs=f"{LAYER}/random_cavs.h5",
-        concepts=f"{LAYER}/concepts/{{label}}.h5",
-        activations=shards_of_class(f"{NETWORK}/activations/{{shard}}.h5"),
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+        concepts=at("concepts", **OF_CLASS),
+        cavs=at("cavs", **OF_CLASS),
+        random_cavs=at("random_cavs"),
     output:
-        f"{LAYER}/scores/{{label}}.parquet",
+        at("class_scores"),
     log:
-        f"{LAYER}/logs/score_concepts.{{label}}.log",
+        f"{LAYER}/logs/score_concepts.log",
     benchmark:
-        f"{LAYER}/benchmarks/score_concepts.{{label}}.tsv"
+        f"{LAYER}/benchmarks/score_concepts.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(4000, 120),
     params:
-        label=lambda wildcards: LABELS[wildcards.label],
+        labels=list(LABELS.values()),
         options=part("scores", "test", "rank_by"),
         code=code("score_concepts"),
     script:
         "../../src/stages/score_concepts.py"
 
 
-rule tabulate_concept_scores:
+rule edit_concepts:
     input:
-        expand_layers(f"{LAYER}/scores/{{label}}.parquet", label=list(LABELS)),
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels"),
+        activations=at("activations"),
+        concepts=at("concepts", **OF_CLASS),
+        scores=at("class_scores"),
     output:
-        f"{TABLES}/concept_scores.parquet",
+        at("edits"),
     log:
-        f"{RUN}/logs/tabulate_concept_scores.log",
+        f"{LAYER}/logs/edit_concepts.{{shard}}.log",
     benchmark:
-        f"{RUN}/benchmarks/tabulate_concept_scores.tsv"
+        f"{LAYER}/benchmarks/edit_concepts.{{shard}}.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
+        **needs(4000, 480, network=True),
     params:
-        alpha=CONFIG.scores.alpha,
-        code=code("tabulate_concept_scores"),
+        options=part("editing", "k_max", "draws"),
+        fill=CONFIG.activations.fill,
+        batch=CONFIG.activations.batch,
+        code=code("edit_concepts"),
     script:
-        "../../src/stages/tabulate_concept_scores.py"
+        "../../src/stages/edit_concepts.py"
 
 
-rule plot_concepts:
+rule show_concepts:
     input:
-        videos=f"{DATA}/videos.parquet",
-        scores=f"{LAYER}/scores/{{label}}.parquet",
-        members=f"{LAYER}/members/{{label}}.parquet",
-        clips=shards_of_class(f"{CLIPS}/clips/{{shard}}.h5"),
-        labels=shards_of_class(f"{SEGMENTS}/labels/{{shard}}.h5"),
+        videos=at("videos"),
+        scores=at("class_scores"),
+        members=at("concept_members", **OF_CLASS),
+        clips=at("clips", shard=DISCOVERY_SHARDS),
+        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
-        report(
-            f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{{label}}.png",
+        clips=at("concept_clips"),
+        figures=report(
+            [f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{label}.png" for label in LABELS],
             caption="../report/concepts.rst",
             category="Concepts",
             subcategory="{model}, {layer}, seed {seed}",
-            labels={"class": "{label}"},
         ),
     log:
-        f"{LAYER}/logs/plot_concepts.{{label}}.log",
+        f"{LAYER}/logs/show_concepts.log",
     benchmark:
-        f"{LAYER}/benchmarks/plot_concepts.{{label}}.tsv"
+        f"{LAYER}/benchmarks/show_concepts.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(30),
+        **needs(4000, 120),
     params:
-        label=lambda wildcards: LABELS[wildcards.label],
+        labels=list(LABELS.values()),
         options=part("figures", "concepts", "examples"),
-        code=code("plot_concepts"),
+        code=code("show_concepts"),
     script:
-        "../../src/stages/plot_concepts.py"
+        "../../src/stages/show_concepts.py"

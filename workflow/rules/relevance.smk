@@ -1,8 +1,11 @@
+CRITERIA = part("relevance", "relevant")["relevant"]
+
+
 rule estimate_flow:
     input:
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
+        clips=at("clips"),
     output:
-        intermediate("flow", f"{FLOW}/{{shard}}.h5"),
+        made("flow"),
     log:
         f"{FLOW}/logs/estimate_flow.{{shard}}.log",
     benchmark:
@@ -10,8 +13,7 @@ rule estimate_flow:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(240),
+        **needs(2000, 240),
     params:
         options=FLOW_OPTIONS,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
@@ -20,13 +22,39 @@ rule estimate_flow:
         "../../src/stages/estimate_flow.py"
 
 
+rule compare_flows:
+    input:
+        truth=TRUTH_SOURCE,
+        clips=at("clips", shard=list(RELEVANT)[:1]),
+    output:
+        at("flow_errors"),
+    log:
+        f"{RUN}/logs/compare_flows.log",
+    benchmark:
+        f"{RUN}/benchmarks/compare_flows.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 60),
+    params:
+        truth=TRUTH,
+        methods={
+            name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare
+        },
+        videos=list(RELEVANT.values())[0],
+        clips=24,
+        code=code("compare_flows", flows=CONFIG.flow.compare),
+    script:
+        "../../src/stages/compare_flows.py"
+
+
 rule explain_clips:
     input:
-        weights=f"{NETWORK}/weights.safetensors",
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
-        labels=[f"{SEGMENTS}/labels/{{shard}}.h5"] if USES_SUPERVOXELS else [],
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels") if USES_SUPERVOXELS else [],
     output:
-        intermediate("explanations", f"{NETWORK}/explanations/{{shard}}.h5"),
+        made("explanations"),
     log:
         f"{NETWORK}/logs/explain_clips.{{shard}}.log",
     benchmark:
@@ -34,10 +62,7 @@ rule explain_clips:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(6000),
-        runtime=grows(480),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
+        **needs(6000, 480, network=True),
     params:
         explainers=EXPLAINERS,
         options=part("relevance", "target", "batch", "precision"),
@@ -48,11 +73,39 @@ rule explain_clips:
         "../../src/stages/explain_clips.py"
 
 
+rule time_explanations:
+    input:
+        weights=at("weights"),
+        clips=at("clips", shard=list(RELEVANT)[:1]),
+        labels=at("supervoxels", shard=list(RELEVANT)[:1]) if USES_SUPERVOXELS else [],
+    output:
+        at("timings"),
+    log:
+        f"{NETWORK}/logs/time_explanations.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/time_explanations.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    # All cores, so that nothing else runs beside it.
+    threads: workflow.resource_settings.cores or 1
+    resources:
+        **needs(4000, 60, network=True),
+    params:
+        **part("selective", "preset", "options"),
+        explainers=EXPLAINERS,
+        segmentation=SEGMENTATION,
+        timing=part("relevance", "timing")["timing"],
+        videos=list(RELEVANT.values())[0],
+        code=code("time_explanations"),
+    script:
+        "../../src/stages/time_explanations.py"
+
+
 rule select_relevance:
     input:
-        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
+        explanations=at("explanations"),
     output:
-        intermediate("selective", f"{NETWORK}/selective/{{shard}}.h5"),
+        made("selective_maps"),
     log:
         f"{NETWORK}/logs/select_relevance.{{shard}}.log",
     benchmark:
@@ -60,8 +113,7 @@ rule select_relevance:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
         **part("selective", "preset", "sigma", "options"),
         explainers=list(EXPLAINERS),
@@ -73,14 +125,15 @@ rule select_relevance:
 rule measure_motion:
     input:
         truth=TRUTH_SOURCE,
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
-        flow=f"{FLOW}/{{shard}}.h5",
-        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
-        selective=f"{NETWORK}/selective/{{shard}}.h5",
+        clips=at("clips"),
+        flow=at("flow"),
+        explanations=at("explanations"),
+        selective=at("selective_maps"),
     output:
-        f"{NETWORK}/motion_scores/{{shard}}.parquet",
-        f"{NETWORK}/map_agreement/{{shard}}.parquet",
-        f"{NETWORK}/ground_truth/{{shard}}.parquet",
+        motion_scores=at("motion_scores"),
+        map_agreement=at("map_agreement"),
+        ground_truth_scores=at("ground_truth_scores"),
+        sweep_scores=at("sweep_scores"),
     log:
         f"{NETWORK}/logs/measure_motion.{{shard}}.log",
     benchmark:
@@ -88,263 +141,32 @@ rule measure_motion:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        **needs(4000, 240),
     params:
         explainers=list(EXPLAINERS),
-        relevant=part("relevance", "relevant")["relevant"],
+        relevant=CRITERIA,
         moving=MOVING,
         camera=CONFIG.flow.camera != "none",
         truth=TRUTH,
+        sweep={
+            "sigmas": CONFIG.selective.sweep,
+            "thresholds": CONFIG.flow.moving.sweep,
+            **part("selective", "preset", "options"),
+        },
         code=code("measure_motion"),
     script:
         "../../src/stages/measure_motion.py"
 
 
-rule sweep_motion:
+rule show_relevance:
     input:
-        clips=f"{CLIPS}/clips/{{shard}}.h5",
-        flow=f"{FLOW}/{{shard}}.h5",
-        explanations=f"{NETWORK}/explanations/{{shard}}.h5",
+        scores=at("motion_scores", **RELEVANT_SHARDS),
+        clips=at("clips", **RELEVANT_SHARDS),
+        flow=at("flow", **RELEVANT_SHARDS),
+        explanations=at("explanations", **RELEVANT_SHARDS),
+        selective=at("selective_maps", **RELEVANT_SHARDS),
     output:
-        f"{NETWORK}/sweeps/{{shard}}.parquet",
-    log:
-        f"{NETWORK}/logs/sweep_motion.{{shard}}.log",
-    benchmark:
-        f"{NETWORK}/benchmarks/sweep_motion.{{shard}}.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
-    params:
-        explainers=list(EXPLAINERS),
-        unit=MOVING["unit"],
-        options={
-            "relevant": part("relevance", "relevant")["relevant"],
-            "sigmas": CONFIG.selective.sweep,
-            "thresholds": CONFIG.flow.moving.sweep,
-            **part("selective", "preset", "options"),
-        },
-        code=code("sweep_motion"),
-    script:
-        "../../src/stages/sweep_motion.py"
-
-
-rule time_explanations:
-    input:
-        weights=f"{NETWORK}/weights.safetensors",
-        clips=f"{CLIPS}/clips/{RELEVANT_SHARDS[0]}.h5",
-        labels=[f"{SEGMENTS}/labels/{RELEVANT_SHARDS[0]}.h5"] if USES_SUPERVOXELS else [],
-    output:
-        f"{NETWORK}/timings.parquet",
-    log:
-        f"{NETWORK}/logs/time_explanations.log",
-    benchmark:
-        f"{NETWORK}/benchmarks/time_explanations.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    # All cores, so that nothing else runs beside it.
-    threads: workflow.resource_settings.cores or 1
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-        device=device_of_attempt,
-        jobs_per_gpu=CONFIG.device.jobs_per_gpu,
-    params:
-        **part("selective", "preset", "options"),
-        explainers=EXPLAINERS,
-        segmentation=SEGMENTATION,
-        timing=part("relevance", "timing")["timing"],
-        videos=RELEVANT[RELEVANT_SHARDS[0]],
-        code=code("time_explanations"),
-    script:
-        "../../src/stages/time_explanations.py"
-
-
-rule tabulate_motion_precision:
-    input:
-        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
-        published=str(ROOT / "config/published/motion_precision.csv"),
-    output:
-        f"{TABLES}/motion_precision.parquet",
-    log:
-        f"{RUN}/logs/tabulate_motion_precision.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_motion_precision.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        empty=CONFIG.relevance.empty,
-        code=code("tabulate_motion_precision"),
-    script:
-        "../../src/stages/tabulate_motion_precision.py"
-
-
-rule tabulate_baseline_agreement:
-    input:
-        found=expand_explained(f"{NETWORK}/map_agreement/{{shard}}.parquet"),
-        published=str(ROOT / "config/published/baseline_agreement.csv"),
-    output:
-        f"{TABLES}/baseline_agreement.parquet",
-    log:
-        f"{RUN}/logs/tabulate_baseline_agreement.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_baseline_agreement.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        code=code("tabulate_baseline_agreement"),
-    script:
-        "../../src/stages/tabulate_baseline_agreement.py"
-
-
-rule tabulate_selectivity:
-    input:
-        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
-        published=str(ROOT / "config/published/selectivity.csv"),
-    output:
-        f"{TABLES}/selectivity.parquet",
-    log:
-        f"{RUN}/logs/tabulate_selectivity.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_selectivity.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        sigma=CONFIG.selective.sigma,
-        code=code("tabulate_selectivity"),
-    script:
-        "../../src/stages/tabulate_selectivity.py"
-
-
-rule tabulate_selected_share:
-    input:
-        found=expand_explained(f"{NETWORK}/motion_scores/{{shard}}.parquet"),
-        other=expand_explained(f"{OTHER_NETWORK}/motion_scores/{{shard}}.parquet") if OTHER_NETWORK else [],
-    output:
-        f"{TABLES}/selected_share.parquet",
-    log:
-        f"{RUN}/logs/tabulate_selected_share.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_selected_share.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        compare_with=CONFIG.relevance.compare_with,
-        code=code("tabulate_selected_share"),
-    script:
-        "../../src/stages/tabulate_selected_share.py"
-
-
-rule tabulate_explanation_overhead:
-    input:
-        found=expand(f"{NETWORK}/timings.parquet", model=RELEVANCE_MODELS, seed=CONFIG.seeds[:1]),
-        published=str(ROOT / "config/published/explanation_overhead.csv"),
-    output:
-        f"{TABLES}/explanation_overhead.parquet",
-    log:
-        f"{RUN}/logs/tabulate_explanation_overhead.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_explanation_overhead.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        code=code("tabulate_explanation_overhead"),
-    script:
-        "../../src/stages/tabulate_explanation_overhead.py"
-
-
-rule tabulate_motion_sweep:
-    input:
-        found=expand_explained(f"{NETWORK}/sweeps/{{shard}}.parquet"),
-    output:
-        f"{TABLES}/motion_sweep.parquet",
-    log:
-        f"{RUN}/logs/tabulate_motion_sweep.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_motion_sweep.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        code=code("tabulate_motion_sweep"),
-    script:
-        "../../src/stages/tabulate_motion_sweep.py"
-
-
-rule tabulate_ground_truth_precision:
-    input:
-        found=expand_explained(f"{NETWORK}/ground_truth/{{shard}}.parquet"),
-    output:
-        f"{TABLES}/ground_truth_precision.parquet",
-    log:
-        f"{RUN}/logs/tabulate_ground_truth_precision.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_ground_truth_precision.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        code=code("tabulate_ground_truth_precision"),
-    script:
-        "../../src/stages/tabulate_ground_truth_precision.py"
-
-
-rule tabulate_flow_error:
-    input:
-        truth=TRUTH_SOURCE,
-        clips=f"{CLIPS}/clips/{RELEVANT_SHARDS[0]}.h5",
-    output:
-        f"{TABLES}/flow_error.parquet",
-    log:
-        f"{RUN}/logs/tabulate_flow_error.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_flow_error.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
-    params:
-        truth=TRUTH,
-        methods={
-            name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare
-        },
-        videos=RELEVANT[RELEVANT_SHARDS[0]],
-        clips=24,
-        code=code("tabulate_flow_error", flows=CONFIG.flow.compare),
-    script:
-        "../../src/stages/tabulate_flow_error.py"
-
-
-rule plot_relevance:
-    input:
-        scores=expand(f"{NETWORK}/motion_scores/{{shard}}.parquet", shard=RELEVANT_SHARDS, allow_missing=True),
-        clips=expand(f"{CLIPS}/clips/{{shard}}.h5", shard=RELEVANT_SHARDS),
-        flow=expand(f"{FLOW}/{{shard}}.h5", shard=RELEVANT_SHARDS),
-        explanations=expand(f"{NETWORK}/explanations/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
-        selective=expand(f"{NETWORK}/selective/{{shard}}.h5", shard=RELEVANT_SHARDS, allow_missing=True),
-    output:
+        clips=at("relevance_clips"),
         sheet=report(
             f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png",
             caption="../report/relevance.rst",
@@ -353,46 +175,19 @@ rule plot_relevance:
         ),
         animation=f"{FIGURES}/relevance/{{model}}/seed{{seed}}.gif",
     log:
-        f"{NETWORK}/logs/plot_relevance.log",
+        f"{NETWORK}/logs/show_relevance.log",
     benchmark:
-        f"{NETWORK}/benchmarks/plot_relevance.tsv"
+        f"{NETWORK}/benchmarks/show_relevance.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(60),
+        **needs(4000, 120),
     params:
+        **part("selective", "preset", "options", "sigma"),
+        sigmas=sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma}),
         explainers=list(EXPLAINERS),
         moving=MOVING,
-        sigma=CONFIG.selective.sigma,
-        options=part("figures", "relevance", "animated", "videos"),
-        code=code("plot_relevance"),
+        figures=part("figures", "relevance", "animated", "videos"),
+        code=code("show_relevance"),
     script:
-        "../../src/stages/plot_relevance.py"
-
-
-rule plot_motion_sweep:
-    input:
-        f"{TABLES}/motion_sweep.parquet",
-    output:
-        report(
-            f"{FIGURES}/motion_sweep.png",
-            caption="../report/motion_sweep.rst",
-            category="Relevance",
-            labels={"network": "all, over thresholds"},
-        ),
-    log:
-        f"{RUN}/logs/plot_motion_sweep.log",
-    benchmark:
-        f"{RUN}/benchmarks/plot_motion_sweep.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(15),
-    params:
-        sigma=CONFIG.selective.sigma,
-        moving=MOVING,
-        code=code("plot_motion_sweep"),
-    script:
-        "../../src/stages/plot_motion_sweep.py"
+        "../../src/stages/show_relevance.py"

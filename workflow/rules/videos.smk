@@ -9,8 +9,7 @@ rule make_embedded_videos:
         "../../envs/voxplain.yaml"
     threads: 2
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
+        **needs(2000, 60),
     params:
         options=CONFIG.data.options,
         seed=CONFIG.data.seed,
@@ -23,7 +22,7 @@ rule list_videos:
     input:
         source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
-        f"{DATA}/videos.parquet",
+        at("videos"),
     log:
         f"{DATA}/logs/list_videos.log",
     benchmark:
@@ -31,8 +30,7 @@ rule list_videos:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(30),
+        **needs(3000, 30),
     params:
         data=part("data"),
         code=code("list_videos"),
@@ -42,10 +40,10 @@ rule list_videos:
 
 rule cache_clips:
     input:
-        videos=f"{DATA}/videos.parquet",
+        videos=at("videos"),
     output:
-        clips=intermediate("clips", f"{CLIPS}/clips/{{shard}}.h5"),
-        set_aside=f"{CLIPS}/set_aside/{{shard}}.parquet",
+        clips=made("clips"),
+        set_aside=at("set_aside_videos"),
     log:
         f"{CLIPS}/logs/cache_clips.{{shard}}.log",
     benchmark:
@@ -53,30 +51,9 @@ rule cache_clips:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(120),
+        **needs(2000, 120),
     params:
         options=part("clips"),
         code=code("cache_clips"),
     script:
         "../../src/stages/cache_clips.py"
-
-
-rule tabulate_set_aside:
-    input:
-        expand(f"{CLIPS}/set_aside/{{shard}}.parquet", shard=SHARDS),
-    output:
-        f"{TABLES}/set_aside.parquet",
-    log:
-        f"{RUN}/logs/tabulate_set_aside.log",
-    benchmark:
-        f"{RUN}/benchmarks/tabulate_set_aside.tsv"
-    conda:
-        "../../envs/voxplain.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(10),
-    params:
-        code=code("tabulate_set_aside"),
-    script:
-        "../../src/stages/tabulate_set_aside.py"

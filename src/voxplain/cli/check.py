@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,11 @@ from ..videos.decode import VideoInfo, probe
 from ..videos.plan import discovery_videos, evaluation_videos, source_of
 from .values import key_values, merge
 
+if TYPE_CHECKING:
+    from torch import nn
+
 PROBE_SECONDS = 4.0
+UNEVEN = 0.02  # of a clip's width; less is not worth a word
 SHOWN = 5  # of the same trouble with many files
 
 
@@ -59,7 +64,7 @@ class Findings:
 
 def main(arguments: argparse.Namespace) -> int:
     config = load_config(merge(read_yaml(arguments.config), key_values(arguments.changes)))
-    findings, table = check(config, Path(arguments.directory))
+    findings, table = check(config, Path(arguments.directory), trust=arguments.trust_networks)
     for note in findings.notes:
         print(f"note: {note}")
     for problem in findings.problems:
@@ -96,8 +101,11 @@ def read_yaml(path: str) -> dict:
     return config
 
 
-def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | None]:
-    """Look for everything that would fail later; the table of videos is None where it cannot be made."""
+def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Findings, pd.DataFrame | None]:
+    """Look for everything that would fail later; the table of videos is None where it cannot be made.
+
+    Functions of the user's own, which a config names as networks, are imported and called with `trust` alone.
+    """
     findings, table, adapter = Findings(), None, None
     try:
         _, adapter = source_of(config.data.path, config.data.adapter)
@@ -109,7 +117,7 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
     findings.add(check_device(config))
     findings.add(check_explanations(config))
     for name, model in config.models.items():
-        findings.add(check_network(name, model, config, table))
+        findings.add(check_network(name, model, config, table, trust=trust))
     if config.data.path is not None and adapter == "folder":
         findings.add(check_folder(Path(config.data.path)))
     if table is not None:
@@ -124,12 +132,13 @@ def check(config: Config, directory: Path) -> tuple[Findings, pd.DataFrame | Non
 
 
 def check_plugins(config: Config) -> Iterator[str]:
-    """Concept classifier, supervoxel criteria, seeds and numbers that do not go together."""
+    """Concept classifier, segmenter, supervoxel criteria, seeds and numbers that do not go together."""
     from ..concepts.classifiers import CLASSIFIERS
-    from ..supervoxels import choose_criteria
+    from ..supervoxels import choose_criteria, segmenter_options
 
     yield from _errors_of(
         lambda: CLASSIFIERS[config.cavs.classifier].options(config.cavs.options),
+        lambda: segmenter_options(**{"method": "slic", **config.supervoxels.segmentation()}),
         lambda: choose_criteria(
             config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")
         ),
@@ -238,17 +247,26 @@ def check_device(config: Config) -> Iterator[str | Note]:
             )
 
 
-def check_network(name: str, model: Model, config: Config, table: pd.DataFrame | None) -> Iterator[str]:
-    """A network's options, weights, layers and input size, without its weights or a forward pass."""
-    import torch
-
-    from ..models.build import build_model, find_network, model_options
+def check_network(
+    name: str, model: Model, config: Config, table: pd.DataFrame | None, *, trust: bool
+) -> Iterator[str | Note]:
+    """A network's options, weights, layers and input size, and one clip shown to it, without its weights."""
+    from ..models.build import build_model, build_shapes, find_network, model_options
+    from ..models.external import is_own
 
     where = f"models.{name}"
+    if is_own(model.network) and not trust:
+        yield Note(
+            f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
+            "checked: add --trust-networks."
+        )
+        return
     try:
         options = model_options(model.network, _named(model.options, f"{where}.options"))
         known = find_network(model.network).traits["weights"]
-        with torch.device("meta"):
+        try:
+            network = build_shapes(model.network, 2, **model.options)
+        except Exception:  # the user's own function may need values
             network = build_model(model.network, None, 2, **model.options)
     except ConfigError as error:
         yield f"{where}: {error}"
@@ -280,13 +298,71 @@ def check_network(name: str, model: Model, config: Config, table: pd.DataFrame |
                 f"{model.network}"
                 f"{''.join(f' {key}={value}' for key, value in model.options.items())}."
             )
+    fits = True
     for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():
         if fixed is not None and fixed != getattr(config.clips, key):
+            fits = False
             mend = f"or set {where}.options.{key}" if key in options else "or choose another network"
             yield (
                 f"{where}: takes clips of {key} {fixed} only, and clips.{key} is "
                 f"{getattr(config.clips, key)}: change it, {mend}."
             )
+    if fits:
+        yield from show_clip(name, network, config)
+        yield from check_padding(name, model, config)
+
+
+def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
+    """Whether a network sees more of one side of the clips than of the other."""
+    from ..models.build import build_shapes
+    from ..models.padding import even_size, grid_offset
+
+    size, frames = config.clips.size, config.clips.frames
+    try:
+        network = build_shapes(model.network, 2, **model.options)
+        _, down, right = grid_offset(network, frames, size)
+    except Exception:  # a network that the tracing does not follow; nothing is known of it then
+        return
+    if max(abs(down), abs(right)) > UNEVEN * size:
+        even = None if network.spec.size else even_size(network, frames, size)
+        yield Note(
+            f"models.{name}: of clips of {size} pixels the windows of its layers lie {abs(down):g} pixels too "
+            f"{'low' if down > 0 else 'high'} and {abs(right):g} too far to the {'right' if right > 0 else 'left'}, as "
+            "padding does not come out even; explanations lean the same way."
+            + (f" clips.size {even} is even." if even else "")
+        )
+
+
+def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
+    """One clip shown to a network, and whether the layers that would be explained give features."""
+    from ..explainers import EXPLAINERS
+    from ..models.shapes import feature_order, layer_names
+
+    where, clip = f"models.{name}", (config.clips.frames, config.clips.size, config.clips.size)
+    try:
+        layer_names(network, frames=clip[0], size=clip[1])
+    except ConfigError as error:
+        yield f"{where}: {error}"
+        return
+    known = dict(network.named_modules())
+    wanted = [(f"{where}.layers", layer, True) for layer in config.models[name].layers]
+    if name in (config.relevance.models or config.models):
+        wanted += [
+            (
+                f"explainers.{key}.options.layer, of {where}",
+                given.options.get("layer") or network.spec.last_conv,
+                False,
+            )
+            for key, given in config.explainers.items()
+            if (method := given.method or key) in EXPLAINERS
+            and "layer" in EXPLAINERS[method].schema.model_fields
+        ]
+    for place, layer, vectors in wanted:
+        if layer in known:
+            try:
+                feature_order(network, layer, clip, vectors=vectors)
+            except ConfigError as error:
+                yield f"{place}: {error}"
 
 
 def check_folder(root: Path) -> Iterator[str]:

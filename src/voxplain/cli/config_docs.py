@@ -13,13 +13,14 @@ from pydantic.fields import FieldInfo
 
 from ..artifacts import atomic_path
 from ..config import Config, json_schema
+from ..tables import PARTS, all_tables
 from .listing import type_words
+from .table_docs import artifacts_block, checks_block, with_block
 
 # The first rules that a change of a key reruns; what uses their results follows. A key that is not
-# here has its section's entry. A test changes each key and compares with what the workflow reruns.
+# here is an option of final tables, or has its section's entry. A test changes each key and compares with what the workflow reruns.
 RERUNS = {
-    "run": "distinct_supervoxels, train_model, tabulate_set_aside, tabulate_flow_error: "
-    "the run's own folder is made under the new name",
+    "run": "train_model, compare_flows: the run's own folder is made under the new name",
     "parts": "what makes a part that was not there before",
     "data": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
@@ -30,75 +31,66 @@ RERUNS = {
     "models.NAME.head_views": "extract_features, of this network",
     "models.NAME.layers": "extract_activations, of this network",
     "supervoxels": "segment_supervoxels",
-    "supervoxels.preset": "distinct_supervoxels",
-    "supervoxels.options": "distinct_supervoxels",
+    "supervoxels.preset": "extract_activations",
+    "supervoxels.options": "extract_activations",
     "activations": "extract_activations",
-    "concepts": "cluster_concepts, try_variants",
-    "concepts.max_supervoxels": "draw_random_sets, cluster_concepts",
-    "concepts.models": "tabulate_concept_scores, tabulate_editing, tabulate_concept_gaps, animate_concepts, "
-    "tabulate_presets, tabulate_stability, tabulate_concept_ground_truth, tabulate_faithfulness, "
-    "tabulate_concept_ablation, tabulate_concept_ablation_agreement, tabulate_concept_motion, tabulate_concept_over_time",
+    "concepts": "find_concepts, try_variants",
+    "concepts.max_supervoxels": "draw_random_sets",
+    "concepts.models": "tabulate_concepts, tabulate_checks",
     "concepts.videos_per_class": "segment_supervoxels",
     "cavs": "draw_random_sets",
     "cavs.set_size": "draw_random_sets, try_variants",
-    "cavs.classifier": "train_cavs, train_random_cavs",
-    "cavs.options": "train_cavs, train_random_cavs",
     "scores.random_concepts": "draw_random_sets",
     "scores.rank_by": "score_concepts, vary_choices",
     "scores.test": "score_concepts",
-    "scores.alpha": "tabulate_concept_scores",
     "editing": "edit_concepts",
     "editing.videos_per_class": "segment_supervoxels",
     "explainers": "explain_clips, time_explanations, randomize_network, perturb_supervoxels",
-    "selective": "select_relevance, sweep_motion, time_explanations",
-    "selective.sigma": "select_relevance, plot_motion_sweep, select_variants",
-    "selective.sweep": "sweep_motion, animate_relevance",
-    "flow": "estimate_flow, tabulate_flow_error",
+    "selective": "select_relevance, time_explanations",
+    "selective.sigma": "select_relevance, select_variants",
+    "selective.sweep": "measure_motion",
+    "flow": "estimate_flow, compare_flows",
     "flow.method": "estimate_flow",
     "flow.camera": "estimate_flow",
-    "flow.compare": "tabulate_flow_error",
-    "flow.moving.unit": "measure_motion, sweep_motion, select_variants, measure_concept_motion",
-    "flow.moving.threshold": "measure_motion, plot_motion_sweep, select_variants, measure_concept_motion",
-    "flow.moving.sweep": "sweep_motion",
-    "relevance.models": "tabulate_motion_precision, tabulate_baseline_agreement, tabulate_selectivity, "
-    "tabulate_selected_share, tabulate_explanation_overhead, tabulate_motion_sweep, "
-    "tabulate_ground_truth_precision, tabulate_presets, tabulate_concept_motion, animate_relevance",
-    "relevance.videos_per_class": "estimate_flow, explain_clips, time_explanations, tabulate_flow_error",
+    "flow.compare": "compare_flows",
+    "flow.moving.unit": "measure_motion, select_variants, measure_concept_motion",
+    "flow.moving.threshold": "measure_motion, select_variants, measure_concept_motion",
+    "flow.moving.sweep": "measure_motion",
+    "relevance.models": "tabulate_relevance, tabulate_checks",
+    "relevance.videos_per_class": "estimate_flow, explain_clips, time_explanations, compare_flows",
     "relevance.target": "explain_clips",
-    "relevance.relevant": "measure_motion, sweep_motion, select_variants",
-    "relevance.empty": "tabulate_motion_precision",
+    "relevance.relevant": "measure_motion, select_variants",
     "relevance.batch": "explain_clips, randomize_network",
     "relevance.precision": "explain_clips",
-    "relevance.compare_with": "tabulate_selected_share",
     "relevance.timing": "time_explanations",
-    "validity.checks": "nothing but the checks that are new",
-    "validity.variants": "try_variants, select_variants",
-    "validity.videos_per_class": "try_variants, randomize_network",
-    "validity.edited_per_class": "try_variants",
-    "validity.random_sets": "try_variants, randomize_network",
-    "validity.members": "randomize_network",
-    "validity.levels": "randomize_network",
-    "validity.draws": "randomize_network",
-    "validity.explainers": "randomize_network",
-    "validity.maps_per_class": "randomize_network",
-    "validity.limit": "tabulate_randomization",
-    "validity.clusters": "vary_choices",
-    "validity.repeats": "vary_choices",
-    "faithfulness": "perturb_supervoxels",
-    "faithfulness.videos_per_class": "perturb_supervoxels, ablate_concepts",
-    "faithfulness.fills": "perturb_supervoxels, ablate_concepts",
-    "faithfulness.subsets": "ablate_concepts",
-    "faithfulness.followed": "follow_concepts",
-    "faithfulness.followed_classes": "follow_concepts",
-    "faithfulness.window_step": "follow_concepts",
+    "checks.tables": "tabulate_checks",
+    "checks.variants": "try_variants, select_variants",
+    "checks.videos_per_class": "try_variants, randomize_network",
+    "checks.edited_per_class": "try_variants",
+    "checks.random_sets": "try_variants, randomize_network",
+    "checks.members": "randomize_network",
+    "checks.levels": "randomize_network",
+    "checks.draws": "randomize_network",
+    "checks.randomized_explainers": "randomize_network",
+    "checks.maps_per_class": "randomize_network",
+    "checks.clusters": "vary_choices",
+    "checks.repeats": "vary_choices",
+    "checks.perturbed_per_class": "perturb_supervoxels, ablate_concepts",
+    "checks.perturbed_explainers": "perturb_supervoxels",
+    "checks.fills": "perturb_supervoxels, ablate_concepts",
+    "checks.steps": "perturb_supervoxels",
+    "checks.masks": "perturb_supervoxels",
+    "checks.subsets": "ablate_concepts",
+    "checks.followed": "follow_concepts",
+    "checks.followed_classes": "follow_concepts",
+    "checks.window_step": "follow_concepts",
     "device": "nothing",
     "accept_versions": "nothing; it keeps a change of these versions from doing so",
     "temporary": "nothing",
-    "figures": "plot_concepts",
-    "figures.examples": "plot_concepts, animate_concepts",
-    "figures.relevance": "plot_relevance, animate_relevance",
-    "figures.animated": "plot_relevance",
-    "figures.videos": "plot_relevance, animate_relevance",
+    "figures": "show_concepts",
+    "figures.relevance": "show_relevance",
+    "figures.animated": "show_relevance",
+    "figures.videos": "show_relevance",
 }
 
 INTRODUCTION = """\
@@ -112,10 +104,10 @@ with `--config KEY=VALUE`. Without a file, `config/config.yaml` is taken. Before
 `python -m voxplain check FILE` finds what would fail later.
 
 Unknown keys are errors, and what is left out has its default. Options of a plug-in (a network, a data set
-adapter, a concept classifier, an explainer, a flow estimator) stand under `options` beside its name:
-`python -m voxplain list models`, `list datasets`, `list classifiers`, `list explainers` and `list flows` show
-them. Only what a config means counts for what is run again: not the order of keys, not `8.0` for `8`, and not whether
-a default is written out. The last column names the first rules that a change runs again; everything that uses their results
+adapter, a concept classifier, an explainer, a flow estimator) stand under `options` beside its name, those of a
+segmenter under `method_options`: `python -m voxplain list models`, `list datasets`, `list segmenters`,
+`list classifiers`, `list explainers` and `list flows` show them. Only what a config means counts for what is run
+again: not the order of keys, not `8.0` for `8`, and not whether a default is written out. The last column names the first rules that a change runs again; everything that uses their results
 follows, and nothing else does. (The report shows the whole config, so any change writes it anew.)
 """
 
@@ -138,6 +130,9 @@ class Key(NamedTuple):
     def reruns(self) -> str:
         """The first rules that a change reruns."""
         place = self.place
+        parts = {entry.part for entry in all_tables().values() if place in entry.options.values()}
+        if parts and place not in RERUNS:
+            return ", ".join(f"tabulate_{part}" for part in PARTS if part in parts)
         while place not in RERUNS:
             place, _, last = place.rpartition(".")
             if not last:
@@ -149,14 +144,22 @@ class Key(NamedTuple):
 
 def main(arguments: argparse.Namespace) -> int:
     root = Path(arguments.directory)
-    for name, text in {
-        "config/README.md": readme(),
-        "workflow/schemas/config.schema.json": json_schema(),
-    }.items():
+    for name, text in generated(root).items():
         with atomic_path(root / name) as path:
             path.write_text(text, encoding="utf-8")
         print(f"wrote {root / name}")
     return 0
+
+
+def generated(root: Path) -> dict[str, str]:
+    """Text of the files that are written from the config and from the entries of final tables, by their places."""
+    pages = {name: (root / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("artifacts", "checks")}
+    return {
+        "config/README.md": readme(),
+        "workflow/schemas/config.schema.json": json_schema(),
+        "docs/artifacts.md": with_block(pages["artifacts"], "tables", artifacts_block()),
+        "docs/checks.md": with_block(pages["checks"], "checks", checks_block()),
+    }
 
 
 def readme() -> str:

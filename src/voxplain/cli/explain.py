@@ -151,7 +151,7 @@ def _model(weights: str, network: str | None) -> TrainedModel:
     if Path(weights).is_file():
         _, spec, about = load_weights(weights)
         if spec and "classes" in about:
-            return load_trained(weights)
+            return load_trained(weights, trust=[network] if network else [])
     if network is None:
         raise ConfigError(f"{weights} does not say which network it is for: add --network NAME.")
     device = choose_device()

@@ -20,16 +20,19 @@ from ..videos.adapters.folder import ENDINGS, folder
 from ..videos.decode import probe
 from ..videos.table import check_labels, read_video_table, safe_name
 
-PROBED = 24  # videos whose length and rate decide clips.step
+PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
+SIZES = (113, 145)  # that I3D's padding comes out even with, and two cores can do
 SECONDS = 2.0  # that a clip is to span
 SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
 MINIMUM = 20  # supervoxels of a concept
+DISCOVERY = 8  # training videos of a class that concepts are looked for in
+EVALUATED = 60  # test videos in all that are explained and edited, or as many as give each class 8
 
 CONFIG = """\
 # Made by `python -m voxplain init`. Every key is explained in config/README.md.
 run: {run}
 
-# The checks of validity take as long again; `snakemake … -- validity` makes them.
+# The checks take as long again; `snakemake … -- checks` makes them.
 parts: [concepts, relevance]
 
 data:
@@ -38,6 +41,7 @@ data:
 
 clips:
   step: {step}  # {frames}
+  size: {size}  # 113, 145, 177, 209 and 241 are padded evenly by I3D; larger shows more, and takes longer
 
 models:
   i3d:
@@ -49,7 +53,7 @@ models:
 supervoxels:
   options: {{min_duration: 0.5}}
 
-# These caps suit {count}, and two cores. Raise them where there are more.
+# These numbers suit two cores, and classes of {least} training videos or more. Raise the caps where there is more time.
 concepts:
   videos_per_class: {discovery}
   clusters: {clusters}
@@ -73,7 +77,7 @@ editing:
   k_max: {k_max}
   draws: 2
 
-validity:  # few checks on few clips
+checks:  # few checks on few clips
   variants: [official, gradient_loss, negatives_clips]
   videos_per_class: 4
   edited_per_class: 1
@@ -82,9 +86,8 @@ validity:  # few checks on few clips
   levels: 3
   draws: 1
   maps_per_class: 1
-faithfulness:  # likewise
-  videos_per_class: 1
-  explainers: [dtd, gradcam]
+  perturbed_per_class: 1
+  perturbed_explainers: [dtd, gradcam]
   fills: [mean]
   steps: 5
   masks: 32
@@ -210,21 +213,23 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
                     f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
                     "add videos (8 or more are better), or leave it out with --classes."
                 )
-    discovery, evaluation = min(8, counts["train"].min()), min(8, counts["test"].min())
-    kept = int(discovery * SUPERVOXELS * 0.4)
+    # Numbers of supervoxels that are kept: of the class with the fewest, and of all.
+    used = counts["train"].clip(upper=DISCOVERY)
+    kept, pool = int(used.min() * SUPERVOXELS * 0.4), int(used.sum() * SUPERVOXELS * 0.4)
     clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
     minimum = min(MINIMUM, kept // clusters - 1)
-    members = int(np.clip(kept * len(counts) // 4, 3, 30))
-    step = _step(table["path"])
+    members = int(np.clip(pool // 4, 3, 30))
+    step, size = _sampling(table["path"])
     text = CONFIG.format(
         run=run,
         path=_quoted(str(table_path.absolute())),
         classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
         step=step,
+        size=size,
         frames=f"16 frames, {step} apart" if step > 1 else "16 frames in a row",
-        count=f"{discovery} training and {evaluation} test videos per class",
-        discovery=discovery,
-        evaluation=evaluation,
+        least=counts["train"].min(),
+        discovery=_cap(counts["train"], DISCOVERY, "training"),
+        evaluation=_cap(counts["test"], _share(counts["test"]), "test"),
         clusters=clusters,
         minimum=minimum,
         members=members,
@@ -234,17 +239,33 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
     return text
 
 
-def _step(paths: Iterable[str]) -> int:
-    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
+def _share(counts: pd.Series) -> int:
+    """Most videos of a class with which no more than `EVALUATED` are used in all, but 8 where they are there."""
+    caps = range(8, max(8, counts.max()) + 1)
+    return max((cap for cap in caps if counts.clip(upper=cap).sum() <= EVALUATED), default=8)
+
+
+def _cap(counts: pd.Series, cap: int, kind: str) -> str:
+    """A cap per class as YAML, with what it leaves: null where every video is used."""
+    used, total = counts.clip(upper=cap).sum(), counts.sum()
+    return (
+        f"{cap}  # {used} of {total} {kind} videos" if used < total else f"null  # all {total} {kind} videos"
+    )
+
+
+def _sampling(paths: Iterable[str]) -> tuple[int, int]:
+    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter; and its size."""
     paths = list(paths)
-    frames = []
+    frames, sides = [], []
     for path in [paths[i] for i in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int)]:
         try:
             info = probe(path)
         except VideoError:  # check tells of it
             continue
         frames.append(min(info.frames or info.fps * SECONDS, info.fps * SECONDS))
-    return max(int(np.median(frames or [16]) // 16), 1)
+        sides.append(min(info.width, info.height))
+    step = max(int(np.median(frames or [16]) // 16), 1)
+    return step, min(SIZES, key=lambda size: abs(size - np.median(sides or SIZES[-1:])))
 
 
 def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:

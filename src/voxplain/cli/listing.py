@@ -7,16 +7,19 @@ import importlib
 import json
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..registry import Plugin, Registry
 from .values import key_values
 
+if TYPE_CHECKING:
+    from ..models.shapes import Layer
+
 REGISTRIES = {
     "models": "voxplain.models.base:MODELS",
     "explainers": "voxplain.explainers:EXPLAINERS",
-    "segmenters": "voxplain.segmenters:REGISTRY",
+    "segmenters": "voxplain.segmenters:SEGMENTERS",
     "flows": "voxplain.motion.flow.base:FLOWS",
     "classifiers": "voxplain.concepts.classifiers:CLASSIFIERS",
     "datasets": "voxplain.videos.adapters:DATASETS",
@@ -62,24 +65,26 @@ def plugin_lines(plugins: Iterable[Plugin]) -> list[str]:
 def layer_lines(network: str, options: dict[str, Any], frames: int, size: int) -> list[str]:
     """A line for each layer of a network: name, type, and shape of its output."""
     from ..models.build import build_model
-    from ..models.layers import layer_names
+    from ..models.shapes import layer_names
 
     model = build_model(network, **options)
-    try:
-        layers = layer_names(model, frames=frames, size=size)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"{network} cannot be shown a clip of {frames} x {size} x {size} ({error})."
-        ) from None
+    layers = layer_names(model, frames=frames, size=size)
     width = max(len(layer.name) for layer in layers)
     kind = max(len(layer.type) for layer in layers)
     usual = dict.fromkeys(model.spec.concept_layers, "  usual for concepts")
     usual[model.spec.concept_layers[0]] = "  default for concepts"
     return [
         f"{layer.name:<{width}}  {layer.type:<{kind}}  "
-        f"{' x '.join(map(str, layer.shape))}{usual.get(layer.name, '')}"
+        f"{' x '.join(map(str, layer.shape))}{_axes_words(layer)}{usual.get(layer.name, '')}"
         for layer in layers
     ]
+
+
+def _axes_words(layer: Layer) -> str:
+    """What is unusual in a layer's axes: the usual ones are C x T x H x W, or a vector."""
+    if layer.axes == "CTHW" or len(layer.shape) == 1:
+        return ""
+    return f"  {' x '.join(layer.axes)}" if layer.axes else "  not explained: no axes of time and space"
 
 
 def type_words(annotation: Any, bounds: Iterable[Any] = ()) -> str:

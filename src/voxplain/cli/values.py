@@ -10,21 +10,30 @@ import yaml
 from ..errors import ConfigError
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys are text, as they are to snakemake: a class or network may be called ``1`` or ``no``."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        return {
+            self.construct_scalar(key): self.construct_object(value, deep=True) for key, value in node.value
+        }
+
+
 def key_values(arguments: Iterable[str]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` arguments; values are YAML.
+    """Read ``KEY=VALUE`` arguments; values are YAML, and a key's later mappings are laid over its earlier ones.
 
     Raises
     ------
     ConfigError
         One has no ``=``, or its value is no YAML.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not (key and equals):
             raise ConfigError(f"{argument!r} is not KEY=VALUE. Write, for example, width=10.")
         try:
-            found[key] = yaml.safe_load(value)
+            found = merge(found, {key: yaml.load(value, _Loader)})
         except yaml.YAMLError:
             raise ConfigError(f"The value of {argument!r} is not YAML. Put it in quotes.") from None
     return found
@@ -37,3 +46,28 @@ def merge(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         inside = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = merge(merged[key], value) if inside else value
     return merged
+
+
+def with_types(config: dict[str, Any], arguments: Iterable[str]) -> dict[str, Any]:
+    """Return snakemake's `config` with the values of its ``--config`` as YAML has them.
+
+    Snakemake reads what is nested there as text: ``options: {batch_norm: false}`` as the text ``false``, which
+    counts as true. Only what `arguments` name is changed: files keep what they put in quotes.
+
+    Parameters
+    ----------
+    config : dict
+        As snakemake has it, with `arguments` laid over its files.
+    arguments : iterable of str
+        ``KEY=VALUE``, as given to snakemake.
+    """
+    given = key_values(arguments)
+    return {key: _typed(value, given[key]) if key in given else value for key, value in config.items()}
+
+
+def _typed(value: Any, given: Any) -> Any:
+    if isinstance(value, dict) and isinstance(given, dict):
+        return {key: _typed(inner, given[key]) if key in given else inner for key, inner in value.items()}
+    if isinstance(value, list) and isinstance(given, list):
+        return [_typed(*pair) for pair in zip(value, given, strict=True)]
+    return given if isinstance(value, str) else value

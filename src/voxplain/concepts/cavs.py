@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,3 +101,30 @@ def concept_distances(
     negatives = np.stack([np.asarray(negatives, dtype=np.float64).mean(axis=0) for negatives in random_sets])
     gaps = np.asarray(positives, dtype=np.float64).mean(axis=0) - negatives
     return np.einsum("sd,sd->s", np.asarray(vectors, dtype=np.float64), gaps).astype(np.float32)
+
+
+def cav_arrays(
+    concepts: Iterable[np.ndarray], random_sets: np.ndarray, *, seed: int = 0, **options: Any
+) -> dict[str, np.ndarray]:
+    """CAVs of several concepts, as the artifact ``cavs`` holds them.
+
+    Parameters
+    ----------
+    concepts : iterable of (n, d) float
+        Members of each.
+    random_sets : (sets, m, d) float
+    seed, options
+        As for `train_cavs`.
+
+    Returns
+    -------
+    dict
+        vectors (concepts, sets, d) float32, distances and accuracies (concepts, sets) float.
+    """
+    found: dict[str, list[np.ndarray]] = {"vectors": [], "distances": [], "accuracies": []}
+    for members in concepts:
+        vectors, accuracies = train_cavs(members, random_sets, seed=seed, **options)
+        found["vectors"].append(vectors)
+        found["distances"].append(concept_distances(members, random_sets, vectors))
+        found["accuracies"].append(accuracies)
+    return {name: np.stack(arrays) for name, arrays in found.items()}

@@ -26,33 +26,66 @@ def directional_derivatives(gradients: np.ndarray, vectors: np.ndarray) -> np.nd
     return np.asarray(vectors) @ np.asarray(gradients).T
 
 
-def importance(gradients: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Share of clips whose logit rises along each CAV: S in equation (2).
-
-    Parameters as in `directional_derivatives`; returns (...) float in [0, 1].
-    """
-    return (directional_derivatives(gradients, vectors) > 0).mean(axis=-1)
-
-
-def effects(gradients: np.ndarray, vectors: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """First-order change of the class logit on the way from random samples to a concept's members.
-
-    Equation (1) asks how the logit changes for a step of unit length along the CAV. Concepts differ in
-    how far they lie from random samples, and most unit steps lead nowhere near them; so here the step
-    is as long as the way: I times the distance, averaged over clips and random sets.
+def importance(derivatives: np.ndarray, axis: int | tuple[int, ...] = -1) -> np.ndarray:
+    """Share of clips whose logit rises along a CAV: S in equation (2).
 
     Parameters
     ----------
-    gradients : (clips, d) float
-    vectors : (..., sets, d) float
+    derivatives : (..., clips) float
+        From `directional_derivatives`.
+    axis
+        Axes that the share is taken over: the clips, or random sets with them.
+
+    Returns
+    -------
+    (...) float in [0, 1]
+    """
+    return (np.asarray(derivatives) > 0).mean(axis=axis)
+
+
+def effects(derivatives: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """First-order change of the class logit on the way from each random set to a concept's members.
+
+    Equation (1) asks how the logit changes for a step of unit length along the CAV. Concepts differ in
+    how far they lie from random samples, and most unit steps lead nowhere near them; so here the step
+    is as long as the way: I, averaged over clips, times the distance. A concept's effect is the mean over
+    random sets.
+
+    Parameters
+    ----------
+    derivatives : (..., sets, clips) float
+        From `directional_derivatives`.
     distances : (..., sets) float
         From `voxplain.concepts.cavs.concept_distances`.
 
     Returns
     -------
-    (...) float : in logits
+    (..., sets) float : in logits
     """
-    return (directional_derivatives(gradients, vectors).mean(axis=-1) * distances).mean(axis=-1)
+    return derivatives.mean(axis=-1) * distances
+
+
+def rank_concepts(
+    gradients: np.ndarray, vectors: np.ndarray, distances: np.ndarray, *, rank_by: str = "effect"
+) -> pd.DataFrame:
+    """Score and rank concepts without a test.
+
+    Parameters
+    ----------
+    gradients : (clips, d) float
+    vectors : (concepts, sets, d) float
+    distances : (concepts, sets) float
+    rank_by : {"effect", "score"}
+        As for `score_concepts`.
+
+    Returns
+    -------
+    DataFrame, one row per concept
+        concept, score, derivative, effect, rank. The score is the share over random sets and clips
+        together, so that equal shares are equal numbers and ties are ties.
+    """
+    derivatives = directional_derivatives(gradients, vectors)
+    return _ranked(importance(derivatives, axis=(1, 2)), derivatives, distances, rank_by)
 
 
 def score_concepts(
@@ -90,24 +123,30 @@ def score_concepts(
     """
     (vectors, distances), (random_vectors, random_distances) = cavs, random_cavs
     derivatives = directional_derivatives(gradients, vectors)
-    shares = (derivatives > 0).mean(axis=-1)
-    score, effect = shares.mean(axis=1), effects(gradients, vectors, distances)
+    shares = importance(derivatives)
+    table = _ranked(shares.mean(axis=1), derivatives, distances, rank_by)
     if test == "random_concepts":
-        p_values = rank_p_value(effect, effects(gradients, random_vectors, random_distances))
+        null = effects(directional_derivatives(gradients, random_vectors), random_distances).mean(axis=-1)
+        p_values = rank_p_value(table["effect"].to_numpy(), null)
     else:
         # Where all differences are 0 the t statistic is 0/0: nothing differs, so p is 1.
-        random_shares = (directional_derivatives(gradients, random_vectors[:1]) > 0).mean(axis=-1)
+        random_shares = importance(directional_derivatives(gradients, random_vectors[:1]))
         same = np.all(shares == random_shares[0], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             p_values = np.where(same, 1.0, stats.ttest_rel(shares, random_shares[0][None], axis=1).pvalue)
+    score_sd = shares.std(axis=1, ddof=1) if shares.shape[1] > 1 else np.nan
+    table = table.assign(score_sd=score_sd, p_value=p_values)
+    return table[["concept", "score", "score_sd", "derivative", "effect", "p_value", "rank"]]
+
+
+def _ranked(score: np.ndarray, derivatives: np.ndarray, distances: np.ndarray, rank_by: str) -> pd.DataFrame:
+    """concept, score, derivative, effect and rank: one row per concept."""
     table = pd.DataFrame(
         {
             "concept": np.arange(len(score)),
             "score": score,
-            "score_sd": shares.std(axis=1, ddof=1) if shares.shape[1] > 1 else np.nan,
             "derivative": derivatives.mean(axis=(1, 2)),
-            "effect": effect,
-            "p_value": p_values,
+            "effect": effects(derivatives, distances).mean(axis=-1),
         }
     )
     keys = ["score", "derivative"] if rank_by == "score" else ["effect"]

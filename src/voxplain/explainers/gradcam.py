@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError, nearest
+from ..models.layers import hooked
+from ..models.shapes import feature_order
 from . import EXPLAINERS
 from .backward import Interception, OwnDerivative, at_targets, frozen, input_gradient
 
@@ -33,7 +35,7 @@ def gradcam(
     Parameters
     ----------
     layer : str, optional
-        Layer whose features are weighted, ``(N, C, t, h, w)``. By default the network's last convolutional
+        Layer whose features are weighted, ``(N, C, t, h, w)`` or with channels last. By default the network's last convolutional
         block (``model.spec.last_conv``) or, where it names none, its last convolution that still sees space.
     pool : {"clip", "frame"}
         Pool gradients over space and time, or over space alone, as mmaction2 does.
@@ -97,37 +99,34 @@ def _features_and_scores(model: nn.Module, inputs: Tensor, layer: str | None) ->
     """Output of the layer to weight and the scores made from it; their graph begins at that layer."""
     features: Tensor | None = None
 
-    def keep(module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
+    def keep(_name: str, output: Tensor) -> Tensor:
         nonlocal features
         if layer is None and features is not None and output.shape[-2:] == (1, 1):
             return output
-        features = output.detach().requires_grad_()
-        return features.clone()  # what follows may work in place
+        features = output.detach().permute(order).requires_grad_()
+        return features.permute(
+            [order.index(axis) for axis in range(5)]
+        ).clone()  # what follows may work in place
 
     layer = layer or getattr(getattr(model, "spec", None), "last_conv", None)
-    handles = [module.register_forward_hook(keep) for module in _candidates(model, layer)]
-    try:
+    order = (0, 1, 2, 3, 4) if layer is None else feature_order(model, layer, inputs.shape[2:])
+    with hooked(model, _candidates(model, layer), keep):
         scores = model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if features is None or features.dim() != 5:
-        raise ConfigError(
-            f"Layer {layer!r} gives no features (N, C, t, h, w): choose another as option 'layer'."
-        )
+    if features is None:
+        raise ConfigError("The network has no convolution whose features could be weighted.")
     return features, scores
 
 
-def _candidates(model: nn.Module, layer: str | None) -> list[nn.Module]:
-    """The named layer, or all convolutions."""
+def _candidates(model: nn.Module, layer: str | None) -> list[str]:
+    """The named layer, or all convolutions, by name."""
     modules = dict(model.named_modules())
     if layer is None:
-        return [module for module in modules.values() if isinstance(module, nn.Conv3d)]
+        return [name for name, module in modules.items() if name and isinstance(module, nn.Conv3d)]
     if layer not in modules:
         raise ConfigError(
             f"The network has no layer {layer!r}{nearest(layer, modules)} Give another as option 'layer'."
         )
-    return [modules[layer]]
+    return [layer]
 
 
 def _spline(heat: Tensor, shape: tuple[int, ...]) -> Tensor:

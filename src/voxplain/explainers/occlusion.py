@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ def occlusion(
     n_segments: tuple[int, ...] | None = None,
     compactness: float | None = None,
     sigma: float | None = None,
+    segmenter: str | None = None,
+    segmenter_options: dict[str, Any] | None = None,
     fill: float = 0.0,
     batch: Annotated[int, Field(ge=1)] = 8,
 ) -> Tensor:
@@ -37,8 +39,9 @@ def occlusion(
         Supervoxels of each clip, from 1; what is labeled 0 gets no relevance.
     clips : (N, T, H, W, 3) uint8, optional
         Clips to segment where there are no labels; `explain` fills them in.
-    n_segments, compactness, sigma
-        How to segment; by default as `voxplain.segment_supervoxels` does, or as a run's supervoxels were made.
+    n_segments, compactness, sigma, segmenter, segmenter_options
+        How to segment; by default as `voxplain.segment_supervoxels` does, where the last two are method and
+        options, or as a run's supervoxels were made.
     fill : float
         Value after normalization to paint with; 0 is the data's mean color.
     batch : int
@@ -55,6 +58,7 @@ def occlusion(
             )
         clips = np.asarray(torch.as_tensor(clips).cpu())
         given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
+        given |= {"method": segmenter, "options": segmenter_options}
         given = {name: value for name, value in given.items() if value is not None}
         labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
     labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)

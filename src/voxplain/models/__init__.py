@@ -12,7 +12,7 @@ _HOMES = {
     "model_options": "build",
     "normalize": "inputs",
     "head_features": "layers",
-    "layer_names": "layers",
+    "layer_names": "shapes",
     "record_layers": "layers",
     "replace_head": "layers",
     "load_weights": "weights",

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import ConfigError, nearest
 from ..registry import Plugin
 from .base import MODELS, ModelSpec
-from .external import External, drop_softmax, find_external, find_layers
+from .external import External, drop_softmax, find_external, find_layers, is_own
 from .layers import head_classes, replace_head
-from .weights import load_state, load_weights
+from .weights import check_state, load_state, load_weights
 
 log = logging.getLogger(__name__)
+# More than this is no width, depth or size; a file that asks for it would only fill the memory.
+MOST = 10_000
 
 
 def find_network(name: str) -> Plugin | External:
@@ -86,6 +91,8 @@ def build_model(
     state, saved = None, {}
     if weights in facts["weights"]:
         state = facts["weights"][weights]()
+        implied = facts.get("weights_options", {})
+        options |= {key: value for key, value in implied.items() if options[key] is None}
     elif weights is not None:
         if not Path(weights).is_file() and not Path(weights).suffix:
             known = ", ".join(facts["weights"]) or "none by name"
@@ -129,20 +136,84 @@ def build_model(
     return model.eval()
 
 
-def load_model(path: str | Path) -> nn.Module:
+class _WithoutValues(TorchFunctionMode):
+    """Make tensors that wait for values on torch's meta device: layers' weights, and not what a constructor reads."""
+
+    def __torch_function__(self, function: Any, _types: Any, given: Any = (), named: Any = None) -> Any:
+        named = dict(named or {})
+        if function is torch.empty and named.get("device") is None:
+            named["device"] = "meta"
+        return function(*given, **named)
+
+
+def build_shapes(name: str, num_classes: int, **options: Any) -> nn.Module:
+    """Build a network on torch's meta device: its tensors have shapes and no values, so that it costs no memory.
+
+    Parameters
+    ----------
+    name, num_classes, **options
+        As for `build_model`, and so are the errors.
+    """
+    with _WithoutValues():
+        return build_model(name, None, num_classes, **options).to("meta")
+
+
+def load_model(path: str | Path, *, trust: Collection[str] = ()) -> nn.Module:
     """Rebuild a network from a file of `voxplain.models.save_weights` alone.
+
+    Parameters
+    ----------
+    path : path
+        Only the project's own, torchvision's and pytorchvideo's networks are built because a file says so.
+    trust : collection of str
+        Other networks, as ``package.module:function``, that the file may name: the function is imported and called
+        with the file's options. Those of a run's config, or what the user typed.
 
     Raises
     ------
     ConfigError
-        The file cannot be read, or was not written by `save_weights`.
+        The file cannot be read, was not written by `save_weights`, names a function that is not trusted, or does
+        not fit its network.
     """
-    _, spec, _ = load_weights(path)
+    state, spec, _ = load_weights(path)
     if not spec:
         raise ConfigError(
             f"{path} does not say which network its weights are of: give build_model the name and this file."
         )
-    return build_model(spec["name"], path, **spec["options"])
+    name, options = spec["name"], spec["options"]
+    if is_own(name) and name not in trust:
+        raise ConfigError(
+            f"{path} says that its network is made by {name!r}, which would be imported and called. If you trust the "
+            f"file and that function, name it yourself: --network {name}, or load_model(path, trust=[{name!r}])."
+        )
+    with _options_of(path, name, options):
+        if not is_own(name):  # without memory, lest the options ask for more than the weights fill
+            _check_numbers(options)
+            check_state(build_shapes(name, spec["num_classes"], **options), state, str(path))
+        return build_model(name, path, **options)
+
+
+def _check_numbers(value: Any) -> None:
+    """See that no number in nested lists and mappings is larger than `MOST`."""
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_numbers(inner)
+    elif isinstance(value, int | float) and not abs(value) <= MOST:
+        raise ValueError(f"{value!r} is no width, depth or size")
+
+
+@contextmanager
+def _options_of(path: str | Path, name: str, options: dict[str, Any]) -> Iterator[None]:
+    """Tell whatever goes wrong with a file's options as the file's fault."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # libraries' networks raise nearly anything
+        raise ConfigError(
+            f"{path} asks for a network {name} with the options {str(options)[:200]}, which cannot be built "
+            f"({error}). Copy the file again, or train the network again."
+        ) from error
 
 
 def _load(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
@@ -164,6 +235,6 @@ def _color(
     """The mean or std of the channels: as given, else as saved with the weights, else the network's."""
     values = given if given is not None else saved.get(key, facts[key])
     numbers = tuple(float(value) for value in values)
-    if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)) or (key == "std" and min(numbers) <= 0):
         raise ConfigError(f"{key} must be three numbers for red, green and blue in 0..255, not {values}.")
     return numbers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,17 @@ from ..errors import ConfigError, nearest
 from .layers import make_hookable
 from .weights import State, cannot_download, torchvision_weights
 
-PYTORCHVIDEO = tuple(f"pytorchvideo.models{part}" for part in ("", ".x3d", ".r2plus1d", ".hub"))
+# Functions of pytorchvideo that build whole networks; others build their parts.
+PYTORCHVIDEO = {
+    "csn": "create_csn",
+    "r2plus1d": "create_r2plus1d",
+    "resnet": "create_resnet",
+    "slowfast": "create_slowfast",
+    "vision_transformers": "create_multiscale_vision_transformers",
+    "x3d": "create_x3d",
+}
+# Parameters of libraries' functions that are no options: they load weights.
+NO_OPTIONS = ("weights", "weights_backbone", "pretrained")
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,9 @@ class External:
     def options(self, given: dict[str, Any]) -> dict[str, Any]:
         """Check the names of options against the function's parameters."""
         parameters = inspect.signature(self.builder).parameters
+        for key in given:
+            if key in NO_OPTIONS and not is_own(self.name):
+                raise ConfigError(f"{self.name} has no option {key!r}: write weights, beside the options.")
         if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
             return dict(given)
         for key in given:
@@ -45,11 +59,19 @@ class External:
             options = {"num_classes": num_classes, **options}
         try:
             model = self.builder(**options)
-        except TypeError as error:
-            raise ConfigError(f"{self.name} cannot be built with the options {options}: {error}") from error
+        except Exception as error:  # anybody's code
+            raise ConfigError(
+                f"{self.name} cannot be built with the options {options} ({type(error).__name__}: {error})."
+            ) from error
         if not isinstance(model, nn.Module):
             raise ConfigError(f"{self.name} returned a {type(model).__name__}, not a torch.nn.Module.")
         return make_hookable(model)
+
+
+def is_own(name: str) -> bool:
+    """Whether a network is the user's own function, ``package.module:function``, and not a library's."""
+    place, colon, _ = name.partition(":")
+    return bool(colon) and place not in ("torchvision", "pytorchvideo")
 
 
 def find_external(name: str) -> External:
@@ -64,13 +86,13 @@ def find_external(name: str) -> External:
     if place == "torchvision":
         return _torchvision(name, function)
     if place == "pytorchvideo":
-        builder = _find(name, PYTORCHVIDEO, function)
+        builder = _named(name, function, _pytorchvideo())
         hub = "pretrained" in inspect.signature(builder).parameters
         weights = {"default": functools.partial(_pytorchvideo_weights, builder)} if hub else {}
         # The library's own preparation of its Kinetics networks.
         return External(name, builder, {"mean": (114.75,) * 3, "std": (57.375,) * 3, "weights": weights})
     traits = {"mean": (127.5,) * 3, "std": (127.5,) * 3, "weights": {}}
-    return External(name, _find(name, [place], function), traits)
+    return External(name, _imported(name, place, function), traits)
 
 
 def _torchvision(name: str, function: str) -> External:
@@ -99,21 +121,40 @@ def _pytorchvideo_weights(builder: Callable[..., nn.Module]) -> State:
         raise cannot_download(f"of pytorchvideo's {builder.__name__}", error) from None
 
 
-def _find(name: str, modules: list[str] | tuple[str, ...], function: str) -> Callable[..., nn.Module]:
-    known: list[str] = []
-    for module in modules:
-        try:
-            found = importlib.import_module(module)
-        except ImportError as error:
-            raise ConfigError(
-                f"The network {name!r} cannot be imported: {error}. A name is a registered network, or "
-                f"package.module:function with the package on the Python path."
-            ) from error
-        if callable(getattr(found, function, None)):
-            return getattr(found, function)
-        known += [key for key, _ in inspect.getmembers(found, inspect.isfunction) if not key.startswith("_")]
+def _pytorchvideo() -> dict[str, Callable[..., nn.Module]]:
+    """Functions that build pytorchvideo's networks, by name: with random weights, and those of its hub."""
+    models = "pytorchvideo.models"
+    found = {
+        name: getattr(importlib.import_module(f"{models}.{home}"), name)
+        for home, name in PYTORCHVIDEO.items()
+    }
+    hub = inspect.getmembers(importlib.import_module(f"{models}.hub"), inspect.isfunction)
+    return found | {
+        name: function
+        for name, function in hub
+        if function.__module__.startswith(f"{models}.hub.") and not name.startswith("_")
+    }
+
+
+def _imported(name: str, module: str, function: str) -> Callable[..., nn.Module]:
+    try:
+        found: types.ModuleType = importlib.import_module(module)
+    except Exception as error:  # of the module's own code, too
+        raise ConfigError(
+            f"The network {name!r} cannot be imported: {error}. A name is a registered network, or "
+            f"package.module:function with the package on the Python path."
+        ) from error
+    if callable(getattr(found, function, None)):
+        return getattr(found, function)
+    return _named(name, function, dict(inspect.getmembers(found, inspect.isfunction)))
+
+
+def _named(name: str, function: str, known: dict[str, Callable[..., nn.Module]]) -> Callable[..., nn.Module]:
+    if function in known:
+        return known[function]
+    names = [key for key in known if not key.startswith("_")]
     raise ConfigError(
-        f"The network {name!r} has no such function{nearest(function, known)} Known: {', '.join(known)}."
+        f"The network {name!r} has no such function{nearest(function, names)} Known: {', '.join(names)}."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegressionCV
@@ -11,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 from tqdm import tqdm
 
+from ..artifacts import open_h5
 from ..device import batched
 from .inputs import normalize
 from .layers import head_features
@@ -96,3 +100,28 @@ def fit_head(
     if len(weight) == 1:  # two classes: scikit-learn keeps one row
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     return weight.astype(np.float32), bias.astype(np.float32)
+
+
+def fit_stored_features(
+    path: str | Path, classes: Sequence[str], *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Fit a head to an artifact of the kind ``features``.
+
+    Parameters
+    ----------
+    path : path
+    classes : sequence of str
+        In the order of the logits.
+
+    Returns
+    -------
+    weight, bias
+        As from `fit_head`.
+    accuracy : float
+        On the clips as they are.
+    """
+    with open_h5(path, "features") as file:
+        features, videos = file["features"][()], file["video"].asstr()[()]
+        labels = np.array([classes.index(name) for name in file["label"].asstr()[()]])
+    weight, bias = fit_head(features, labels, videos, seed=seed)
+    return weight, bias, float(((features[0] @ weight.T + bias).argmax(axis=1) == labels).mean())

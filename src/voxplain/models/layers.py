@@ -1,26 +1,17 @@
-"""Layers of a network: their names and outputs, its head, and making it fit for hooks."""
+"""Layers of a network: found by name, their outputs, its head, and making it fit for hooks."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torchvision.models.video.resnet import BasicBlock
 
 from ..errors import ConfigError, nearest
-
-
-class Layer(NamedTuple):
-    """A layer's name, its type, and the shape of its output without the batch."""
-
-    name: str
-    type: str
-    shape: tuple[int, ...]
 
 
 class Add(nn.Module):
@@ -58,38 +49,6 @@ def make_hookable(model: nn.Module) -> nn.Module:
     return model
 
 
-def layer_names(model: nn.Module, *, frames: int = 16, size: int = 112) -> list[Layer]:
-    """List a network's layers in the order in which they are computed.
-
-    Parameters
-    ----------
-    model : Module
-        As built by `voxplain.build_model`.
-    frames, size : int
-        Length, and height and width, of the clip that output shapes are given for. A network that takes
-        only one size is shown that.
-    """
-    found: list[Layer] = []
-    shape = (model.spec.frames or frames, model.spec.size or size, model.spec.size or size)
-
-    def note(name: str, module: nn.Module, output: torch.Tensor) -> None:
-        if isinstance(output, torch.Tensor):
-            found.append(Layer(name, type(module).__name__, tuple(output.shape[1:])))
-
-    handles = [
-        module.register_forward_hook(lambda m, _, output, name=name: note(name, m, output))
-        for name, module in model.named_modules()
-        if name
-    ]
-    try:
-        with torch.no_grad(), _evaluation(model):
-            model(next(model.parameters()).new_zeros(1, 3, *shape))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
-
-
 def get_layer(model: nn.Module, name: str) -> nn.Module:
     """Return the layer called `name`.
 
@@ -98,14 +57,46 @@ def get_layer(model: nn.Module, name: str) -> nn.Module:
     ConfigError
         There is none; the text names the nearest.
     """
+    return _get_layers(model, [name])[0]
+
+
+def _get_layers(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     known = dict(model.named_modules())
-    if name not in known or not name:
-        raise ConfigError(
-            f"The network has no layer {name!r}{nearest(name, known)} "
-            f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
-            f"all: python -m voxplain list layers {model.spec.name}."
-        )
-    return known[name]
+    for name in names:
+        if name not in known or not name:
+            raise ConfigError(
+                f"The network has no layer {name!r}{nearest(name, known)} "
+                f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
+                f"all: python -m voxplain list layers {model.spec.name}."
+            )
+    return [known[name] for name in names]
+
+
+@contextmanager
+def hooked(
+    model: nn.Module, names: Sequence[str], hook: Callable[[str, torch.Tensor], torch.Tensor | None]
+) -> Iterator[None]:
+    """Call ``hook(name, output)`` after each of the named layers; what it returns, if anything, replaces the output.
+
+    Raises
+    ------
+    ConfigError
+        There is no layer of such a name.
+
+    Examples
+    --------
+    >>> with hooked(model, ["layer3"], lambda name, output: output * 0):  # doctest: +SKIP
+    ...     logits = model(inputs)  # as if layer3 were silent
+    """
+    handles = [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: hook(name, output))
+        for name, module in zip(names, _get_layers(model, names), strict=True)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -121,17 +112,8 @@ def record_layers(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, 
     >>> recorded["layer3"].shape  # doctest: +SKIP
     """
     recorded: dict[str, torch.Tensor] = {}
-    handles = [
-        get_layer(model, name).register_forward_hook(
-            lambda _module, _inputs, output, name=name: recorded.__setitem__(name, output)
-        )
-        for name in names
-    ]
-    try:
+    with hooked(model, names, recorded.__setitem__):
         yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def head_features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -199,11 +181,12 @@ def replace_head(
 
 
 @contextmanager
-def _evaluation(model: nn.Module) -> Iterator[None]:
-    """Switch to evaluation mode, and back."""
-    training = model.training
+def evaluation(model: nn.Module) -> Iterator[None]:
+    """Switch to evaluation mode, and each part back to its own."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from ..device import choose_device
+from ..errors import ConfigError
 from .base import ModelSpec
 from .build import load_model
 from .inputs import normalize
@@ -59,9 +61,22 @@ class TrainedModel:
         return np.array(self.classes)[self.logits(clips).argmax(axis=1)]
 
 
-def load_trained(path: str | Path) -> TrainedModel:
-    """Load a network that a training stage saved, onto the machine's device."""
+def load_trained(path: str | Path, *, trust: Collection[str] = ()) -> TrainedModel:
+    """Load a network that a training stage saved, onto the machine's device.
+
+    Parameters
+    ----------
+    path, trust
+        As for `voxplain.models.load_model`, and so are the errors.
+    """
     device = choose_device()
-    classes = load_weights(path)[2]["classes"]
-    network = load_model(path).to(device, memory_format=torch.channels_last_3d)
+    _, spec, about = load_weights(path)
+    classes = about.get("classes")
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if not named or not len(classes) == len(set(classes)) == spec.get("num_classes"):
+        raise ConfigError(
+            f"{path} does not name the classes of its network, one name each: it is no file of a run, or damaged. "
+            "Train or fit the network again: snakemake --cores all --forcerun train_model fit_head."
+        )
+    network = load_model(path, trust=trust).to(device, memory_format=torch.channels_last_3d)
     return TrainedModel(network, classes, device)

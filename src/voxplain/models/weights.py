@@ -6,8 +6,9 @@ import json
 import os
 import urllib.error
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
@@ -20,6 +21,25 @@ from ..errors import ConfigError
 State = dict[str, torch.Tensor]
 # Kind and layout of what `save_weights` writes: raised when a reader of the old one would misread the new one.
 KIND, VERSION = "weights", 1
+
+
+class _Spec(pydantic.BaseModel, strict=True):
+    """What a file says of its network; JSON, so that anything may stand there."""
+
+    name: str
+    num_classes: pydantic.PositiveInt
+    options: dict[str, Any]
+    mean: Annotated[list[pydantic.FiniteFloat], pydantic.Field(min_length=3, max_length=3)]
+    std: Annotated[list[pydantic.FiniteFloat], pydantic.Field(min_length=3, max_length=3)]
+
+
+class _About(pydantic.BaseModel, strict=True):
+    """Metadata of a file of weights."""
+
+    kind: str = KIND
+    version: int = VERSION
+    spec: _Spec | None = None
+    metadata: dict[str, Any] = {}
 
 
 def cache_folder() -> Path:
@@ -73,7 +93,7 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
     Raises
     ------
     ConfigError
-        There is no such file, or it holds no weights.
+        There is no such file, it holds no weights, or says of its network what cannot be.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,23 +103,49 @@ def load_weights(path: str | Path) -> tuple[State, dict[str, Any], dict[str, Any
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("voxplain", "{}"))
+                about = (file.metadata() or {}).get("voxplain", "{}")
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         else:
-            about, state = {}, _state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            about, state = "{}", _state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # unpicklers raise nearly anything on a damaged file
         reason = str(error).partition("\n")[0]
         raise ConfigError(
             f"{path} cannot be read as weights ({reason}). Save the network's state_dict, tensors only, as "
             f"safetensors or with torch.save, or copy the file again."
         ) from None
-    kind, version = about.get("kind", KIND), about.get("version", VERSION)
-    if (kind, version) != (KIND, VERSION):
+    found = _about(path, about)
+    spec = found.spec.model_dump() if found.spec else {}
+    if spec and not any(tensor.dim() and len(tensor) == spec["num_classes"] for tensor in state.values()):
         raise ConfigError(
-            f"{path} is version {version} of {kind!r}; this voxplain reads version {VERSION} of {KIND!r}. Train "
-            "or fit the network again with this version: snakemake --cores all --forcerun train_model fit_head."
+            f"{path} says that its network tells {spec['num_classes']} classes, and holds no weights of so many: "
+            "copy the file again."
         )
-    return state, about.get("spec", {}), about.get("metadata", {})
+    return state, spec, found.metadata
+
+
+def _about(path: Path, text: str) -> _About:
+    """Read a file's metadata, written by `save_weights`; other files have none."""
+    again = "snakemake --cores all --forcerun train_model"
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict) and found.get("spec") == {}:
+            del found["spec"]
+        kind, version = (found.get(key, own) for key, own in (("kind", KIND), ("version", VERSION)))
+        if (kind, version) != (KIND, VERSION):
+            raise ConfigError(
+                f"{path} is version {version} of {kind!r}; this voxplain reads version {VERSION} of {KIND!r}. Train "
+                f"or fit the network again with this version: {again}."
+            )
+        return _About.model_validate(found)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ValueError, AttributeError, RecursionError):
+        reason = "no mapping in JSON"
+    raise ConfigError(
+        f"{path} does not say rightly which network its weights are of ({reason}). Copy the file again, or train or "
+        f"fit the network again: {again}."
+    )
 
 
 def _state_dict(saved: Any) -> State:
@@ -113,8 +159,8 @@ def _state_dict(saved: Any) -> State:
     return {name.removeprefix("module."): tensor for name, tensor in saved.items()}
 
 
-def load_state(model: nn.Module, state: State, source: str) -> None:
-    """Load all of `state` into all of `model`.
+def check_state(model: nn.Module, state: State, source: str) -> None:
+    """See that all of `state` fits all of `model`, which need not have values.
 
     Raises
     ------
@@ -140,6 +186,11 @@ def load_state(model: nn.Module, state: State, source: str) -> None:
             f"The weights {source} do not fit the network: of its tensors {', '.join(problems)}. "
             f"Build the network with the options that the weights were trained with."
         )
+
+
+def load_state(model: nn.Module, state: State, source: str) -> None:
+    """Load all of `state` into all of `model`, or raise as `check_state` does."""
+    check_state(model, state, source)
     model.load_state_dict(state, strict=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,9 @@ class MotionClip:
 
 
 class MotionClips:
-    """Clips of a shard that have explanations and flow, one video in memory at a time."""
+    """Clips that have explanations and flow, one video in memory at a time."""
 
-    def __init__(self, files: dict[str, h5py.File], methods: Sequence[str]) -> None:
+    def __init__(self, files: Mapping[str, Mapping[str, h5py.Group]], methods: Sequence[str]) -> None:
         self._files, self._methods = files, methods
         self._videos = [video for video in files["explanations"] if video in files["flow"]]
 
@@ -57,41 +57,54 @@ class MotionClips:
 
     def __iter__(self) -> Iterator[MotionClip]:
         for video in self._videos:
-            explanations = self._files["explanations"][video]
-            flows = self._files["flow"][video]["flow"][()].astype(np.float32)
-            maps = {name: scaled_maps(explanations, name) for name in self._methods}
-            masks = {}
-            if "selective" in self._files:
-                masks = {name: self._files["selective"][video][name][()] for name in self._methods}
-            for number, indices in enumerate(self._files["clips"][video]["frames"][()]):
-                yield MotionClip(
-                    video,
-                    explanations.attrs["label"],
-                    number,
-                    indices,
-                    np.diff(indices) > 0,
-                    flows[number],
-                    {name: values[number] for name, values in maps.items()},
-                    {name: values[number] for name, values in masks.items()},
-                )
+            yield from self._clips_of(video)
+
+    def clip(self, video: str, number: int) -> MotionClip:
+        """One clip."""
+        return self._clips_of(video)[number]
+
+    def frames(self, video: str, number: int) -> np.ndarray:
+        """One clip's frames, (T, H, W, 3) uint8."""
+        return self._files["clips"][video]["clips"][number]
+
+    def _clips_of(self, video: str) -> list[MotionClip]:
+        explanations = self._files["explanations"][video]
+        flows = self._files["flow"][video]["flow"][()].astype(np.float32)
+        maps = {name: scaled_maps(explanations, name) for name in self._methods}
+        masks = {}
+        if "selective" in self._files:
+            masks = {name: self._files["selective"][video][name][()] for name in self._methods}
+        return [
+            MotionClip(
+                video,
+                explanations.attrs["label"],
+                number,
+                indices,
+                np.diff(indices) > 0,
+                flows[number],
+                {name: values[number] for name, values in maps.items()},
+                {name: values[number] for name, values in masks.items()},
+            )
+            for number, indices in enumerate(self._files["clips"][video]["frames"][()])
+        ]
 
 
 @contextmanager
 def open_motion(paths: Any, methods: Sequence[str]) -> Iterator[MotionClips]:
-    """Open a shard's artifacts.
+    """Open the artifacts of a shard or of several.
 
     Parameters
     ----------
     paths : object
-        Attributes clips, flow, explanations and, where selective maps matter, selective: paths.
+        Attributes clips, flow, explanations and, where selective maps matter, selective: a path, or a list of them.
     methods : sequence of str
         Explainers by name.
     """
     kinds = {"clips": "clips", "flow": "flow", "explanations": "explanations", "selective": "selective_maps"}
     with ExitStack() as stack:
-        files = {
-            name: stack.enter_context(open_h5(Path(getattr(paths, name)), kind))
-            for name, kind in kinds.items()
-            if hasattr(paths, name)
-        }
+        files: dict[str, dict[str, h5py.Group]] = {}
+        for name, kind in kinds.items():
+            given = getattr(paths, name, [])
+            for path in [given] if isinstance(given, (str, Path)) else given:
+                files.setdefault(name, {}).update(stack.enter_context(open_h5(Path(path), kind)))
         yield MotionClips(files, list(methods))

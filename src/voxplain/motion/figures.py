@@ -14,6 +14,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from ..figures import COLORS
+
 TITLES = {
     "dtd": "DTD",
     "gradcam": "Grad-CAM",
@@ -213,7 +215,6 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
     sigmas, thresholds = np.sort(table["sigma"].dropna().unique()), np.sort(table["flow_threshold"].unique())
     near_sigma = sigmas[np.abs(sigmas - sigma).argmin()]
     near = thresholds[np.abs(thresholds - threshold).argmin()]
-    colors = dict(zip(methods, matplotlib.colormaps["tab10"](np.arange(len(methods)) % 10), strict=True))
     figure, axes = plt.subplots(
         len(models), 3, figsize=(12, 3.1 * len(models) + 0.6), squeeze=False, layout="constrained"
     )
@@ -222,7 +223,14 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
         rows = table[table["model"] == model]
         for number, method in enumerate(methods):
             own = rows[rows["method"] == method]
-            style = {"color": colors[method], "marker": "osD^vP*X<>"[number % 10], "ms": 4, "lw": 1.3}
+            again = {"mfc": "white"} if number >= len(COLORS) else {}
+            style = {
+                **again,
+                "color": COLORS[number % len(COLORS)],
+                "marker": "osD^vP*X<>"[number % 10],
+                "ms": 4,
+                "lw": 1.3,
+            }
             held = own[own["flow_threshold"] == near].dropna(subset="sigma").sort_values("sigma")
             lift.plot(held["sigma"], held["lift"], label=TITLES.get(method, method), **style)
             share.plot(held["sigma"], 100 * held["relevance_share"], **style)

@@ -16,12 +16,12 @@ from .flow.base import estimate_flow
 from .flow.endpoint import endpoint_error
 
 
-def flow_error_table(
+def flow_errors(
     clips: Iterable[tuple[str, np.ndarray, np.ndarray]],
     truth: str | Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """Endpoint error and cost of flow estimators.
+    """Endpoint error and cost of flow estimators on every clip.
 
     Parameters
     ----------
@@ -35,9 +35,8 @@ def flow_error_table(
     Returns
     -------
     DataFrame
-        method, epe and epe_actor (mean endpoint error in pixels, of all voxels and of the actor's; means over
-        clips), epe_sd, ms_per_frame (one CPU process; the first clip does not count, unless it is the only
-        one), zero_epe (of no motion at all), n_clips, best (smallest epe).
+        method, epe and epe_actor (mean endpoint error in pixels, of all voxels and of the actor's), ms (per frame, in one
+        process), zero_epe (of no motion at all): one row per clip and estimator.
     """
     rows = []
     for video, clip, indices in clips:
@@ -53,13 +52,4 @@ def flow_error_table(
                 "epe_actor": endpoint_error(flow, scene.flow, actor),
             }
             rows.append({"method": method, **errors, "ms": milliseconds, "zero_epe": zero})
-    groups = pd.DataFrame(rows).groupby("method", sort=False)
-    table = groups.agg(
-        epe=("epe", "mean"),
-        epe_sd=("epe", "std"),
-        epe_actor=("epe_actor", "mean"),
-        ms_per_frame=("ms", lambda values: values.iloc[1:].mean() if len(values) > 1 else values.mean()),
-        zero_epe=("zero_epe", "mean"),
-        n_clips=("epe", "count"),
-    ).reset_index()
-    return table.assign(best=table["epe"] == table["epe"].min())
+    return pd.DataFrame(rows)

@@ -16,7 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from voxplain.errors import ConfigError, VoxplainError
+from ..errors import ConfigError, VoxplainError
+from ..statistics import auroc
 
 NAN = float("nan")
 
@@ -255,7 +256,7 @@ def ground_truth_scores(
         "precision": _share(hit, relevant),
         "recall": _share(hit, truth),
         "iou": _share(hit, relevant | truth),
-        "auroc": _auroc(relevance, truth),
+        "auroc": auroc(relevance, truth),
     }
 
 
@@ -344,15 +345,6 @@ def _share(part: np.ndarray, whole: np.ndarray, *, empty: str = "nan") -> float:
     nothing = 0.0 if _counts_as_zero(empty) else NAN
     total = np.count_nonzero(whole)
     return np.count_nonzero(part) / total if total else nothing
-
-
-def _auroc(values: np.ndarray, truth: np.ndarray) -> float:
-    if truth.all() or not truth.any():
-        return NAN
-    others, found = np.sort(values[~truth]), np.sort(values[truth])
-    # Of every voxel of the truth, how many others rank below it, ties counted half.
-    below = np.searchsorted(others, found, "left") + np.searchsorted(others, found, "right")
-    return float(below.mean() / (2 * len(others)))
 
 
 def _counts_as_zero(empty: str) -> bool:

@@ -11,12 +11,35 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
-from ..statistics import bootstrap_interval
+from ..statistics import bootstrap_interval, percentile_interval, resampled_means
+from ..tables import Figure, table
 from .precision import summarize
 
 PLACE = ["model", "method"]
 
 
+@table(
+    "motion_precision",
+    part="relevance",
+    title="Relevant voxels that move (Selective Relevance, table 1)",
+    meaning="Precision: the share of the voxels that an explanation calls relevant that move by the optical flow.",
+    columns="""
+    model, method, selective
+    mean: precision, mean over clips
+    sd: its standard deviation over clips
+    ci_low, ci_high
+    video_mean: precision, mean over videos
+    video_sd: its standard deviation over videos
+    base_rate: share of all voxels that move, which chance would give
+    lift: mean over base rate
+    n_clips, n_videos, n_empty, n_seeds
+    published_mean: the paper's mean
+    published_sd: the paper's standard deviation
+    """,
+    inputs={"scores": "motion_scores"},
+    options={"empty": "relevance.empty"},
+    published=True,
+)
 def motion_precision_table(
     scores: pd.DataFrame, published: pd.DataFrame, *, empty: str = "nan"
 ) -> pd.DataFrame:
@@ -68,6 +91,24 @@ def motion_precision_table(
     return pd.DataFrame(rows).merge(published, how="left", on=["method", "selective"])
 
 
+@table(
+    "baseline_agreement",
+    part="relevance",
+    title="Agreement of explainers (Selective Relevance, table 2)",
+    meaning="Overlap of what two explainers call relevant.",
+    columns="""
+    model
+    method_a: an explainer
+    method_b: another one
+    mean: overlap, mean over clips
+    sd: its standard deviation over clips
+    ci_low, ci_high, n_clips, n_videos, n_empty
+    published_mean: the paper's mean
+    published_sd: the paper's standard deviation
+    """,
+    inputs={"agreements": "map_agreement"},
+    published=True,
+)
 def baseline_agreement_table(agreements: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Agreement of every two methods (table 2).
 
@@ -99,6 +140,32 @@ def baseline_agreement_table(agreements: pd.DataFrame, published: pd.DataFrame) 
     )
 
 
+@table(
+    "selectivity",
+    part="relevance",
+    title="What selective maps keep (Selective Relevance, table 3)",
+    meaning="Shares of the area and of the relevance of an explanation that are selected.",
+    columns="""
+    model, method
+    sigma: threshold of the selection, in standard deviations
+    area_mean: share of the relevant area, mean over clips
+    area_sd: its standard deviation over clips
+    area_ci_low: lower end of its 95 % interval
+    area_ci_high: upper end of its 95 % interval
+    relevance_mean: share of the relevance, mean over clips
+    relevance_sd: its standard deviation over clips
+    relevance_ci_low: lower end of its 95 % interval
+    relevance_ci_high: upper end of its 95 % interval
+    n_clips, n_videos, n_empty
+    published_area_mean: the paper's mean, of sigma 4 as its code computes it
+    published_area_sd: the paper's standard deviation
+    published_relevance_mean: the paper's mean, of sigma 4 as its code computes it
+    published_relevance_sd: the paper's standard deviation
+    """,
+    inputs={"scores": "motion_scores"},
+    options={"sigma": "selective.sigma"},
+    published=True,
+)
 def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: float) -> pd.DataFrame:
     """Share of an explanation that its selective map keeps, in area and in relevance (table 3).
 
@@ -126,6 +193,25 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
     return pd.DataFrame(rows).merge(published, how="left", on="method")
 
 
+@table(
+    "selected_share",
+    part="relevance",
+    title="Selected share",
+    meaning="Share of the explanations that is selected, per video, and its difference from another run's.",
+    columns="""
+    model, method
+    share: of the area or of the relevance
+    mean: share that is selected, mean over videos
+    ci_low, ci_high, n_videos
+    compared_with: the other run, relevance.compare_with
+    other_mean: its mean
+    difference: this run's mean minus the other's
+    difference_low: lower end of its 95 % interval
+    difference_high: upper end of its 95 % interval
+    """,
+    inputs={"scores": "motion_scores", "other": "other_motion_scores"},
+    options={"run": "relevance.compare_with"},
+)
 def selected_share_table(
     scores: pd.DataFrame, other: pd.DataFrame | None = None, *, run: str | None = None
 ) -> pd.DataFrame:
@@ -163,6 +249,25 @@ def selected_share_table(
     return pd.DataFrame(rows)
 
 
+@table(
+    "explanation_overhead",
+    part="relevance",
+    title="What explanations cost (Selective Relevance, table 4)",
+    meaning="Milliseconds per clip for an explanation, and for it and its selective map.",
+    columns="""
+    model, method
+    selective: whether the selection is counted in
+    mean_ms: milliseconds per clip, mean over measurements
+    sd_ms: their standard deviation
+    device: processor or graphics card
+    batch: clips at once
+    n: measurements
+    published_mean_ms: the paper's mean
+    published_sd_ms: the paper's standard deviation
+    """,
+    inputs={"timings": "timings"},
+    published=True,
+)
 def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Milliseconds per clip for an explanation, and for it and its selective map (table 4).
 
@@ -184,6 +289,28 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     return table[columns].merge(published, how="left", on=["method", "selective"])
 
 
+@table(
+    "ground_truth_precision",
+    part="relevance",
+    title="Relevance against the ground truth",
+    meaning="How well maps find what is known to matter, or to move.",
+    columns="""
+    model, method, selective
+    target: what is to be found: the actor, the cue, what moves, ...
+    precision: share of relevant voxels that lie on the target, mean over clips
+    recall: share of the target that is relevant
+    iou: intersection over union
+    auroc: area under the ROC curve of relevance for the target
+    precision_ci_low: lower end of the 95 % interval of precision
+    precision_ci_high: upper end of the 95 % interval of precision
+    recall_ci_low: lower end of the 95 % interval of recall
+    recall_ci_high: upper end of the 95 % interval of recall
+    base_rate: share of voxels that the target fills
+    n_clips, n_videos, n_empty
+    """,
+    inputs={"found": "ground_truth_scores"},
+    needs=["ground_truth"],
+)
 def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     """How well maps find what is known to matter, or to move.
 
@@ -209,6 +336,31 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@table(
+    "motion_sweep",
+    part="relevance",
+    title="What the thresholds do",
+    meaning="Left: precision of selective maps over the share of voxels that move, where 1 is chance. Middle: share of "
+    "positive relevance that is selected. Right: precision by the speed from which on a voxel counts as moving, of whole "
+    "maps (dotted) and selective ones.",
+    columns="""
+    model, method
+    sigma: threshold of the selection, in standard deviations; empty for whole maps
+    flow_threshold: threshold of motion, in flow.moving.unit
+    precision: share of relevant voxels that move, mean over clips
+    base_rate: share of all voxels that move
+    lift: precision over base rate
+    area_share: share of the relevant area that is selected
+    relevance_share: share of the relevance that is selected
+    n_clips, n_empty
+    """,
+    inputs={"sweeps": "sweep_scores"},
+    figure=Figure(
+        "motion_sweep_figure",
+        {"table": "motion_sweep"},
+        {"sigma": "selective.sigma", "threshold": "flow.moving.threshold", "unit": "flow.moving.unit"},
+    ),
+)
 def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
     """Means over clips at every threshold of selection (sigma; NaN for whole maps) and of motion.
 
@@ -238,6 +390,50 @@ def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+@table(
+    "flow_error",
+    part="relevance",
+    title="Optical flow against the exact one",
+    meaning="Endpoint error and cost of flow estimators, where the flow is known.",
+    columns="""
+    method: flow estimator
+    epe: endpoint error in pixels, mean over clips
+    epe_sd: its standard deviation
+    epe_actor: endpoint error of the acting shape's voxels
+    ms_per_frame: milliseconds per frame, in one process
+    zero_epe: endpoint error of no motion at all
+    n_clips
+    best: whether its error is the smallest
+    """,
+    inputs={"errors": "flow_errors"},
+    needs=["ground_truth"],
+)
+def flow_error_table(errors: pd.DataFrame) -> pd.DataFrame:
+    """Endpoint error and cost of flow estimators.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        As from `voxplain.motion.flow_error.flow_errors`.
+
+    Returns
+    -------
+    DataFrame
+        method, epe and epe_actor (means over clips), epe_sd, ms_per_frame (the first clip does not count, unless it
+        is the only one), zero_epe, n_clips, best (smallest epe).
+    """
+    groups = errors.groupby("method", sort=False)
+    table = groups.agg(
+        epe=("epe", "mean"),
+        epe_sd=("epe", "std"),
+        epe_actor=("epe_actor", "mean"),
+        ms_per_frame=("ms", lambda values: values.iloc[1:].mean() if len(values) > 1 else values.mean()),
+        zero_epe=("zero_epe", "mean"),
+        n_clips=("epe", "count"),
+    ).reset_index()
+    return table.assign(best=table["epe"] == table["epe"].min())
+
+
 def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
     """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out."""
     table = rows.pivot_table(
@@ -262,17 +458,17 @@ def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> n
     return per_video(rows[same], column)
 
 
-def _difference(
-    mine: np.ndarray, others: np.ndarray, run: str | None, *, resamples: int = 2000
-) -> dict[str, object]:
+def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[str, object]:
     """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
     if not mine.size or not others.size:
         return {
             "compared_with": run,
             **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high")),
         }
-    draws = [_resampled(values, resamples, seed) for seed, values in enumerate((mine, others))]
-    low, high = np.quantile(draws[0] - draws[1], [0.025, 0.975])
+    draws = [
+        resampled_means(values, seeds_first=True, seed=seed) for seed, values in enumerate((mine, others))
+    ]
+    low, high = percentile_interval(draws[0] - draws[1])
     return {
         "compared_with": run,
         "other_mean": others.mean(),
@@ -280,9 +476,3 @@ def _difference(
         "difference_low": float(low),
         "difference_high": float(high),
     }
-
-
-def _resampled(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    seeds, videos = (rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in values.shape)
-    return np.einsum("rs,sv,rv->r", seeds, values, videos)

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from ..figures import STYLES
+from ..tables import meaning_of
 from . import TEMPLATES, browsers, formats, panels, words
 
 # Encoded clips and pictures beyond this are left out and their places named, so that the file opens smoothly.
@@ -62,20 +63,21 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Check:
-    """A check of validity: a table of this name, and maybe a figure.
+class Meaning:
+    """What the entry of a final table says of it (`voxplain.tables.Table`).
 
     Attributes
     ----------
-    name, title, meaning : str
-        Of the table; what it is called; how it is to be read.
+    part, title, meaning : str
+    columns : mapping of str to str
     figure : str or None
-        Path of a picture.
+        Path of a picture that the report shows as it is.
     """
 
-    name: str
+    part: str
     title: str
     meaning: str
+    columns: Mapping[str, str] = field(default_factory=dict)
     figure: str | None = None
 
 
@@ -89,13 +91,18 @@ class Found:
         Final tables by name, with the index that they were written with.
     concept_clips, relevance_clips : dict, optional
         Content of the artifacts of these kinds.
-    checks : sequence of Check
+    about : mapping of str to Meaning
+        What the tables are, by their names.
     """
 
     tables: Mapping[str, pd.DataFrame]
     concept_clips: Mapping[str, Any] | None = None
     relevance_clips: Mapping[str, Any] | None = None
-    checks: Sequence[Check] = field(default_factory=tuple)
+    about: Mapping[str, Meaning] = field(default_factory=dict)
+
+    def meaning_of(self, table: str, column: str) -> str | None:
+        """What a column of a table means, where its entry says so."""
+        return meaning_of(self.about[table].columns, column) if table in self.about else None
 
 
 def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP_BYTES) -> str:
@@ -161,6 +168,22 @@ def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP
         Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js")
     )
     return environment.get_template("page.html.j2").render(sections=shown, style=style, script=script)
+
+
+def merge_clips(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Content of several artifacts ``concept_clips`` or ``relevance_clips`` as of one; None of none.
+
+    Clips are shared by their names, lists follow each other, and what else there is is the same in all.
+    """
+    if not parts:
+        return None
+    whole = dict(parts[0])
+    for name, value in whole.items():
+        if isinstance(value, dict):
+            whole[name] = {key: item for part in parts for key, item in part[name].items()}
+        elif name in ("concepts", "explained"):
+            whole[name] = [item for part in parts for item in part[name]]
+    return whole
 
 
 def choose(table: pd.DataFrame, **values: Any) -> pd.DataFrame:

@@ -9,8 +9,8 @@ from html import escape
 import numpy as np
 from markupsafe import Markup
 
-# Okabe and Ito's palette, which color-blind readers can tell apart; black and yellow are too near a ground.
-COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+from ..figures import COLORS, GRAY
+
 SHAPES = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "wedge", "x": "cross"}
 _PATHS = {
     "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
@@ -71,8 +71,8 @@ class Line:
 
 def look(number: int) -> tuple[str, str]:
     """Color and shape of the n-th of many lines: no two of the first 42 have both in common."""
-    shapes = list(SHAPES.values())
-    return COLORS[number % len(COLORS)], shapes[number % len(shapes)]
+    colors, shapes = (*COLORS, GRAY), list(SHAPES.values())
+    return colors[number % len(colors)], shapes[number % len(shapes)]
 
 
 def mark(color: str, shape: str) -> Markup:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ..figures import STYLES
+from ..figures import COLORS, STYLES
 from ..motion.figures import TITLES
 from . import formats, words
-from .charts import COLORS, SHAPES, Axes, Interval, Line, Point, curves, intervals, look, mark
+from .charts import SHAPES, Axes, Interval, Line, Point, curves, intervals, look, mark
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -28,6 +28,11 @@ MIXED = {
     "5c": (384, 192, 384, 48, 128, 128),
 }
 
+Padding = Literal["zeros", "replicate", "auto"]
+# Least frames, height and width at which padding of zeros is used with the released weights: those of the
+# clips that it was trained and tested on.
+RELEASED = (32, 224, 224)
+
 
 def same_padding(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
     """TensorFlow's SAME padding, in the order of `torch.nn.functional.pad`.
@@ -42,10 +47,15 @@ def same_padding(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[i
 
 
 class SameConv3d(nn.Conv3d):
-    """Convolution that pads its input as TensorFlow's SAME does."""
+    """Convolution that pads its input by as much as TensorFlow's SAME does, with zeros or its border's values."""
+
+    replicate = False  # set by `I3D`, for a whole forward pass
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return super().forward(F.pad(inputs, same_padding(inputs.shape[2:], self.kernel_size, self.stride)))
+        around = same_padding(inputs.shape[2:], self.kernel_size, self.stride)
+        if any(around):
+            inputs = F.pad(inputs, around, mode="replicate" if self.replicate else "constant")
+        return super().forward(inputs)
 
 
 class SamePad3d(nn.Module):
@@ -89,12 +99,7 @@ class Unit(nn.Sequential):
     """Convolution, normalization, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> None:
-        # With stride 1 and odd kernels, SAME is torch's own symmetric padding.
-        conv = (
-            nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-            if stride == 1
-            else SameConv3d(inputs, outputs, kernel, stride=stride, bias=False)
-        )
+        conv = SameConv3d(inputs, outputs, kernel, stride=stride, bias=False)
         super().__init__(OrderedDict(conv=conv, bn=CenteredBatchNorm3d(outputs), relu=nn.ReLU()))
 
 
@@ -130,7 +135,9 @@ class I3D(nn.Sequential):
     same, since it is linear.
     """
 
-    def __init__(self, num_classes: int, *, width: float, dropout: float, small_input: bool) -> None:
+    def __init__(
+        self, num_classes: int, *, width: float, dropout: float, small_input: bool, padding: Padding
+    ) -> None:
         def scaled(channels: int) -> int:
             return max(1, round(channels * width))
 
@@ -155,11 +162,19 @@ class I3D(nn.Sequential):
         layers["dropout"] = nn.Dropout(dropout)
         layers["head"] = nn.Linear(channels, num_classes)
         super().__init__(layers)
+        self.padding = padding
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        smaller = any(length < least for length, least in zip(inputs.shape[2:], RELEASED, strict=True))
+        for module in self.modules():
+            if isinstance(module, SameConv3d):
+                module.replicate = self.padding == "replicate" or (self.padding == "auto" and smaller)
+        return super().forward(inputs)
 
 
 @MODELS(
@@ -170,6 +185,7 @@ class I3D(nn.Sequential):
     last_conv="mixed_5c",
     head="head",
     weights={"default": i3d_kinetics400, "kinetics400": i3d_kinetics400},
+    weights_options={"padding": "auto"},
 )
 def i3d(
     num_classes: int,
@@ -177,6 +193,7 @@ def i3d(
     width: PositiveFloat = 1.0,
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
     small_input: bool = False,
+    padding: Padding | None = None,
 ) -> I3D:
     """I3D: Inception-v1 inflated; takes clips of any size; Kinetics-400 weights can be had.
 
@@ -188,5 +205,11 @@ def i3d(
         Before the head; 0 suits a small CPU version, which has few features to spare.
     small_input : bool
         Leave out the first pooling, so that frames of 64 x 64 end at 4 x 4 rather than 2 x 2 positions.
+    padding : {"zeros", "replicate", "auto"}, optional
+        What convolutions see around their input: zeros, as released, or its border's values. The released
+        weights took the zeros as a sign of the border, and on clips that are smaller or shorter than those
+        they were trained on, whatever is shown, units at the right border and at the end answer to it more
+        strongly than to the clip. ``auto``, the default with these weights, is zeros for clips of 32 frames of
+        224 pixels or more, and replicate for others. Without them the default is zeros.
     """
-    return I3D(num_classes, width=width, dropout=dropout, small_input=small_input)
+    return I3D(num_classes, width=width, dropout=dropout, small_input=small_input, padding=padding or "zeros")

@@ -1,0 +1,80 @@
+"""Position bias: ``python -m benchmarks.position_bias FOLDER [CLIPS]``, on real clips and their mirror images.
+
+FOLDER holds a videos.csv, or a folder of videos per class. I3D has its Kinetics-400 weights; of the other
+networks none can be had, and theirs are random, so that what they show is where their windows lie.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from voxplain import build_model, explain
+from voxplain.models.build import build_shapes
+from voxplain.models.inputs import normalize
+from voxplain.models.padding import grid_offset
+from voxplain.position import position_bias
+from voxplain.videos.clips import read_clips
+from voxplain.videos.plan import plan_videos
+
+FRAMES, STEP, BATCH = 16, 4, 4
+EXPLAINERS = ("dtd", "gradcam", "guided_backprop", "guided_gradcam")  # the second paper's
+CASES = [
+    ("i3d", 145, {"weights": "kinetics400"}),
+    ("i3d", 145, {"weights": "kinetics400", "padding": "zeros"}),
+    ("i3d", 209, {"weights": "kinetics400"}),
+    ("i3d", 224, {"weights": "kinetics400", "padding": "zeros"}),
+    ("r3d_18", 112, {}),
+    ("r3d_18", 113, {}),
+    ("c3d", 112, {}),
+    ("c3d", 96, {"size": 96}),
+]
+
+
+def measure(folder: str, count: int, cases: list = CASES) -> pd.DataFrame:
+    """A row per network, size and explainer, over `count` videos, as many of each class as of the others."""
+    videos = plan_videos("", path=folder)
+    videos = videos[videos["split"] == "test"]
+    videos = videos.groupby("label").head(-(-count // videos["label"].nunique())).head(count)
+    rows = []
+    for name, size, options in cases:
+        model = build_model(name, **options)
+        clips = np.stack(
+            [read_clips(path, frames=FRAMES, step=STEP, size=size)[0][0] for path in videos["path"]]
+        )
+        targets = _batched(lambda some: model(normalize(torch.from_numpy(some), model.spec)).argmax(1), clips)
+        built = {key: value for key, value in options.items() if key != "weights"}
+        offset = grid_offset(build_shapes(name, 2, **built), FRAMES, size)[2]
+        for method in tqdm(EXPLAINERS, desc=f"{name} {size}"):
+            maps = [
+                _batched(
+                    lambda some, t: explain(model, some, t, method), np.ascontiguousarray(shown), targets
+                )
+                for shown in (clips, clips[:, :, :, ::-1], clips[:, :, ::-1])
+            ]
+            row = {"network": name, "size": size, "padding": model.spec.options.get("padding") or "zeros"}
+            row |= {"windows_off": offset, "method": method, "clips": len(clips)}
+            for axis, mirrored in (("width", maps[1]), ("height", maps[2])):
+                found = position_bias(maps[0], mirrored, axis)
+                row |= {f"{axis}_{key}": round(value, 3) for key, value in found.items()}
+            rows.append(row)
+            print(row, flush=True)
+    return pd.DataFrame(rows)
+
+
+def _batched(function, *arrays) -> np.ndarray:
+    with torch.no_grad():
+        parts = [
+            function(*(array[start : start + BATCH] for array in arrays))
+            for start in range(0, len(arrays[0]), BATCH)
+        ]
+    return np.concatenate([part.cpu().numpy() for part in parts])
+
+
+if __name__ == "__main__":
+    table = measure(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20)
+    print(table.to_string(index=False))

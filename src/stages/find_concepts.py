@@ -1,0 +1,45 @@
+"""Cluster a class's supervoxels into concepts and learn their CAVs (rule find_concepts)."""
+
+import numpy as np
+import pandas as pd
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.activation_store import read_activations
+from voxplain.artifacts import create_h5, open_h5, store, write_table
+from voxplain.concepts.cavs import cav_arrays
+from voxplain.concepts.clustering import cluster_concepts
+
+
+def main(stage):
+    options, seed = dict(stage.params.options), int(stage.wildcards.seed)
+    found = read_activations(
+        stage.input.activations,
+        stage.wildcards.layer,
+        label=stage.params.label,
+        max_supervoxels=options.pop("max_supervoxels"),
+        seed=seed,
+    )
+    concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
+    sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
+    members = [found.supervoxels[concept.members] for concept in concepts]
+    with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by, attrs=sample) as file:
+        store(file, "centres", np.stack([concept.centre for concept in concepts]))
+        store(file, "n_supervoxels", [concept.n_supervoxels for concept in concepts])
+        store(file, "n_videos", [concept.n_videos for concept in concepts])
+        for number, activations in enumerate(members):
+            store(file, f"members/{number}", activations)
+    tables = [found.table.loc[concept.members].assign(concept=n) for n, concept in enumerate(concepts)]
+    write_table(stage.output.members, pd.concat(tables), kind="concept_members", made_by=stage.made_by)
+    with open_h5(stage.input.random_sets, "random_sets") as file:
+        random_sets = file["sets"][()]
+    cavs = cav_arrays(
+        tqdm(members, unit="concept", mininterval=10), random_sets, seed=seed, **stage.params.cavs
+    )
+    with create_h5(stage.output.cavs, kind="cavs", made_by=stage.made_by) as file:
+        for name, array in cavs.items():
+            store(file, name, array)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,35 @@
+"""The final tables of a part, and their figures (rules tabulate_networks to tabulate_checks)."""
+
+from pathlib import Path
+
+import pandas as pd
+from _stage import run
+
+from voxplain.artifacts import atomic_path, read_table, write_table
+from voxplain.tables import all_tables
+
+
+def main(stage):
+    entries, known = all_tables(), {}
+
+    def given(inputs):
+        """What a table or figure takes; None of a kind that this run has not."""
+        for kind in set(inputs.values()) - set(known):
+            parts = [read_table(path, kind.removeprefix("other_")) for path in stage.input.get(kind, [])]
+            known[kind] = pd.concat(parts, ignore_index=True) if parts else None
+        return {name: known[kind] for name, kind in inputs.items()}
+
+    published = {Path(path).stem: path for path in stage.input.published}
+    for name, options in stage.params.tables.items():
+        more = {"published": pd.read_csv(published[name])} if name in published else {}
+        known[name] = entries[name].function(**given(entries[name].inputs), **options, **more)
+        print(f"{name}: {len(known[name])} rows")
+        write_table(stage.output[name], known[name], kind=name, made_by=stage.made_by, csv=True)
+    for name, options in stage.params.figures.items():
+        figure = entries[name].draw(**given(entries[name].figure.inputs), **options)
+        with atomic_path(stage.output[f"{name}_figure"]) as path:
+            figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,29 @@
+"""A class's answers, as the checks ask a network for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import softmax
+
+from ..models.trained import TrainedModel
+
+OUTCOMES = ("probability", "logit")
+
+
+def answers_of(
+    model: TrainedModel, label: str, *, logits: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from clips (n, T, H, W, 3) uint8 to the class's probability.
+
+    The probabilities are (n,) float; with `logits` it is (n, 2), by `OUTCOMES`.
+    """
+    number = model.classes.index(label)
+
+    def answer(clips: np.ndarray) -> np.ndarray:
+        found = model.logits(clips).astype(float)
+        probability = softmax(found, axis=1)[:, number]
+        return np.stack([probability, found[:, number]], axis=1) if logits else probability
+
+    return answer

@@ -1,0 +1,1 @@
+"""How well orders of concepts find the actor, or the cue."""

@@ -1,0 +1,1 @@
+"""How much of every concept moves, and how much relevance falls into it."""

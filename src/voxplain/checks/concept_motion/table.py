@@ -1,0 +1,83 @@
+"""How much of every concept moves, and how much relevance falls into it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ...statistics import bootstrap_weights, percentile_interval
+from ...tables import Figure, table
+from ..tables import CONCEPT
+
+
+@table(
+    "concept_motion",
+    part="checks",
+    title="Concepts and motion",
+    meaning="How much of each concept moves, and how much of each explainer's relevance and of its selective part "
+    "falls into it.",
+    columns="""
+    model, seed, layer, class, concept
+    score: as in concept_scores
+    effect: as in concept_scores
+    rank
+    volume_share: share of the clip's voxels that are the concept's, mean over videos
+    volume_share_low: lower end of its 95 % interval
+    volume_share_high: upper end of its 95 % interval
+    moving_share: share of the concept's voxels that move
+    moving_share_low: lower end of its 95 % interval
+    moving_share_high: upper end of its 95 % interval
+    relevance_share_<explainer>: share of the clip's relevance that lies in the concept
+    relevance_share_<explainer>_low: lower end of its 95 % interval
+    relevance_share_<explainer>_high: upper end of its 95 % interval
+    selective_share_<explainer>: share of the clip's selected relevance that lies in the concept
+    selective_share_<explainer>_low: lower end of its 95 % interval
+    selective_share_<explainer>_high: upper end of its 95 % interval
+    n_videos
+    """,
+    inputs={"shares": "concept_clip_shares", "scores": "class_scores"},
+    needs=["common_clips"],
+    figure=Figure("concept_motion_figure", {"table": "concept_motion"}),
+)
+def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """How much of every concept moves, and how much of each explainer's relevance falls into it.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        CONCEPT, video, clip and the columns of `voxplain.checks.concept_motion.compute.concept_shares`.
+    scores : DataFrame
+        CONCEPT, score, effect, rank.
+
+    Returns
+    -------
+    DataFrame
+        CONCEPT, score, effect, rank, and for each share its mean over videos (those that have the share;
+        a concept that a video lacks has no moving_share in it) with _low and _high (95 %, bootstrap over
+        videos), n_videos.
+    """
+    columns = [name for name in shares.columns if "_share" in name]
+    rows = []
+    for key, group in shares.groupby(CONCEPT, sort=True):
+        values = group.groupby("video", sort=True)[columns].mean()
+        row = dict(zip(CONCEPT, key, strict=True))
+        for name, (mean, low, high) in _means(values).items():
+            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+        rows.append({**row, "n_videos": len(values)})
+    table = scores[[*CONCEPT, "score", "effect", "rank"]].merge(pd.DataFrame(rows), on=CONCEPT)
+    return table.sort_values(["model", "seed", "layer", "class", "rank"], ignore_index=True)
+
+
+def _means(values: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+    """Mean of each column over rows and its bootstrap interval; missing values are left out."""
+    table, draws = values.to_numpy(dtype=float), bootstrap_weights(len(values))
+    known = ~np.isnan(table)
+    counts = draws @ known
+    means = np.divide(
+        draws @ np.nan_to_num(table), counts, out=np.full(counts.shape, np.nan), where=counts > 0
+    )
+    ends = zip(*percentile_interval(means), strict=True)
+    return {
+        name: (float(values[name].mean()), float(low), float(high))
+        for name, (low, high) in zip(values.columns, ends, strict=True)
+    }

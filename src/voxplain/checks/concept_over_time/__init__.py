@@ -1,0 +1,1 @@
+"""Share and directional derivative of each concept in every window of a video."""

@@ -1,0 +1,143 @@
+"""Concepts over time: windows of a long video, each explained as a clip of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...concepts.scores import directional_derivatives
+from ...errors import VideoError
+from ...videos.clips import fit_frame
+from ...videos.decode import probe, read_chosen_frames
+
+
+def window_starts(n_frames: int, length: int, step: int) -> np.ndarray:
+    """First frames of windows, `step` apart; the last one ends with the video.
+
+    A video shorter than a window has one, from its first frame.
+
+    Parameters
+    ----------
+    n_frames, length, step : int
+        Frames of the video and of a window (from its first to its last frame), and between windows.
+    """
+    last = max(n_frames - length, 0)
+    return np.unique([*range(0, last + 1, step), last])
+
+
+def window_indices(n_frames: int, *, frames: int, between: int, step: int) -> np.ndarray:
+    """Frames of each window of a video.
+
+    Parameters
+    ----------
+    n_frames : int
+        Length of the video.
+    frames, between : int
+        Frames of a clip and their distance.
+    step : int
+        Distance of windows in frames; smaller than a clip, they overlap.
+
+    Returns
+    -------
+    (windows, frames) int : a video shorter than a window is looped
+    """
+    starts = window_starts(n_frames, (frames - 1) * between + 1, step)
+    return (starts[:, None] + between * np.arange(frames)) % n_frames
+
+
+def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
+    """Share and directional derivative of every concept in one window.
+
+    Parameters
+    ----------
+    masks : (concepts, T, H, W) bool
+    gradient : (d,) float
+        Of the class's logit at the layer.
+    vectors : (concepts, sets, d) float
+        CAVs.
+
+    Returns
+    -------
+    DataFrame, one row per concept
+        concept, share (of the window's voxels), derivative (mean over random sets, in logits per unit
+        length), derivative_low, derivative_high (2.5th and 97.5th percentile over random sets).
+    """
+    derivatives = directional_derivatives(gradient[None], vectors)[..., 0]
+    low, high = np.quantile(derivatives, [0.025, 0.975], axis=1)
+    return pd.DataFrame(
+        {
+            "concept": np.arange(len(masks)),
+            "share": masks.mean(axis=(1, 2, 3)),
+            "derivative": derivatives.mean(axis=1),
+            "derivative_low": low,
+            "derivative_high": high,
+        }
+    )
+
+
+def longest_videos(videos: pd.DataFrame, classes: int) -> pd.DataFrame:
+    """The longest video of each of the first classes, of a video table; those that cannot be read are passed over."""
+    rows = []
+    for _, group in videos.groupby("label", sort=True):
+        lengths = {row.Index: _length(row) for row in group.itertuples()}
+        best = max(lengths, key=lengths.get)
+        if lengths[best] > 0:
+            rows.append(best)
+        if len(rows) == classes:
+            break
+    return videos.loc[rows]
+
+
+def read_windows(
+    video: Any,
+    *,
+    step: int,
+    frames: int,
+    between: int,
+    size: int,
+    crop: str,
+    most: int = 200,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode a video's windows.
+
+    Parameters
+    ----------
+    video : row of a video table
+    step, frames, between
+        As for `window_indices`.
+    size, crop
+        As for `voxplain.videos.clips.fit_frame`.
+    most : int
+        Windows at most; of a longer video, as many, evenly spread.
+
+    Returns
+    -------
+    clips : (windows, T, H, W, 3) uint8
+    indices : (windows, T) int
+        Frames of the file.
+    """
+
+    def choose(n_frames: int) -> np.ndarray:
+        found = window_indices(n_frames, frames=frames, between=between, step=step)
+        return found[np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))]
+
+    start, end = (None if pd.isna(time) else time for time in (video.start, video.end))
+    return read_chosen_frames(
+        video.path,
+        choose=choose,
+        start=start,
+        end=end,
+        transform=lambda frame: fit_frame(frame, size=size, crop=crop),
+    )
+
+
+def _length(video: Any) -> float:
+    """Seconds of a row of a video table; 0 where it cannot be read."""
+    if pd.notna(video.start) and pd.notna(video.end):
+        return float(video.end - video.start)
+    try:
+        return float(probe(video.path).duration)
+    except VideoError:
+        return 0.0

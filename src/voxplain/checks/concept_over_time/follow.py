@@ -1,0 +1,92 @@
+"""Concepts of a clip that was not segmented before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...activations import layer_activations, logit_gradients
+from ...concepts.clustering import nearest_concepts
+from ...errors import VoxplainError
+from ...models.trained import TrainedModel
+from ...patches import supervoxel_inputs
+from ...supervoxels import distinct_supervoxels, segment_supervoxels
+from ..answers import answers_of
+from ..concept_ablation.compute import concept_masks
+from .compute import window_rows
+
+
+def follow_clip(
+    model: TrainedModel,
+    clip: np.ndarray,
+    label: str,
+    layer: str,
+    *,
+    centres: np.ndarray,
+    vectors: np.ndarray,
+    segmentation: Mapping[str, Any],
+    preset: str,
+    criteria: Mapping[str, Any],
+    pooling: tuple[int, int, int] | None,
+    view: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Share and directional derivative of each of a class's concepts in a clip.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    clip : (T, H, W, 3) uint8
+    label : str
+        The class.
+    layer : str
+    centres : (concepts, d) float
+    vectors : (concepts, sets, d) float
+        CAVs.
+    segmentation : mapping
+        Options of `voxplain.supervoxels.segment_supervoxels`.
+    preset, criteria
+        As for `voxplain.supervoxels.distinct_supervoxels`.
+    pooling : (t, h, w), optional
+        Grid that the layer is averaged to.
+    view : mapping
+        form, fill and batch: how supervoxels are shown.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `window_rows`, and probability (of the class).
+
+    Raises
+    ------
+    VoxplainError
+        No supervoxel is kept.
+    """
+    levels = segment_supervoxels(clip, **segmentation)
+    kept = distinct_supervoxels(levels, preset, **criteria)
+    if not len(kept):
+        raise VoxplainError(
+            "no supervoxel is kept. Loosen supervoxels.options, or name other videos in checks.followed."
+        )
+    patches = supervoxel_inputs(
+        clip,
+        levels,
+        kept,
+        form=view["form"],
+        fill=model.fill(view["fill"]),
+        preset=preset,
+        batch=view["batch"],
+    )
+    found = [
+        layer_activations(model.network, model.inputs(part), [layer], grid=pooling)[0][layer]
+        for part in patches
+    ]
+    found = np.concatenate([part.cpu().numpy() for part in found])
+    gradient = logit_gradients(
+        model.network, model.inputs(clip[None]), model.targets([label]), [layer], grid=pooling
+    )[layer][0]
+    masks = concept_masks(levels, kept, nearest_concepts(found, centres), len(centres))
+    rows = window_rows(masks, gradient.cpu().numpy(), vectors)
+    return rows.assign(probability=answers_of(model, label)(clip[None])[0])

@@ -1,0 +1,1 @@
+"""Areas under deletion and insertion curves."""

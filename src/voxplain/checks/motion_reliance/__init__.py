@@ -1,0 +1,1 @@
+"""Classes by how far the network relies on motion."""

@@ -1,0 +1,1 @@
+"""What every deviation from the corrected form changes."""

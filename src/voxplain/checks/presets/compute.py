@@ -1,0 +1,293 @@
+"""The same run under presets and single deviations, and one table of what each changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...activation_store import LayerActivations
+from ...concepts.clustering import nearest_concepts
+from ...concepts.random_sets import draw_sets
+from ...concepts.rankings import ranking
+from ...editing import edit_answers
+from ...errors import VoxplainError
+from ...models.trained import TrainedModel
+from ...motion.precision import motion_precision, moving_mask, selectivity
+from ...motion.scores import relevant_voxels
+from ...motion.selective import selective_relevance
+from ...supervoxels import distinct_supervoxels
+from ...videos.store import ClipStore, LabelStore
+from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
+from ..looking import Place, answers, clip_gradients, look_at_supervoxels
+from .variants import SELECTIONS, Variant, View, with_layer
+
+EDITING = {"k_max": 3, "draws": 1}
+RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the variants are tried on.
+
+    Attributes
+    ----------
+    model : TrainedModel
+    clips, labels
+        Of all videos.
+    discovery, evaluation : list of str
+        Videos.
+    layer : str
+    clustering : dict
+        clusters, min_supervoxels, max_members.
+    sets : dict
+        sets, size: of random sets.
+    known : mapping of (View, place) to (DataFrame, array)
+        Supervoxels (`KEY`) that were already shown, and their activations (n, d).
+    batch, seed : int
+    """
+
+    model: TrainedModel
+    clips: ClipStore
+    labels: LabelStore
+    discovery: Sequence[str]
+    evaluation: Sequence[str]
+    layer: str
+    clustering: Mapping[str, Any]
+    sets: Mapping[str, int]
+    known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
+    batch: int = 32
+    seed: int = 0
+
+    def place(self, variant: Variant) -> Place:
+        """Layer and grid that a variant looks at."""
+        spec = self.model.spec
+        return with_layer(variant, self.layer, spec.last_conv, spec.concept_layers), variant.grid
+
+    def kept(self, variant: Variant) -> pd.DataFrame:
+        """video, clip, level, supervoxel and label of what a variant keeps of all clips."""
+        parts = [
+            pd.DataFrame(
+                distinct_supervoxels(
+                    self.labels.labels(row.video, row.clip), variant.preset, **variant.criteria
+                ),
+                columns=["level", "supervoxel"],
+            ).assign(video=row.video, clip=row.clip, label=row.label)
+            for row in self.clips.table.itertuples()
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+
+def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.DataFrame]:
+    """Find, score and edit concepts under every variant, on the same videos.
+
+    Supervoxels of variants with one view are shown to the network once, whatever keeps them.
+
+    Parameters
+    ----------
+    bench : Bench
+    variants : mapping
+        The first is what the others are compared with.
+
+    Returns
+    -------
+    dict of DataFrame, each with column variant
+        scores: class and the columns of `Found.scores`. members: video, clip, level, supervoxel, concept,
+        class. edits: as `voxplain.editing.edit_answers`, with video, clip, label, correct. agreement: class,
+        kept (supervoxels per discovery clip), tau (of concept ranks with the first variant; NaN where no
+        concept was found).
+    """
+    tables: dict[str, list[pd.DataFrame]] = {"scores": [], "members": [], "edits": [], "agreement": []}
+    kept = {name: bench.kept(variant) for name, variant in variants.items()}
+    reference: dict[str, Found] = {}
+    views: dict[View, dict[str, Variant]] = {}
+    for name, variant in variants.items():
+        views.setdefault(variant.view, {})[name] = variant
+    for view, group in views.items():
+        needed = {
+            place: pd.concat([kept[name] for name in group if bench.place(group[name]) == place])
+            .drop_duplicates(KEY)
+            .reset_index(drop=True)
+            for place in dict.fromkeys(bench.place(variant) for variant in group.values())
+        }
+        seen = _show(bench, view, needed)
+        for name, variant in group.items():
+            rows, activations = seen[bench.place(variant)]
+            activations = activations[_numbers(rows, kept[name])]
+            found = _find(bench, variant, kept[name], activations)
+            reference = reference or found
+            for table, part in _tables(bench, kept[name], activations, found, reference).items():
+                tables[table].append(part.assign(variant=name))
+    # A variant without concepts has no columns, and would turn whole numbers into others.
+    return {
+        name: pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        for name, parts in tables.items()
+    }
+
+
+def _show(
+    bench: Bench, view: View, needed: Mapping[Place, pd.DataFrame]
+) -> dict[Place, tuple[pd.DataFrame, np.ndarray]]:
+    """Activations of the needed supervoxels at each place; what is known is not computed again."""
+    missing = {}
+    for place, rows in needed.items():
+        known, _ = bench.known.get((view, place), (rows.head(0), None))
+        missing[place] = rows[_numbers(known, rows) < 0]
+    places = [place for place, rows in missing.items() if len(rows)]
+    seen: dict[Place, tuple[pd.DataFrame, np.ndarray]] = {}
+    if places:
+        shown = pd.concat([missing[place] for place in places]).drop_duplicates(KEY).reset_index(drop=True)
+        answered = look_at_supervoxels(
+            bench.model, bench.clips, bench.labels, shown, places, view=view, batch=bench.batch
+        )
+        seen = {place: (shown, answered[place]) for place in places}
+    for place in needed:
+        if (view, place) in bench.known:
+            parts = [part for part in (bench.known[view, place], seen.get(place)) if part is not None]
+            seen[place] = (
+                pd.concat([rows for rows, _ in parts]),
+                np.concatenate([array for _, array in parts]),
+            )
+        elif place not in seen:
+            seen[place] = needed[place], np.empty((0, 1), np.float32)
+    return seen
+
+
+def _numbers(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Place in `table` of each of `rows`, by `KEY`; -1 where it is not there."""
+    if table.empty:
+        return np.full(len(rows), -1)
+    return pd.MultiIndex.from_frame(table[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
+
+
+def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.ndarray) -> dict[str, Found]:
+    """Concepts of every class that has some."""
+    place = bench.place(variant)
+    discovery = bench.clips.table["video"].isin(bench.discovery).to_numpy()
+    clip_table = bench.clips.table[discovery].reset_index(drop=True)
+    clips = bench.clips.fetch(np.flatnonzero(discovery))
+    own = kept["video"].isin(bench.discovery).to_numpy()
+    batches = range(0, len(clips), bench.batch)
+    wholes = [answers(bench.model, clips[first : first + bench.batch], [place])[place] for first in batches]
+    seen = LayerActivations(
+        kept[own].reset_index(drop=True),
+        activations[own],
+        clip_table,
+        np.concatenate(wholes),
+        clip_gradients(bench.model, clips, clip_table["label"].tolist(), [place], of=variant.gradient)[place],
+    )
+    found = {}
+    for label in sorted(clip_table["label"].unique()):
+        try:
+            pool = seen.supervoxels if variant.negatives == "supervoxels" else seen.clips
+            sets = draw_sets(pool, **bench.sets, seed=bench.seed)
+            found[label] = find_concepts(
+                label,
+                seen,
+                sets,
+                clustering=bench.clustering,
+                classifier=variant.classifier,
+                rank_by=variant.rank_by,
+                seed=bench.seed,
+            )
+        except VoxplainError as error:
+            print(f"{label}: {variant.changes}: no concepts. {error}")
+    return found
+
+
+def _tables(
+    bench: Bench,
+    kept: pd.DataFrame,
+    activations: np.ndarray,
+    found: Mapping[str, Found],
+    reference: Mapping[str, Found],
+) -> dict[str, pd.DataFrame]:
+    discovery = kept["video"].isin(bench.discovery)
+    clips = bench.clips.table[bench.clips.table["video"].isin(bench.discovery)].groupby("label").size()
+    agreement = [
+        {
+            "class": label,
+            "kept": int((discovery & (kept["label"] == label)).sum()) / clips[label],
+            "tau": rank_agreement(reference[label].table, found[label].table)
+            if label in found and label in reference
+            else np.nan,
+        }
+        for label in clips.index
+    ]
+    edits = []
+    for (video, clip, label), rows in kept[~discovery].groupby(["video", "clip", "label"], sort=False):
+        if label not in found:
+            continue
+        concepts = found[label]
+        centres = np.stack([concept.centre for concept in concepts.concepts])
+        answered = edit_answers(
+            bench.model.predict,
+            bench.clips.clip(video, clip),
+            bench.labels.labels(video, clip),
+            rows[["level", "supervoxel"]].to_numpy(),
+            nearest_concepts(activations[rows.index], centres),
+            ranking(concepts.scores),
+            fill=bench.model.fill("mean"),
+            batch=bench.batch,
+            seed=[bench.seed, len(edits)],
+            **EDITING,
+        )
+        edits.append(
+            answered.assign(correct=answered["answer"] == label, video=video, clip=clip, label=label)
+        )
+    none = pd.DataFrame()
+    return {
+        "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),
+        "members": pd.concat([members_table(f) for f in found.values()] or [none]),
+        "edits": pd.concat(edits or [none]),
+        "agreement": pd.DataFrame(agreement),
+    }
+
+
+def select_by_variants(
+    maps: Mapping[str, np.ndarray],
+    flow: np.ndarray,
+    *,
+    pairs: np.ndarray,
+    sigma: float,
+    names: Sequence[str],
+    relevant: Mapping[str, Any],
+    moving: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Selected share and motion precision of one clip's maps under every variant of the selection.
+
+    Parameters
+    ----------
+    maps : mapping of str to (T, H, W) array
+    flow : (T-1, H, W, 2) array
+    pairs : (T-1,) bool array
+        Frames that are followed by the next one of the video.
+    sigma : float
+        The same for all: a preset's values are not another's.
+    names : sequence of str
+        Of `SELECTIONS`.
+    relevant, moving : mapping
+        unit and threshold of the corrected form.
+
+    Returns
+    -------
+    list of dict : variant, method, selected_share (of relevance), motion_precision (NaN where nothing is selected)
+    """
+    rows = []
+    for name in names:
+        options = dict(SELECTIONS[name][1])
+        shown = RENDERED if options.pop("relevant", None) else relevant
+        moves = moving_mask(flow, **(RENDERED if options.pop("moving", None) else moving))
+        preset = options.pop("preset", "corrected")
+        for method, relevance in maps.items():
+            selected = selective_relevance(relevance, sigma, preset, **options)
+            chosen = relevant_voxels(selected, **shown, peak=relevance.max())
+            precision = motion_precision(chosen[:-1][pairs], moves[pairs]) if pairs.any() else np.nan
+            _, share = selectivity(relevance, selected)
+            rows.append(
+                {"variant": name, "method": method, "selected_share": share, "motion_precision": precision}
+            )
+    return rows

@@ -1,0 +1,152 @@
+"""What every deviation from the corrected form changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...concepts.tables import gap_table
+from ...statistics import bootstrap_interval
+from ...tables import Figure, table
+from .variants import SELECTIONS, VARIANTS, Variant
+
+
+@table(
+    "presets",
+    part="checks",
+    title="Papers, released code and corrections",
+    meaning="What each deviation between the authors' code, the papers and the corrected form changes.",
+    columns="""
+    model
+    variant: preset or single deviation
+    changes: what it changes, in words
+    kept: supervoxels kept per discovery clip
+    kept_low: lower end of its 95 % interval
+    kept_high: upper end of its 95 % interval
+    concepts: concepts per class
+    concepts_low: lower end of its 95 % interval
+    concepts_high: upper end of its 95 % interval
+    cav_accuracy: held-out accuracy of the CAVs
+    cav_accuracy_low: lower end of its 95 % interval
+    cav_accuracy_high: upper end of its 95 % interval
+    tau: Kendall's tau of the supervoxels' importance with the corrected form
+    tau_low: lower end of its 95 % interval
+    tau_high: upper end of its 95 % interval
+    addition_gap: accuracy with the most important concepts shown minus that with supervoxels of equal volume
+    addition_gap_low: lower end of its 95 % interval
+    addition_gap_high: upper end of its 95 % interval
+    removal_gap: accuracy with the most important concepts hidden minus that with supervoxels of equal volume
+    removal_gap_low: lower end of its 95 % interval
+    removal_gap_high: upper end of its 95 % interval
+    selected_share: share of relevance that is selected
+    selected_share_low: lower end of its 95 % interval
+    selected_share_high: upper end of its 95 % interval
+    motion_precision: share of selected voxels that move
+    motion_precision_low: lower end of its 95 % interval
+    motion_precision_high: upper end of its 95 % interval
+    n_classes: classes with concepts
+    n_videos: edited videos
+    n_seeds
+    """,
+    inputs={
+        "scores": "variant_scores",
+        "edits": "variant_edits",
+        "agreement": "variant_agreement",
+        "selections": "variant_selections",
+    },
+    figure=Figure("presets_figure", {"table": "presets"}),
+)
+def presets_table(
+    scores: pd.DataFrame, edits: pd.DataFrame, agreement: pd.DataFrame, selections: pd.DataFrame | None
+) -> pd.DataFrame:
+    """What every variant changes.
+
+    Parameters
+    ----------
+    scores, edits, agreement : DataFrame
+        As from `try_variants`, with model, seed, layer.
+    selections : DataFrame or None
+        model, seed, variant, method, video, selected_share, motion_precision.
+
+    Returns
+    -------
+    DataFrame, one row per model and variant
+        changes, kept, concepts (per class), cav_accuracy, tau, addition_gap and removal_gap (top minus random
+        supervoxels of equal volume, over k = 1..3), selected_share, motion_precision (mean over methods), each
+        with _low and _high (95 %, bootstrap: over classes and seeds, gaps and what follows over videos and
+        seeds); n_classes with concepts, n_videos edited, n_seeds. NaN where a variant has no say.
+    """
+    rows = []
+    names = [name for name in {**VARIANTS, **SELECTIONS} if name in set(agreement["variant"])]
+    chosen = set() if selections is None else set(selections["variant"])
+    names += [name for name in SELECTIONS if name in chosen and name not in names]
+    for model in agreement["model"].unique():
+        for name in names:
+            part = {
+                key: table[(table["model"] == model) & (table["variant"] == name)]
+                for key, table in {"scores": scores, "edits": edits, "agreement": agreement}.items()
+            }
+            said = [known[name] for known in (VARIANTS, SELECTIONS) if name in known]
+            words = [v.changes if isinstance(v, Variant) else v[0] for v in said]
+            row: dict[str, Any] = {
+                "model": model,
+                "variant": name,
+                "changes": "; ".join(dict.fromkeys(words)),
+            }
+            row |= _mean(part["agreement"], "class", "kept")
+            row |= _mean(_per_class(part["scores"], "size"), "class", "concepts")
+            row |= _mean(_per_class(part["scores"], "mean"), "class", "cav_accuracy")
+            row |= _mean(part["agreement"], "class", "tau")
+            row |= _gaps(part["edits"])
+            mine = (
+                None
+                if selections is None
+                else selections[(selections["model"] == model) & (selections["variant"] == name)]
+            )
+            for column in ("selected_share", "motion_precision"):
+                row |= _mean(mine, "video", column)
+            row["n_classes"] = part["scores"]["class"].nunique() if len(part["scores"]) else 0
+            row["n_videos"] = part["edits"]["video"].nunique() if len(part["edits"]) else 0
+            row["n_seeds"] = agreement.loc[agreement["model"] == model, "seed"].nunique()
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _per_class(scores: pd.DataFrame, how: str) -> pd.DataFrame | None:
+    if not len(scores):
+        return None
+    grouped = scores.groupby(["seed", "class"])
+    if how == "size":
+        return grouped.size().rename("concepts").reset_index()
+    return grouped["cav_accuracy"].mean().reset_index()
+
+
+def _mean(table: pd.DataFrame | None, unit: str, column: str) -> dict[str, float]:
+    """Mean of a column with its interval over units and seeds, NaN where there is none."""
+    values = np.full((1, 0), np.nan)
+    if table is not None and len(table):
+        wide = table.pivot_table(index="seed", columns=unit, values=column, aggfunc="mean")
+        values = wide.dropna(axis=1).to_numpy()
+    if not values.size:
+        return {column: np.nan, f"{column}_low": np.nan, f"{column}_high": np.nan}
+    low, high = bootstrap_interval(values)
+    return {column: float(values.mean()), f"{column}_low": low, f"{column}_high": high}
+
+
+def _gaps(edits: pd.DataFrame) -> dict[str, float]:
+    found = {}
+    gaps = gap_table(edits.dropna(subset=["experiment"])) if len(edits) else pd.DataFrame()
+    for experiment in ("addition", "removal"):
+        name = f"{experiment}_gap"
+        found |= {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
+        if len(gaps) and (gaps["experiment"] == f"concept_{experiment}").any():
+            pair = (gaps["better"] == "top") & (gaps["worse"] == "random_volume")
+            row = gaps[pair & (gaps["experiment"] == f"concept_{experiment}")]
+            found |= {
+                name: row["gap"].item(),
+                f"{name}_low": row["ci_low"].item(),
+                f"{name}_high": row["ci_high"].item(),
+            }
+    return found

@@ -1,0 +1,131 @@
+"""Do scores and maps notice when what they explain is random?
+
+Adebayo and others, "Sanity checks for saliency maps" (2018): an explanation that stays the same when the
+network's weights are replaced by random ones, from the top down, does not explain the network.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from skimage.metrics import structural_similarity
+from torch import nn
+
+from ...explaining import explain_by_all
+from ...models.build import build_model
+from ...models.trained import TrainedModel
+from ...statistics import rank_correlation
+from . import INTACT
+
+
+def weight_groups(network: nn.Module) -> list[str]:
+    """Parts of a network that have weights, the head first, in the order in which they are declared."""
+    names = [name for name, part in network.named_children() if any(True for _ in part.parameters())]
+    return names[::-1]
+
+
+def cascade(groups: Sequence[str], levels: int) -> list[list[str]]:
+    """Growing sets of groups from the top: the head alone first, all of them last, at most `levels` sets."""
+    ends = np.unique(np.linspace(1, len(groups), min(levels, len(groups))).round().astype(int))
+    return [list(groups[:end]) for end in ends]
+
+
+def randomized(model: TrainedModel, parts: Sequence[str], *, seed: int) -> TrainedModel:
+    """A copy of a network in which some parts have the weights and statistics of an untrained one.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Names of submodules.
+    """
+    spec, network = model.spec, copy.deepcopy(model.network)
+    fresh = build_model(spec.name, None, spec.num_classes, seed=seed, **spec.options).to(model.device)
+    for part in parts:
+        network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
+    return TrainedModel(network.eval(), model.classes, model.device)
+
+
+def randomized_networks(
+    model: TrainedModel, *, levels: int, draws: int, seed: int
+) -> dict[tuple[str, str, int], tuple[int, TrainedModel]]:
+    """The intact network, and networks with random weights from the head down.
+
+    Returns
+    -------
+    dict
+        (check ``weights``, lowest random part or `INTACT`, draw) to (number of random parts, network).
+    """
+    networks = {("weights", INTACT, 0): (0, model)}
+    for parts in cascade(weight_groups(model.network), levels):
+        for draw in range(draws):
+            other = randomized(model, parts, seed=1_000 * (seed + 1) + draw)
+            networks["weights", parts[-1], draw] = (len(parts), other)
+    return networks
+
+
+def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    """Spearman's rank correlation and structural similarity of two maps.
+
+    Parameters
+    ----------
+    a, b : (T, H, W) array
+        For the structural similarity each is scaled to a largest absolute value of 1.
+
+    Returns
+    -------
+    dict : spearman (NaN where a map is constant), ssim
+    """
+    window = min(7, *(size - (size + 1) % 2 for size in a.shape))
+    scaled = [x / max(np.abs(x).max(), np.finfo(np.float32).tiny) for x in (a, b)]
+    similarity = structural_similarity(
+        *[x.astype(np.float64) for x in scaled],
+        win_size=window,
+        data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0,
+    )
+    return {"spearman": rank_correlation(a.ravel(), b.ravel()), "ssim": float(similarity)}
+
+
+def compare_maps(
+    model: TrainedModel,
+    others: Mapping[tuple[str, str, int], TrainedModel],
+    clips: np.ndarray,
+    classes: Sequence[str],
+    explainers: Mapping[str, Mapping[str, Any]],
+    *,
+    batch: int = 8,
+    **known: Any,
+) -> pd.DataFrame:
+    """Similarity of every explainer's maps of a network to those of random ones, and of another class.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    others : mapping
+        Randomized networks by (check, level, draw).
+    clips : (N, T, H, W, 3) uint8
+    classes : (N,) str
+        Of the clips.
+    explainers : mapping
+        As for `voxplain.explaining.explain_by_all`, and so is **known.
+
+    Returns
+    -------
+    DataFrame : check, level, draw, method, clip (number), spearman, ssim
+    """
+    targets = model.targets(list(classes))
+    explained = dict(explainers=explainers, batch=batch, **known)
+    ours = explain_by_all(model, clips, targets, **explained)
+    count = len(model.classes)
+    rows = []
+    for (check, level, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
+        asked = (targets + 1) % count if check == "shuffled_targets" else targets
+        theirs = explain_by_all(other, clips, asked, **explained)
+        for method, maps in ours.items():
+            for number, (a, b) in enumerate(zip(maps, theirs[method], strict=True)):
+                row = {"check": check, "level": level, "draw": draw, "method": method, "clip": number}
+                rows.append(row | map_similarity(a, b))
+    return pd.DataFrame(rows)

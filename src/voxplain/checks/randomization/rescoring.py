@@ -1,0 +1,180 @@
+"""Scores of a run's concepts on other networks, for other classes, and along random directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ...concepts.cavs import concept_distances, train_cavs
+from ...concepts.random_sets import draw_sets
+from ...concepts.scores import rank_concepts
+from ...models.trained import TrainedModel
+from ...videos.store import ClipStore, LabelStore
+from ..findings import KEY
+from ..looking import Place, clip_gradients, look_at_supervoxels, same_activations
+from ..presets.variants import View
+from . import INTACT
+
+Cav = tuple[np.ndarray, np.ndarray]
+
+
+def member_cavs(
+    model: TrainedModel,
+    clips: ClipStore,
+    labels: LabelStore,
+    members: pd.DataFrame,
+    pool: pd.DataFrame,
+    place: Place,
+    *,
+    view: View,
+    sets: int,
+    cavs: Mapping[str, Any],
+    batch: int = 32,
+    seed: int = 0,
+) -> dict[tuple[str, int], Cav]:
+    """CAVs of given concepts on a network, which may be another than they were found on.
+
+    Parameters
+    ----------
+    members : DataFrame
+        class, concept, video, clip, level, supervoxel.
+    pool : DataFrame
+        video, clip, level, supervoxel: negatives are drawn from these.
+    place : (layer, grid)
+    sets : int
+        Random sets.
+    cavs : mapping
+        classifier and options.
+
+    Returns
+    -------
+    dict of CAVs (sets, d) and distances (sets,) float32 by (class, concept)
+    """
+    rows = pd.concat([members[KEY], pool[KEY]]).drop_duplicates().reset_index(drop=True)
+    activations = look_at_supervoxels(model, clips, labels, rows, [place], view=view, batch=batch)[place]
+    number_of = pd.Series(rows.index, pd.MultiIndex.from_frame(rows))
+    of = lambda part: activations[number_of.loc[pd.MultiIndex.from_frame(part[KEY])].to_numpy()]  # noqa: E731
+    size = int(members.groupby(["class", "concept"]).size().max())
+    random_sets = draw_sets(of(pool), sets=sets, size=size, seed=seed)
+    found = {}
+    for key, part in members.groupby(["class", "concept"]):
+        vectors, _ = train_cavs(of(part), random_sets, seed=seed, **cavs)
+        found[key] = vectors, concept_distances(of(part), random_sets, vectors)
+    return found
+
+
+def rescore(
+    model: TrainedModel,
+    clips: np.ndarray,
+    labels: Sequence[str],
+    cavs: Mapping[tuple[str, int], Cav],
+    place: Place,
+    *,
+    shift: int = 0,
+    rank_by: str = "effect",
+    batch: int = 16,
+) -> pd.DataFrame:
+    """Scores of concepts given their CAVs.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    clips : (N, T, H, W, 3) uint8
+    labels : (N,) str
+    cavs : mapping of (class, concept) to CAVs (sets, d) and distances (sets,) float
+    place : (layer, grid)
+    shift : int
+        Explain another class: the one that many places further in the order of the logits.
+
+    Returns
+    -------
+    DataFrame : class, concept, score, derivative, effect, rank
+    """
+    names = model.classes
+    targets = [names[(names.index(label) + shift) % len(names)] for label in labels]
+    gradients = clip_gradients(model, clips, targets, [place], batch=batch)[place]
+    labels = np.asarray(labels)
+    parts = []
+    for label in sorted({label for label, _ in cavs}):
+        concepts = sorted(concept for name, concept in cavs if name == label)
+        vectors, distances = (
+            np.stack(parts_) for parts_ in zip(*(cavs[label, c] for c in concepts), strict=True)
+        )
+        table = rank_concepts(gradients[labels == label], vectors, distances, rank_by=rank_by)
+        parts.append(table.assign(concept=concepts, **{"class": label}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def random_directions(cavs: Mapping[tuple[str, int], Cav], *, seed: int) -> dict[tuple[str, int], Cav]:
+    """As many directions of unit length as there are CAVs, uniform on the sphere, each with the CAV's distance."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for key, (values, distances) in cavs.items():
+        drawn = rng.standard_normal(values.shape)
+        found[key] = (drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)).astype(np.float32), distances
+    return found
+
+
+def rescore_networks(
+    model: TrainedModel,
+    networks: Mapping[tuple[str, str, int], tuple[int, TrainedModel]],
+    clips: ClipStore,
+    labels: LabelStore,
+    members: pd.DataFrame,
+    pool: pd.DataFrame,
+    place: Place,
+    *,
+    videos: Sequence[str],
+    draws: int,
+    rank_by: str,
+    view: View,
+    sets: int,
+    cavs: Mapping[str, Any],
+    batch: int = 32,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Scores of a network's concepts on random networks, for other classes, and along random directions.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    networks : mapping
+        From `voxplain.checks.randomization.compute.randomized_networks`.
+    clips, labels, members, pool, place, view, sets, cavs, batch, seed
+        As for `member_cavs`.
+    videos : sequence of str
+        Whose clips the scores are of.
+    draws : int
+        Other classes, and sets of random directions.
+    rank_by : {"effect", "score"}
+
+    Returns
+    -------
+    DataFrame : check, level, depth, draw, and the columns of `rescore`
+    """
+    whole = clips.table[clips.table["video"].isin(videos)]
+    shown, names = clips.fetch(whole.index.to_numpy()), whole["label"].tolist()
+    look = {"view": view, "sets": sets, "cavs": cavs, "batch": batch, "seed": seed}
+    intact = member_cavs(model, clips, labels, members, pool, place, **look)
+    tables = []
+
+    def note(network: TrainedModel, vectors: Mapping, *, shift: int = 0, **what: Any) -> None:
+        found = rescore(network, shown, names, vectors, place, shift=shift, rank_by=rank_by, batch=batch)
+        tables.append(found.assign(**what))
+
+    for (check, level, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):
+        # Weights above the layer do not change what a supervoxel's activation is.
+        above = level == INTACT or same_activations(model, network, shown[:1], place)
+        own = intact if above else member_cavs(network, clips, labels, members, pool, place, **look)
+        note(network, own, check=check, level=level, depth=depth, draw=draw)
+    for draw in range(draws):
+        known = {"depth": 0, "draw": draw}
+        if draw + 1 < len(model.classes):
+            note(model, intact, shift=draw + 1, check="shuffled_targets", level="another class", **known)
+        along = random_directions(intact, seed=seed + draw)
+        note(model, along, check="random_directions", level="random CAVs", **known)
+    return pd.concat(tables, ignore_index=True)

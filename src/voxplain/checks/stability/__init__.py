@@ -1,0 +1,1 @@
+"""Agreement of ranks and spread of scores over every choice."""

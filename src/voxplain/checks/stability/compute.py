@@ -1,0 +1,155 @@
+"""How far scores and ranks depend on choices that should not matter, and on how many CAVs are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ...activation_store import LayerActivations
+from ...concepts.random_sets import draw_sets
+from ...concepts.scores import effects, importance
+from ...errors import VoxplainError
+from ..findings import Found, find_concepts, rank_agreement
+
+PRECISE = 0.05
+
+
+def set_sizes(sets: int) -> list[int]:
+    """Numbers of random sets of which two disjoint subsets can be drawn: 1, 2, 4, ..., half of all."""
+    sizes = [2**power for power in range(sets.bit_length()) if 2 ** (power + 1) <= sets]
+    return sorted({*sizes, sets // 2})
+
+
+def converge(
+    derivatives: np.ndarray,
+    distances: np.ndarray,
+    *,
+    sizes: Sequence[int],
+    rank_by: str = "effect",
+    draws: int = 50,
+    seed: int = 0,
+) -> list[dict[str, Any]]:
+    """Scores of one class from fewer random sets.
+
+    Two disjoint subsets stand for two runs that differ in their random sets alone, so their agreement is
+    that of a repetition, without the flattery of comparing a subset with a whole that it is part of.
+
+    Parameters
+    ----------
+    derivatives : (concepts, sets, clips) float
+    distances : (concepts, sets) float
+    sizes : sequence of int
+        Sets per subset, at most half of all.
+    rank_by : {"effect", "score"}
+    draws : int
+        Pairs of subsets per size.
+
+    Returns
+    -------
+    list of dict
+        value (sets), tau (Kendall's tau-b of the ranks in both halves of a pair, mean over pairs), spread
+        (standard deviation of a score from so many sets, mean over concepts, from the pairs' differences),
+        needed (sets for a spread of `PRECISE`, as the spread falls with the root of their number).
+    """
+    shares = importance(derivatives)
+    means = derivatives.mean(axis=2)
+    changes = effects(derivatives, distances)
+    deviation = shares.std(axis=1, ddof=1)
+    needed = float(np.ceil(np.mean((deviation / PRECISE) ** 2)))
+    rng = np.random.default_rng(seed)
+    rows = []
+    for size in sizes:
+        taus, differences = [], []
+        for _ in range(draws):
+            order = rng.permutation(shares.shape[1])
+            halves = [order[:size], order[size : 2 * size]]
+            scores = [shares[:, half].mean(axis=1) for half in halves]
+            ranks = [
+                np.lexsort((means[:, half].mean(axis=1), score)).argsort()
+                if rank_by == "score"
+                else changes[:, half].mean(axis=1)
+                for half, score in zip(halves, scores, strict=True)
+            ]
+            taus.append(stats.kendalltau(*ranks).statistic if len(shares) > 1 else np.nan)
+            differences.append(scores[0] - scores[1])
+        # The difference of two independent scores has twice the variance of one.
+        spread = np.sqrt(np.mean(np.square(differences), axis=0) / 2).mean()
+        rows.append(
+            {"value": str(size), "tau": float(np.nanmean(taus)), "spread": float(spread), "needed": needed}
+        )
+    return rows
+
+
+def vary(
+    seen: LayerActivations,
+    *,
+    clusters: Sequence[int],
+    seeds: Sequence[int],
+    clustering: Mapping[str, Any],
+    sets: Mapping[str, int],
+    cavs: Mapping[str, Any],
+    negatives: str,
+    rank_by: str,
+    seed: int,
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Find concepts again with other numbers of clusters, and with other seeds of clustering and random sets.
+
+    Parameters
+    ----------
+    seen : LayerActivations
+        Of one network.
+    clusters, seeds : sequence of int
+        To try, one at a time.
+    clustering, sets, cavs, negatives, rank_by, seed
+        Those of the run: what `find_concepts` and `draw_sets` take.
+
+    Returns
+    -------
+    rows : list of dict
+        what (clusters, draws), value, draw, class, tau (with the run's own choice, over supervoxels).
+    importance : DataFrame
+        class, video, clip, level, supervoxel, importance: of the run's own choice.
+    """
+    labels = sorted(seen.clip_table["label"].unique())
+    own = {label: _find(label, seen, clustering, sets, cavs, negatives, rank_by, seed) for label in labels}
+    rows = []
+    trials = [("clusters", n, 0, {**clustering, "clusters": n}, seed) for n in clusters]
+    trials += [("draws", "other seeds", n, clustering, n) for n in seeds]
+    for what, value, draw, how, with_seed in trials:
+        for label in labels:
+            found = _find(label, seen, how, sets, cavs, negatives, rank_by, with_seed)
+            if found is not None and own[label] is not None:
+                tau = rank_agreement(own[label].table, found.table)
+                rows.append({"what": what, "value": str(value), "draw": draw, "class": label, "tau": tau})
+    importance = [found.table.assign(**{"class": label}) for label, found in own.items() if found is not None]
+    return rows, pd.concat(importance, ignore_index=True)
+
+
+def _find(
+    label: str,
+    seen: LayerActivations,
+    clustering: Mapping[str, Any],
+    sets: Mapping[str, int],
+    cavs: Mapping[str, Any],
+    negatives: str,
+    rank_by: str,
+    seed: int,
+) -> Found | None:
+    pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
+    try:
+        return find_concepts(
+            label,
+            seen,
+            draw_sets(pool, **sets, seed=seed),
+            clustering=clustering,
+            rank_by=rank_by,
+            seed=seed,
+            **cavs,
+        )
+    except VoxplainError as error:
+        print(f"{label}, {clustering['clusters']} clusters: left out. {error}")
+        return None

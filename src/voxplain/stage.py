@@ -1,0 +1,123 @@
+"""Run a stage, as a Snakemake job or alone from a shell or debugger, given its target file.
+
+::
+
+    python src/stages/find_concepts.py results/demo/.../concepts.parquet --config seeds=[1]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, TextIO
+
+from .errors import VoxplainError
+from .provenance import record
+
+
+def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
+    """Call ``main(stage)`` with Snakemake's job, or with the one that the command line asks for.
+
+    `stage` is Snakemake's object (input, output, params, wildcards, threads, resources, log,
+    config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
+    `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
+    `voxplain.artifacts.resumable_h5` takes, and `networks` the names of networks that the config trusts weights to
+    be of. What is printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only
+    in the log.
+
+    Parameters
+    ----------
+    main : callable
+    namespace : dict
+        The stage's ``globals()``, where Snakemake puts its object.
+    """
+    try:
+        stage = namespace.get("snakemake") or _job_of(Path(namespace["__file__"]))
+    except VoxplainError as error:
+        sys.exit(f"voxplain: {error}")
+    params = dict(stage.wildcards.items()) | dict(stage.params.items())
+    code = params.pop("code", "")
+    device = "cpu"
+    if stage.resources.get("device"):
+        from voxplain.device import lease_device
+
+        try:
+            place = lease_device(stage.resources.device, jobs_per_gpu=stage.resources.jobs_per_gpu)
+        except VoxplainError as error:
+            sys.exit(f"voxplain: {error}")
+        device = place.type  # not which of several, so that equal work gives equal bytes
+    stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
+    stage.measured = _measured if device == "cuda" else dict
+    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
+    stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}
+    for output in stage.output:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+    _limit_threads(stage.threads)
+    with _logged(stage.log) as log:
+        try:
+            main(stage)
+        except VoxplainError as error:
+            log.write(traceback.format_exc())
+            print(f"voxplain: {error}", file=sys.stderr)
+            sys.exit(1)
+        except BaseException:
+            log.write(traceback.format_exc())
+            raise
+
+
+def _job_of(script: Path) -> Any:
+    """The job that the command line asks for; Snakemake is loaded for this only."""
+    from .jobs import job_of, read_arguments
+
+    return job_of(read_arguments(script), script.resolve())
+
+
+def _measured() -> dict[str, Any]:
+    """What the stage has needed of its GPU, for the artifacts' attributes."""
+    from voxplain.device import measured
+
+    return measured()
+
+
+def _limit_threads(threads: int) -> None:
+    """Hold numerical libraries, those in use and those that come later, to the job's threads."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if "numpy" in sys.modules:
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads)
+
+
+class _Tee:
+    """A console stream whose finished lines also go to a log."""
+
+    def __init__(self, console: TextIO, log: TextIO) -> None:
+        self._console, self._log, self._line = console, log, ""
+
+    def write(self, text: str) -> int:
+        self._console.write(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:  # of a progress bar, only its last state
+            self._log.write(line.rpartition("\r")[2] + "\n")
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._console, name)
+
+
+@contextmanager
+def _logged(logs: list[str]) -> Iterator[TextIO]:
+    """Copy what is printed to the first of a rule's log files, if it has any."""
+    path = Path(logs[0]) if len(logs) else Path(os.devnull)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", errors="replace", buffering=1) as log:
+        with redirect_stdout(_Tee(sys.stdout, log)), redirect_stderr(_Tee(sys.stderr, log)):
+            yield log

@@ -1,0 +1,238 @@
+"""Final tables and figures: what goes in, how they are computed, and what their columns mean.
+
+An entry stands beside the function that computes the table, in a module named ``table`` or ``tables``: rules, targets,
+docs and report read the entries, so that a new table is one function with its entry. What a table's figure is
+drawn by lies in the module ``figure`` or ``figures`` beside it, which is imported for drawing only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGE = Path(__file__).resolve().parent
+Prose = Mapping[str, str]
+PARTS = ("networks", "concepts", "relevance", "checks")
+# Columns that mean the same in every table.
+USUAL: Prose = {
+    "model": "the network, by its name in the config",
+    "seed": "seed of training, clustering and draws",
+    "layer": "layer of the network",
+    "class": "class",
+    "concept": "number of the concept within its class, from 0",
+    "rank": "place by importance within the class, from 1",
+    "method": "explainer, by its name in the config",
+    "selective": "true: only the relevance that changes in time",
+    "video": "video",
+    "ci_low": "lower end of the 95 % interval",
+    "ci_high": "upper end of the 95 % interval",
+    "n_videos": "videos",
+    "n_clips": "clips",
+    "n_seeds": "seeds",
+    "n_classes": "classes",
+    "n_concepts": "concepts",
+    "n_empty": "clips without a relevant voxel",
+    "p_value": "p-value",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a table.
+
+    Attributes
+    ----------
+    function : str
+        In the module ``figure`` or ``figures`` beside the table's: from DataFrames to a figure.
+    inputs : mapping of str to str
+        As of `Table`; tables too.
+    options : mapping of str to str
+        As of `Table`.
+    """
+
+    function: str
+    inputs: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A final table.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, ``tables/NAME.parquet``, and of its kind of artifact.
+    part : str
+        Of the run: ``networks``, ``concepts``, ``relevance`` or ``checks``.
+    title, meaning : str
+        What it is called, and what it tells, in a sentence or two.
+    columns : mapping of str to str
+        Meaning of every column. ``<explainer>`` in a name stands for any explainer's.
+    function : callable
+        From DataFrames to the DataFrame.
+    inputs : mapping of str to str
+        Kind of artifact by keyword of the function, which gets all of the kind in one DataFrame: of an earlier stage,
+        or a final table; with ``other_`` before it those of the run that ``relevance.compare_with`` names. None where
+        the run has none.
+    options : mapping of str to str
+        Place in the config by keyword of the function, such as ``scores.alpha``.
+    published : bool
+        Whether the function takes ``published``, the cells of ``config/published/NAME.csv``.
+    needs : frozenset of str
+        What the run must have: ``ground_truth`` (embedded data), ``common_clips`` (clips and networks that both
+        concepts and relevance look at).
+    figure : Figure, optional
+    """
+
+    name: str
+    part: str
+    title: str
+    meaning: str
+    columns: Mapping[str, str]
+    function: Callable[..., pd.DataFrame]
+    inputs: Mapping[str, str]
+    options: Mapping[str, str]
+    published: bool
+    needs: frozenset[str]
+    figure: Figure | None
+
+    @property
+    def modules(self) -> list[str]:
+        """Modules that compute and draw it."""
+        home = self.function.__module__
+        return [home] if self.figure is None else [home, self._figure_module]
+
+    @property
+    def _figure_module(self) -> str:
+        return re.sub(r"\.table(s?)$", r".figure\1", self.function.__module__)
+
+    def draw(self, **given: Any) -> Any:
+        """Draw the figure of the inputs and options that it takes."""
+        return getattr(importlib.import_module(self._figure_module), self.figure.function)(**given)
+
+    def meaning_of(self, column: str) -> str | None:
+        """What a column means; None where the entry does not say."""
+        return meaning_of(self.columns, column)
+
+
+def meaning_of(columns: Mapping[str, str], column: str) -> str | None:
+    """What a column means by an entry's columns; None where they do not say."""
+    if column in columns:
+        return columns[column]
+    patterns = {name: re.escape(name).replace("<explainer>", r"\w+") for name in columns if "<" in name}
+    found = [name for name, pattern in patterns.items() if re.fullmatch(pattern, column)]
+    # Of relevance_share_<explainer> and relevance_share_<explainer>_low, the longer one.
+    return columns[max(found, key=len)] if found else None
+
+
+_TABLES: dict[str, Table] = {}
+
+
+def table(
+    name: str,
+    *,
+    part: str,
+    title: str,
+    meaning: str,
+    columns: str,
+    inputs: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
+    published: bool = False,
+    needs: Iterable[str] = (),
+    figure: Figure | None = None,
+) -> Callable[[Callable], Callable]:
+    """Register the decorated function as what computes a final table; see `Table`.
+
+    Parameters
+    ----------
+    columns : str
+        A line per column, ``name: meaning``. A line without a meaning names columns of `USUAL`, with commas between.
+    """
+
+    def register(function: Callable) -> Callable:
+        if name in _TABLES and _TABLES[name].function.__module__ != function.__module__:
+            raise ValueError(f"There are two tables {name!r}.")
+        _TABLES[name] = Table(
+            name, part, title, meaning, _columns(columns), function, dict(inputs), dict(options or {}), published,
+            frozenset(needs), figure,
+        )  # fmt: skip
+        return function
+
+    return register
+
+
+def _columns(text: str) -> dict[str, str]:
+    found = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        names, colon, meaning = line.partition(": ")
+        found |= (
+            {names: meaning} if colon else {name: USUAL[name] for name in re.split(r",\s*", names.strip(","))}
+        )
+    return found
+
+
+@cache
+def all_tables() -> dict[str, Table]:
+    """Every final table by name, by parts and within them in the order in which they can be computed."""
+    for path in sorted(PACKAGE.rglob("table*.py")):
+        if path.stem in ("table", "tables") and path.parent != PACKAGE:
+            module = path.relative_to(PACKAGE.parent).with_suffix("")
+            importlib.import_module(".".join(module.parts))
+    ordered: dict[str, Table] = {}
+    waiting = sorted(_TABLES.values(), key=lambda entry: (PARTS.index(entry.part), entry.name))
+    while waiting:
+        ready = [
+            entry
+            for entry in waiting
+            if not any(kind in _TABLES and kind not in ordered for kind in entry.inputs.values())
+        ]
+        if not ready:
+            raise ValueError(f"Tables that need each other: {', '.join(entry.name for entry in waiting)}.")
+        ordered |= {entry.name: entry for entry in ready}
+        waiting = [entry for entry in waiting if entry.name not in ordered]
+    return dict(sorted(ordered.items(), key=lambda item: PARTS.index(item[1].part)))
+
+
+def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = None) -> dict[str, Table]:
+    """Final tables that a run can have, in the order of `all_tables`.
+
+    Parameters
+    ----------
+    known : bool
+        Whether the ground truth is known.
+    common : bool
+        Whether concepts and relevance have networks and clips in common.
+    checks : sequence of str, optional
+        Tables of the part ``checks``: these and what they are computed from. By default all.
+
+    Raises
+    ------
+    ConfigError
+        A check is unknown, or cannot be made here.
+    """
+    lacking = {name for name, there in (("ground_truth", known), ("common_clips", common)) if not there}
+    tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
+    possible = [name for name, entry in tables.items() if entry.part == "checks"]
+    for name in checks or []:
+        if name not in possible:
+            raise ConfigError(
+                f"checks.tables: {name} cannot be made of this data and these networks{nearest(name, possible)} "
+                f"Known: {', '.join(possible)}."
+            )
+    wanted = list(checks if checks is not None else possible)
+    for name in wanted:
+        entry = tables[name]
+        inputs = [*entry.inputs.values(), *(entry.figure.inputs.values() if entry.figure else ())]
+        wanted += [kind for kind in inputs if kind in possible and kind not in wanted]
+    return {name: entry for name, entry in tables.items() if entry.part != "checks" or name in wanted}

@@ -1,0 +1,160 @@
+"""Everything together on tiny videos: every check, a new head, every rule, and the worked examples of docs/adding.md."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from voxplain.tables import all_tables, meaning_of
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests" / "workflow" / "tiny_checks.yaml"
+TARGETS = {"all", "concepts", "relevance", "checks", "validity"}
+PAGE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.slow
+
+
+def snakemake(folder, *arguments, root=ROOT, check=True):
+    command = [sys.executable, "-m", "snakemake", "--configfile", TINY, "--cores", "2", "--directory", folder]
+    command += ["--snakefile", root / "Snakefile", *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if check:
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+def planned(folder, *arguments, **options):
+    """Names of the rules that a run would execute, without targets."""
+    text = snakemake(folder, "-n", *arguments, **options).stdout
+    return set(re.findall(r"(?m)^(\w+) +\d+$", text.partition("Job stats:")[2])) - TARGETS - {"total"}
+
+
+def rules_run(*folders):
+    """Rules of finished runs, by their benchmark files."""
+    return {path.name.partition(".")[0] for folder in folders for path in folder.rglob("benchmarks/*.tsv")}
+
+
+def test_every_rule_is_run(concept_run, relevance_run, checks_run):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--list-rules", "--configfile", TINY, "--snakefile", ROOT / "Snakefile"],
+        capture_output=True, text=True, cwd=checks_run, check=True,
+    )  # fmt: skip
+    rules = {line.strip() for line in done.stdout.splitlines() if re.fullmatch(r"\w+", line.strip())}
+    assert TARGETS < rules and len(rules) <= 40
+    assert rules - TARGETS == rules_run(concept_run, relevance_run, checks_run)
+
+
+def test_every_stage_script_is_run(checks_run):
+    used = set()
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        used |= set(re.findall(r"stages/(\w+)\.py", path.read_text()))
+    assert used == {path.stem for path in (ROOT / "src/stages").glob("*.py")} - {"_stage"}
+
+
+def test_every_table_and_figure_is_made_and_explained(checks_run):
+    tables = checks_run / "results/tiny/tables"
+    assert {path.stem for path in tables.glob("*.parquet")} == set(all_tables())
+    for name, entry in all_tables().items():
+        columns = list(pd.read_parquet(tables / f"{name}.parquet").columns)
+        assert not [c for c in columns if meaning_of(entry.columns, c) is None], name
+        known = {column for column in entry.columns if "<" not in column}
+        # Of another run, and of the paper, there may be nothing.
+        optional = {c for c in known if c.startswith(("compared", "other_", "difference"))}
+        assert known - set(columns) <= (optional if name == "selected_share" else set()), name
+        assert (tables / f"{name}.csv").read_text().splitlines()[0] == ",".join(columns)
+        if entry.figure:
+            with Image.open(checks_run / f"results/tiny/figures/{name}.png") as picture:
+                assert picture.width > 300 and np.ptp(np.asarray(picture.convert("L"))) > 100
+
+
+def test_a_new_head_is_fitted_to_given_weights(checks_run):
+    home = checks_run / "results/tiny/models/r3d"
+    history = pd.read_parquet(home / "seed0/training.parquet")
+    assert list(history.columns) == ["epoch", "train_accuracy"] and history["train_accuracy"].item() > 0.5
+    predictions = pd.read_parquet(home / "seed0/predictions.parquet")
+    assert set(predictions["predicted"]) <= set(predictions["label"]) and len(predictions) == 6
+
+
+def test_nothing_changed_runs_nothing_and_the_old_name_is_an_alias(checks_run):
+    assert planned(checks_run) == set()
+    assert planned(checks_run, "checks") == planned(checks_run, "validity") == set()
+    assert planned(checks_run, "--forcerun", "tabulate_checks", "--", "validity") == {"tabulate_checks"}
+    assert planned(checks_run, "--config", "parts=[concepts,relevance,validity]") == {"report"}
+
+
+def test_a_changed_threshold_remakes_the_tables_of_its_part_alone(checks_run):
+    assert planned(checks_run, "--config", "scores={alpha: 0.1}", "--", "concepts") == {"tabulate_concepts"}
+    assert planned(checks_run, "--config", "checks={limit: 0.4}", "--", "checks") == {"tabulate_checks"}
+
+
+def test_the_report_shows_every_check_with_its_columns(checks_run):
+    page = (checks_run / "results/tiny/report.html").read_text(encoding="utf-8")
+    for entry in all_tables().values():
+        if entry.part == "checks":
+            assert f"<h3>{entry.title}</h3>" in page
+    assert 'title="place by importance within the class, from 1"' in page
+
+
+def test_every_stage_keeps_to_its_declared_memory(concept_run, relevance_run, checks_run):
+    for folder in (concept_run, relevance_run, checks_run):
+        command = [sys.executable, "-m", "benchmarks.scale", "--memory", str(folder)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {line.split()[0] for line in done.stdout.splitlines()} >= rules_run(folder)
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A copy of the checkout with the table and the check of docs/adding.md, as they stand there."""
+    copy = tmp_path_factory.mktemp("extended")
+    for name in ("workflow", "src", "config", "envs"):
+        shutil.copytree(ROOT / name, copy / name)
+    shutil.copy(ROOT / "Snakefile", copy)
+    for kind in ("table", "check", "figure"):
+        code = re.search(rf"<!-- {kind} -->\n```python\n(.*?)```", PAGE, re.DOTALL).group(1)
+        # The last path before the example.
+        path = re.findall(r"`(src/voxplain/[\w/]+\.py)`", PAGE.partition(f"<!-- {kind} -->")[0])
+        place = copy / (path[-2] if kind == "table" else path[-1])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(code)
+    return copy
+
+
+def test_a_table_is_one_function(checks_run, extended):
+    target = "results/tiny/tables/motion_extremes.parquet"
+    assert planned(checks_run, target, root=extended) == {"tabulate_relevance"}
+    snakemake(checks_run, target, "--notemp", root=extended)
+    found = pd.read_csv(checks_run / "results/tiny/tables/motion_extremes.csv")
+    scores = pd.concat(
+        pd.read_parquet(path)
+        for path in checks_run.glob("results/tiny/models/*/seed0/motion_scores/*.parquet")
+    )
+    own = scores.query("method == 'dtd' and not selective and label == 'disk_slide'")
+    row = found.query("method == 'dtd' and label == 'disk_slide'")
+    assert row["precision"].item() == pytest.approx(own["precision"].mean())
+    assert row["n_clips"].item() == own["precision"].notna().sum()
+
+
+def test_a_check_is_one_folder(checks_run, extended):
+    arguments = ["--config", "checks={tables: [score_and_effect]}", "--", "checks"]
+    assert planned(checks_run, *arguments, root=extended) == {"tabulate_checks"}
+    snakemake(checks_run, *arguments, root=extended)
+    found = pd.read_parquet(checks_run / "results/tiny/tables/score_and_effect.parquet")
+    assert found["tau"].dropna().between(-1, 1).all() and len(found) == 2
+    with Image.open(checks_run / "results/tiny/figures/score_and_effect.png") as picture:
+        assert picture.width > 300
+
+
+def test_an_unknown_check_says_the_mend(checks_run):
+    done = snakemake(checks_run, "-n", "--config", "checks={tables: [stabilty]}", check=False)
+    assert done.returncode != 0 and "did you mean 'stability'" in done.stderr + done.stdout
+    done = snakemake(checks_run, "-n", "--config", "checks={variants: [offical]}", check=False)
+    assert done.returncode != 0 and "did you mean 'official'" in done.stderr + done.stdout

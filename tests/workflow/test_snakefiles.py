@@ -1,0 +1,56 @@
+"""The workflow can be called from both its Snakefiles and from anywhere, with the default profile."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def plan(cwd, *arguments):
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    profile = re.search(r"workflow specific profile (\S+) for", done.stderr + done.stdout)
+    assert profile, done.stderr
+    jobs = dict(re.findall(r"(?m)^(\w+) +(\d+)$", done.stdout.partition("Job stats:")[2]))
+    return (Path(cwd) / profile[1]).resolve(), {name: int(count) for name, count in jobs.items()}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Jobs of the demo, planned in an empty folder from the workflow's own Snakefile."""
+    folder = tmp_path_factory.mktemp("plan")
+    arguments = ["--configfile", ROOT / "config/config.yaml", "--directory", folder]
+    return plan(ROOT, "--snakefile", "workflow/Snakefile", *arguments)
+
+
+def test_a_demo_is_small(expected):
+    profile, jobs = expected
+    assert profile == ROOT / "workflow/profiles/default"
+    assert jobs["total"] <= 100 and jobs["report"] == jobs["all"] == 1
+
+
+def test_the_top_level_is_the_same(expected, tmp_path):
+    arguments = ["--configfile", ROOT / "config/config.yaml", "--directory", tmp_path]
+    assert plan(ROOT, *arguments) == expected
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_from_another_folder(snakefile, expected, tmp_path):
+    arguments = ["--snakefile", ROOT / snakefile, "--directory", tmp_path / "run"]
+    (tmp_path / "elsewhere").mkdir()
+    configfile = ["--configfile", ROOT / "config/config.yaml"]
+    assert plan(tmp_path / "elsewhere", *arguments, *configfile) == expected
+
+
+def test_the_rules_are_few_lines():
+    paths = [ROOT / "Snakefile", *ROOT.glob("workflow/Snakefile"), *ROOT.glob("workflow/rules/*.smk")]
+    assert sum(len(path.read_text().splitlines()) for path in paths) <= 1300
+    stages = list((ROOT / "src/stages").glob("*.py"))
+    assert len(stages) <= 40 and all(len(path.read_text().splitlines()) <= 60 for path in stages)

@@ -1,0 +1,297 @@
+from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
+
+# What the checks compute; their tables and figures are made by tables.smk.
+CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
+FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
+VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
+PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
+SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
+try:
+    TRIED_VARIANTS = list(chosen(CONFIG.checks.variants, VARIANTS))
+    TRIED_SELECTIONS = list(chosen(CONFIG.checks.variants, SELECTIONS))
+except VoxplainError as error:
+    raise WorkflowError(str(error)) from None
+
+
+rule try_variants:
+    input:
+        weights=at("weights"),
+        clips=at("clips", shard=SEARCHED),
+        labels=at("supervoxels", shard=SEARCHED),
+        activations=at("activations", shard=SEARCHED),
+    output:
+        scores=at("variant_scores"),
+        members=at("variant_members"),
+        edits=at("variant_edits"),
+        agreement=at("variant_agreement"),
+    log:
+        f"{NETWORK}/logs/try_variants.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/try_variants.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 480, network=True),
+    params:
+        variants=TRIED_VARIANTS,
+        discovery=TRIED["video"].tolist(),
+        evaluation=EDITED["video"].tolist(),
+        layer=first_layer,
+        grid=CONFIG.activations.pooling,
+        view=VIEW,
+        clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
+        sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
+        batch=CONFIG.activations.batch,
+        code=code("try_variants", classifiers={VARIANTS[name].classifier for name in TRIED_VARIANTS}),
+    script:
+        "../../src/stages/try_variants.py"
+
+
+rule select_variants:
+    input:
+        clips=at("clips"),
+        flow=at("flow"),
+        explanations=at("explanations"),
+    output:
+        at("variant_selections"),
+    log:
+        f"{NETWORK}/logs/select_variants.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/select_variants.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 120),
+    params:
+        variants=TRIED_SELECTIONS,
+        explainers=list(EXPLAINERS),
+        sigma=CONFIG.selective.sigma,
+        relevant=CRITERIA,
+        moving=MOVING,
+        code=code("select_variants"),
+    script:
+        "../../src/stages/select_variants.py"
+
+
+rule match_concepts:
+    input:
+        truth=TRUTH_SOURCE,
+        members=at("concept_members", **OF_CLASS),
+        scores=at("class_scores"),
+        variant_members=at("variant_members"),
+        variant_scores=at("variant_scores"),
+        clips=at("clips", shard=DISCOVERY_SHARDS),
+        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
+    output:
+        at("matched_concepts"),
+    log:
+        f"{LAYER}/logs/match_concepts.log",
+    benchmark:
+        f"{LAYER}/benchmarks/match_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(2000, 60),
+    params:
+        truth=TRUTH,
+        layer=first_layer,
+        code=code("match_concepts"),
+    script:
+        "../../src/stages/match_concepts.py"
+
+
+rule randomize_network:
+    input:
+        weights=at("weights"),
+        members=of_first_layer("concept_members"),
+        scores=of_first_layer("class_scores"),
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+        clips=at("clips", shard=DISCOVERY_SHARDS),
+        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
+        test=at("clips", shard=EVALUATION_SHARDS),
+        test_labels=at("supervoxels", shard=EVALUATION_SHARDS),
+    output:
+        scores=at("randomized_scores"),
+        maps=at("randomized_maps"),
+    log:
+        f"{NETWORK}/logs/randomize_network.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/randomize_network.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 720, network=True),
+    params:
+        **part("checks", "members", "levels", "draws"),
+        discovery=TRIED["video"].tolist(),
+        explained=MAPPED["video"].tolist(),
+        explainers=explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS),
+        segmentation=SEGMENTATION,
+        layer=first_layer,
+        grid=CONFIG.activations.pooling,
+        view=VIEW,
+        cavs=part("cavs", "classifier", "options"),
+        rank_by=CONFIG.scores.rank_by,
+        sets=CONFIG.checks.random_sets,
+        pool=200,
+        batch=CONFIG.activations.batch,
+        map_batch=CONFIG.relevance.batch,
+        code=code(
+            "randomize_network", explainers=methods_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
+        ),
+    script:
+        "../../src/stages/randomize_network.py"
+
+
+rule vary_choices:
+    input:
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+        cavs=at("cavs", **OF_CLASS),
+    output:
+        choices=at("choices"),
+        importance=at("supervoxel_importance"),
+    log:
+        f"{LAYER}/logs/vary_choices.log",
+    benchmark:
+        f"{LAYER}/benchmarks/vary_choices.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 240),
+    params:
+        **part("checks", "clusters", "repeats"),
+        labels=list(LABELS.values()),
+        clustering=CLUSTERING,
+        sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
+        cavs=part("cavs", "classifier", "options"),
+        negatives=CONFIG.cavs.negatives,
+        rank_by=CONFIG.scores.rank_by,
+        code=code("vary_choices"),
+    script:
+        "../../src/stages/vary_choices.py"
+
+
+rule perturb_supervoxels:
+    input:
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels"),
+        activations=at("activations"),
+        concepts=at("concepts", **OF_CLASS),
+        scores=at("class_scores"),
+    output:
+        at("perturbation_curves"),
+    log:
+        f"{LAYER}/logs/perturb_supervoxels.{{shard}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/perturb_supervoxels.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 480, network=True),
+    params:
+        options=part("checks", "fills", "steps", "masks"),
+        videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
+        explainers=explainers_of(CONFIG.checks.perturbed_explainers),
+        segmentation=SEGMENTATION,
+        fill=CONFIG.activations.fill,
+        code=code("perturb_supervoxels", explainers=methods_of(CONFIG.checks.perturbed_explainers)),
+    script:
+        "../../src/stages/perturb_supervoxels.py"
+
+
+rule ablate_concepts:
+    input:
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels"),
+        activations=at("activations"),
+        concepts=at("concepts", **OF_CLASS),
+        scores=at("class_scores"),
+    output:
+        at("concept_ablations"),
+    log:
+        f"{LAYER}/logs/ablate_concepts.{{shard}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/ablate_concepts.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 480, network=True),
+    params:
+        videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
+        subsets=CONFIG.checks.subsets,
+        hidden=CONFIG.checks.fills[0],
+        fill=CONFIG.activations.fill,
+        code=code("ablate_concepts"),
+    script:
+        "../../src/stages/ablate_concepts.py"
+
+
+rule measure_concept_motion:
+    input:
+        weights=at("weights"),
+        clips=at("clips"),
+        labels=at("supervoxels"),
+        activations=at("activations"),
+        concepts=at("concepts", **OF_CLASS),
+        scores=at("class_scores"),
+        flow=at("flow"),
+        explanations=at("explanations"),
+        selective=at("selective_maps"),
+    output:
+        shares=at("concept_clip_shares"),
+        clips=at("clip_motion"),
+    log:
+        f"{LAYER}/logs/measure_concept_motion.{{shard}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/measure_concept_motion.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 240, network=True),
+    params:
+        videos=lambda wildcards: COMMON_VIDEOS[wildcards.shard],
+        explainers=list(EXPLAINERS),
+        moving=MOVING,
+        code=code("measure_concept_motion"),
+    script:
+        "../../src/stages/measure_concept_motion.py"
+
+
+rule follow_concepts:
+    input:
+        videos=at("videos"),
+        weights=at("weights"),
+        concepts=at("concepts", **OF_CLASS),
+        scores=at("class_scores"),
+        cavs=at("cavs", **OF_CLASS),
+    output:
+        at("concept_windows"),
+    log:
+        f"{LAYER}/logs/follow_concepts.log",
+    benchmark:
+        f"{LAYER}/benchmarks/follow_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 240, network=True),
+    params:
+        videos=CONFIG.checks.followed or EVALUATION["video"].tolist(),
+        longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
+        windows={
+            "step": CONFIG.checks.window_step,
+            "frames": CONFIG.clips.frames,
+            "between": CONFIG.clips.step,
+            **part("clips", "size", "crop"),
+        },
+        options={
+            "segmentation": SEGMENTATION,
+            "preset": CONFIG.supervoxels.preset,
+            "criteria": CONFIG.supervoxels.options,
+            "pooling": CONFIG.activations.pooling,
+            "view": part("activations", "form", "fill", "batch"),
+        },
+        code=code("follow_concepts"),
+    script:
+        "../../src/stages/follow_concepts.py"
