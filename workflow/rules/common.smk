@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.cli.values import with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
-from voxplain.plan import named_plugins, plan_run
+from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.tables import choose_tables
 from voxplain.videos.plan import discovery_videos, evaluation_videos, source_file

@@ -39,7 +39,8 @@ rule compare_flows:
     params:
         truth=TRUTH,
         methods={
-            name: CONFIG.flow.options if name == CONFIG.flow.method else {} for name in CONFIG.flow.compare
+            name: CONFIG.flow.options if name == CONFIG.flow.method else with_defaults("flows", name, {})
+            for name in CONFIG.flow.compare
         },
         videos=list(RELEVANT.values())[0],
         clips=24,
