@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
+Prose = Mapping[str, str]
 PARTS = ("networks", "concepts", "relevance", "checks")
 # Columns that mean the same in every table.
-USUAL = {
+USUAL: Prose = {
     "model": "the network, by its name in the config",
     "seed": "seed of training, clustering and draws",
     "layer": "layer of the network",
