@@ -168,7 +168,6 @@ def test_named_plugins_are_the_sections_own():
         "segmenters": ["grid", "slic"],
         "flows": ["tvl1"],
         "classifiers": ["ridge"],
-        "segmenters": ["slic"],
     }
     assert named_plugins(config, "own")["models"] == ["mine:build"]
     assert set(named_plugins(config)) <= set(library(PACKAGE).registries())
