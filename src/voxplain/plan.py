@@ -13,8 +13,6 @@ from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
 
-WORDS = {"true": True, "false": False, "null": None, "~": None}
-
 
 class Plan(NamedTuple):
     """A config in canonical form, the folder that runs on its videos share, and the table of its videos."""
@@ -73,10 +71,10 @@ def canonical(config: Config) -> Config:
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
         supervoxels=_changed(
             supervoxels,
-            options=_plain(_read(supervoxels.options)),
+            options=_plain(supervoxels.options),
             method_options=_segmenter_options(supervoxels.method, supervoxels.method_options),
         ),
-        selective=_changed(config.selective, options=_plain(_read(config.selective.options))),
+        selective=_changed(config.selective, options=_plain(config.selective.options)),
     )
 
 
@@ -104,11 +102,14 @@ def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[
     """
     sources = library(PACKAGE)
     known = sources.plugins(sources.registries()[registry])
-    defaults, texts = known[name].options if name in known else ({}, frozenset())
-    given = {key: value if key in texts else _read(value) for key, value in options.items()}
-    filled = {**defaults, **given}
-    unset = {key for key in defaults if filled[key] is None and defaults[key] is None}
-    return _plain({key: value for key, value in filled.items() if key not in unset})
+    defaults = known[name].defaults if name in known else {}
+    filled = {**defaults, **options}
+    for key, default in defaults.items():
+        if isinstance(default, (int, float)) and isinstance(filled[key], str):
+            filled[key] = _number(filled[key])
+        elif default is None and filled[key] is None:
+            del filled[key]
+    return _plain(filled)
 
 
 def named_plugins(config: Config, model: str | None = None) -> dict[str, list[str]]:
@@ -142,22 +143,12 @@ def _changed(section: Any, **changes: Any) -> Any:
     return section.model_copy(update=changes)
 
 
-def _read(value: Any) -> Any:
-    """A value that was taken for text: YAML takes ``1e-9`` so, and Snakemake all that --config nests."""
-    match value:
-        case str():
-            if value.lower() in WORDS:
-                return WORDS[value.lower()]
-            for kind in (int, float):
-                try:
-                    return kind(value)
-                except ValueError:
-                    continue
-        case Mapping():
-            return {key: _read(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_read(item) for item in value]
-    return value
+def _number(text: str) -> float | str:
+    """A number that YAML takes for text, such as ``1e-9``."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _plain(value: Any) -> Any:

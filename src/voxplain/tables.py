@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parent
 PARTS = ("networks", "concepts", "relevance", "checks")
+Prose = Mapping[str, str]  # words that no number hangs on: voxplain.sources
 # Columns that mean the same in every table.
-USUAL = {
+USUAL: Prose = {
     "model": "the network, by its name in the config",
     "seed": "seed of training, clustering and draws",
     "layer": "layer of the network",

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snakemake.cli import parse_config
 
 from voxplain.cli.check import check
 from voxplain.cli.listing import REGISTRIES, registry
@@ -42,7 +41,7 @@ def test_defaults_are_those_of_the_plugins_own_schemas():
                 for key, field in plugin.schema.model_fields.items()
                 if not field.is_required()
             }
-            assert dict(found[plugin.name].options.defaults) == expected, plugin.name
+            assert dict(found[plugin.name].defaults) == expected, plugin.name
             assert found[plugin.name].place == (plugin.module, plugin.function.__name__)
 
 
@@ -98,17 +97,6 @@ def test_configs_that_mean_the_same_are_the_same(one, other):
 )
 def test_configs_that_differ_stay_different(one, other):
     assert settled(**one) != settled(**other)
-
-
-def test_what_config_nests_is_read_by_the_options_types():
-    """Snakemake's --config makes text of all values in braces."""
-    given = parse_config(["options={depth: [1, 1, 2.0, 1], width: 4, x: [], y: null}"])["options"]
-    assert given == {"depth": ["1", "1", "2.0", "1"], "width": "4", "x": [], "y": "null"}
-    assert with_defaults("models", "r3d_18", given) == {"depth": [1, 1, 2, 1], "width": 4, "x": [], "y": None}
-    assert with_defaults("models", "i3d", {"small_input": "true"})["small_input"] is True
-    # A layer may be called 4.
-    assert with_defaults("explainers", "gradcam", {"layer": "4"})["layer"] == "4"
-    assert with_defaults("datasets", "hmdb51", {"split": "2", "lists": "3"}) == {"lists": "3", "split": 2}
 
 
 def test_unknown_plugins_and_options_are_left_to_the_check():

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake.cli import parse_config
-from snakemake.utils import update_config
 
+from voxplain.checks.presets.variants import VARIANTS
 from voxplain.config import load_config
 from voxplain.plan import canonical, named_plugins
 from voxplain.provenance import LIBRARIES, PACKAGE, library_versions
@@ -59,12 +59,12 @@ def plan(tmp_path_factory):
     home = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("plans"))
 
-    def jobs(config: dict, root: Path = ROOT) -> dict:
+    def jobs(config: dict, root: Path = ROOT, arguments: list[str] | None = None) -> dict:
         quiet = types.OutputSettings(quiet={types.Quietness.ALL}, enable_file_logging=False)
         with SnakemakeApi(quiet) as api:
             workflow = api.workflow(
                 resource_settings=types.ResourceSettings(cores=2),
-                config_settings=types.ConfigSettings(config=copy.deepcopy(config)),
+                config_settings=types.ConfigSettings(config=copy.deepcopy(config), config_args=arguments),
                 snakefile=root / "workflow/Snakefile",
             )._workflow
             workflow.dag_settings = types.DAGSettings(targets={"all"})
@@ -204,16 +204,7 @@ def written_otherwise() -> dict[str, dict]:
     defaults["explainers"]["occlusion"]["options"] |= {"fill": 0, "batch": 8}
     defaults["flow"]["options"] = {"preset": "medium"}
     defaults["supervoxels"]["options"] = {}
-    # Snakemake makes text of what stands in braces.
-    given = [
-        f"{key}={yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()}"
-        for key, value in CONFIG.items()
-    ]
-    by_hand = copy.deepcopy(CONFIG)
-    update_config(by_hand, parse_config([text.removesuffix("\n...") for text in given]))
-    assert by_hand["models"]["r3d"]["options"]["depth"] == ["1"] * 4
     return {
-        "its own values by --config": by_hand,
         "another order": reordered(CONFIG),
         "8.0 for 8": floats(CONFIG),
         "defaults written out": defaults,
@@ -227,6 +218,19 @@ def test_the_same_config_in_other_words_reruns_nothing(way, plan, before, checko
     after = plan(otherwise, checkout.folder)
     assert after.keys() == before.keys()  # the names of folders among them
     assert [job for job in before if before[job] != after[job]] == []
+
+
+def test_its_own_values_by_config_rerun_nothing(plan, before, checkout):
+    given = [
+        f"{key}={yaml.safe_dump(value, default_flow_style=True, width=10_000)}"
+        for key, value in CONFIG.items()
+    ]
+    given = [text.removesuffix("\n").removesuffix("\n...") for text in given]
+    config = parse_config(given)
+    assert (
+        config["models"]["r3d"]["options"]["depth"] == ["1"] * 4
+    )  # as Snakemake reads what stands in braces
+    assert plan(config, checkout.folder, given) == before
 
 
 def test_the_seed_of_the_data_is_not_overridden_by_the_adapters_default(plan, before, checkout):
@@ -249,12 +253,20 @@ def dry_run(folder: Path, *arguments, root: Path = ROOT, configfile: Path = TINY
     return {line.split()[0] for line in lines if line.strip()} - {"concepts"}
 
 
+RUNS = {"tiny": "concept_run", "tiny_relevance": "relevance_run", "tiny_checks": "checks_run"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tiny", "tiny_relevance"])
+@pytest.mark.parametrize("name", RUNS)
 def test_a_hash_covers_every_function_that_its_stage_ran(name, request):
     """What the sources say is reached, against what really ran."""
-    folder = request.getfixturevalue({"tiny": "concept_run", "tiny_relevance": "relevance_run"}[name])
+    folder = request.getfixturevalue(RUNS[name])
     config = canonical(load_config(yaml.safe_load((ROOT / f"tests/workflow/{name}.yaml").read_text())))
+    named = named_plugins(config)
+    # Rules name what they use beside their section's own.
+    named["flows"] += config.flow.compare
+    named["explainers"] += config.checks.perturbed_explainers
+    named["classifiers"] += [variant.classifier for variant in VARIANTS.values()]
     sources = library(PACKAGE)
     machinery = sources.reach(ROOT / "src/stages/_stage.py").places  # runs every stage, and computes nothing
     stages = set()
@@ -264,9 +276,7 @@ def test_a_hash_covers_every_function_that_its_stage_ran(name, request):
         # Final tables are found by their entries.
         tables = [place for entry in all_tables().values() for place in entry.definitions]
         also = tables if stage == "make_tables" else ()
-        covered = (
-            sources.reach(ROOT / f"src/stages/{stage}.py", also, named_plugins(config)).places | machinery
-        )
+        covered = sources.reach(ROOT / f"src/stages/{stage}.py", also, named).places | machinery
         for line in path.read_text().splitlines():
             file, function = line.split("\t")
             parts = Path(file).relative_to(PACKAGE.parent).with_suffix("").parts
