@@ -184,8 +184,9 @@ class Library:
         Raises
         ------
         VoxplainError
-            A file or module does not exist or is no Python, or a name is imported from a package that
-            finds it only at run time, so that its code cannot be followed.
+            A file or module does not exist or is no Python, or a library's module imports a name from its package,
+            which finds it only at run time, so that its code cannot be followed. (A user's may: what it gets so is
+            the library's public face, and stands for what stages reach by themselves.)
         """
         plugins = plugins or {}
         places: set[Place] = set()
@@ -330,7 +331,7 @@ class Library:
             yield from self._inside(f"{module}.{rest[0]}", rest[1:], user)
         elif rest[0] in source.imports:
             yield from self._stand_for(module, tuple(rest))
-        elif "__getattr__" in source.definitions:
+        elif "__getattr__" in source.definitions and user.partition(".")[0] == module.partition(".")[0]:
             raise VoxplainError(
                 f"{user} imports {rest[0]!r} from {module!r}, which finds it only at run time: "
                 "import it from the module that defines it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,11 +34,8 @@ def snakemake(folder, *arguments, check=True):
 def planned(folder, target, *arguments):
     """Names of the rules that a run would execute."""
     text = snakemake(folder, "-n", target, *arguments).stdout
-    lines = text.partition("Job stats:")[2].splitlines()[3:]
-    return {line.split()[0] for line in lines if line.strip() and line.split()[-1].isdigit()} - {
-        "total",
-        target,
-    }
+    counts = re.findall(r"^(\w+) +\d+$", text.partition("Job stats:")[2], flags=re.MULTILINE)
+    return set(counts) - {"total", target}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ COLUMNS = {
     "selectivity": "method sigma area_mean area_sd relevance_mean relevance_sd published_area_mean"
     " published_relevance_mean",
     "explanation_overhead": "method selective mean_ms sd_ms device batch n published_mean_ms published_sd_ms",
-    "selected_share": "method share mean ci_low ci_high n_videos",
+    "selected_share": "method share mean mean_ci_low mean_ci_high n_videos",
     "motion_sweep": "method sigma flow_threshold precision base_rate lift area_share relevance_share",
     "ground_truth_precision": "method selective target precision recall iou auroc base_rate",
 }

@@ -279,6 +279,8 @@ def test_a_hash_covers_every_function_that_its_stage_ran(name, request):
         covered = sources.reach(ROOT / f"src/stages/{stage}.py", also, named).places | machinery
         for line in path.read_text().splitlines():
             file, function = line.split("\t")
+            if not file.endswith(".py"):  # templates, which the report's rule hashes
+                continue
             parts = Path(file).relative_to(PACKAGE.parent).with_suffix("").parts
             place = Place(".".join(part for part in parts if part != "__init__"), function)
             assert place in covered or function == "<lambda>", f"{stage} ran {place}"
