@@ -49,13 +49,13 @@ def run(*, quick: bool = False) -> list[dict]:
 
 
 def made_up_videos(classes: int, videos: int) -> pd.DataFrame:
-    """A video table of files that are nowhere: path, label, split; classes of equal size."""
+    """A video table of files that are nowhere: path, class, split; classes of equal size."""
     rows = [
         (f"class_{n % classes:03d}/{n:011d}_000000_000010.mp4", f"class {n % classes:03d}",
          "test" if n // classes < max(1, TEST_SHARE * videos // classes) else "train")
         for n in range(videos)
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])
 
 
 def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float, float]:

@@ -22,18 +22,18 @@ def main(stage):
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
-        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_h5(stage.input.supervoxels, "supervoxels") as supervoxels,
         open_activations(stage.input.activations) as activations,
     ):
         chosen = {key: group for key, group in activations.items() if key[0] in params.videos}
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
-            label = group.attrs["label"]
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
+            class_name = group.attrs["class"]
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
             masks = concept_masks(
-                labels[video]["labels"][number], group["kept"][()], nearest, len(scores[label])
+                supervoxels[video]["labels"][number], group["kept"][()], nearest, len(scores[class_name])
             )
             found = ablate(
-                answers_of(model, label, logits=True),
+                answers_of(model, class_name, logits=True),
                 clips[video]["clips"][number],
                 masks,
                 subsets=params.subsets,
@@ -44,7 +44,7 @@ def main(stage):
             for column, outcome in enumerate(OUTCOMES):
                 part = pd.DataFrame({name: found[name][:, column] for name in ("squares", "gains")})
                 part = part.assign(variance=found["variance"][column], concept=part.index, outcome=outcome)
-                parts.append(part.assign(**{"class": label}, video=video, clip=number))
+                parts.append(part.assign(**{"class": class_name}, video=video, clip=number))
     columns = ["squares", "gains", "variance", "concept", "outcome", "class", "video", "clip"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)

@@ -21,17 +21,17 @@ def main(stage):
         todo = table[[not shard.done(video) for video in table["video"]]]
         decoded = decode_shard(todo, **stage.params.options)
         for found in tqdm(decoded, total=len(todo), unit="video", mininterval=10):
-            label = {"label": table.loc[found.video, "label"]}
+            of_class = {"class": table.loc[found.video, "class"]}
             if found.reason is None:
-                shard.write(found.video, {"clips": found.clips, "frames": found.indices}, label)
+                shard.write(found.video, {"clips": found.clips, "frames": found.indices}, of_class)
             else:
                 print(f"set aside: {found.reason}")
-                shard.write(found.video, attrs={**label, "reason": found.reason})
+                shard.write(found.video, attrs={**of_class, "reason": found.reason})
     with open_h5(stage.output.clips, "clips") as file:
         reasons = pd.Series(
             {video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object
         )
-    aside = table[["video", "path", "label", "split"]].join(reasons).dropna(subset="reason")
+    aside = table[["video", "path", "class", "split"]].join(reasons).dropna(subset="reason")
     write_table(stage.output.set_aside, aside, kind="set_aside_videos", made_by=stage.made_by)
 
 

@@ -19,26 +19,25 @@ def main(stage):
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
-        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_h5(stage.input.supervoxels, "supervoxels") as supervoxels,
         open_activations(stage.input.activations) as activations,
     ):
         for (video, number), group in tqdm(activations.items(), unit="clip", mininterval=10):
-            label = group.attrs["label"]
+            class_name = group.attrs["class"]
             answers = edit_answers(
                 model.predict,
                 clips[video]["clips"][number],
-                labels[video]["labels"][number],
+                supervoxels[video]["labels"][number],
                 group["kept"][()],
-                nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label]),
-                ranking(scores[label]),
+                nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name]),
+                ranking(scores[class_name]),
                 fill=model.fill(stage.params.fill),
                 batch=stage.params.batch,
                 seed=[int(wildcards.seed), len(parts)],
                 **stage.params.options,
             )
-            parts.append(
-                answers.assign(correct=answers["answer"] == label, video=video, clip=number, label=label)
-            )
+            place = {"video": video, "clip": number, "class": class_name}
+            parts.append(answers.assign(correct=answers["answer"] == class_name, **place))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
     write_table(stage.output[0], table, kind="edits", made_by=stage.made_by | stage.measured())

@@ -8,7 +8,7 @@ from voxplain.artifacts import open_h5, resumable_h5
 from voxplain.explaining import explain_by_all
 from voxplain.explanation_store import packed
 from voxplain.models.trained import load_trained
-from voxplain.videos.store import LabelStore, groups_of
+from voxplain.videos.store import SupervoxelStore, groups_of
 
 
 def main(stage):
@@ -16,15 +16,15 @@ def main(stage):
     model = load_trained(stage.input.weights, trust=stage.networks)
     with (
         open_h5(stage.input.clips, "clips") as source,
-        LabelStore(stage.input.get("labels", [])) as labels,
+        SupervoxelStore(stage.input.get("supervoxels", [])) as supervoxels,
         resumable_h5(stage.output[0], kind="explanations", **stage.resumed) as shard,
     ):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]
         counts = {video: len(source[video]["clips"]) for video in usable if not shard.done(video)}
         for videos in tqdm(groups_of(counts, options["batch"]), unit="batch", mininterval=10):
             clips = np.concatenate([source[video]["clips"][()] for video in videos])
-            if options["target"] == "label":
-                names = [source[video].attrs["label"] for video in videos for _ in range(counts[video])]
+            if options["target"] == "class":
+                names = [source[video].attrs["class"] for video in videos for _ in range(counts[video])]
             else:
                 names = model.predict(clips).tolist()
             maps = explain_by_all(
@@ -32,7 +32,7 @@ def main(stage):
                 clips,
                 model.targets(names),
                 stage.params.explainers,
-                labels=labels.of_videos(videos),
+                labels=supervoxels.of_videos(videos),
                 segmentation=stage.params.segmentation,
                 batch=options["batch"],
             )
@@ -45,7 +45,7 @@ def main(stage):
                 shard.write(
                     video,
                     arrays | {"target": parts["target"][number]},
-                    {"label": source[video].attrs["label"]},
+                    {"class": source[video].attrs["class"]},
                 )
 
 

@@ -22,15 +22,15 @@ def main(stage):
 
     with (
         open_h5(stage.input.clips, "clips") as clips,
-        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_h5(stage.input.supervoxels, "supervoxels") as segmented,
         resumable_h5(stage.output[0], kind="activations", **stage.resumed) as shard,
     ):
-        numbers = [(video, number) for video in labels for number in range(len(labels[video]["labels"]))]
+        numbers = [(video, n) for video in segmented for n in range(len(segmented[video]["labels"]))]
         for video, number in tqdm(numbers, unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):
                 continue
-            clip, label = clips[video]["clips"][number], clips[video].attrs["label"]
-            levels = labels[video]["labels"][number]
+            clip, class_name = clips[video]["clips"][number], clips[video].attrs["class"]
+            levels = segmented[video]["labels"][number]
             rows = distinct_supervoxels(levels, stage.params.preset, **stage.params.criteria)
             if not len(rows):
                 continue
@@ -46,14 +46,14 @@ def main(stage):
             parts = [batched(shown, p, options["batch"]) for p in patches]
             whole, logits = layer_activations(model.network, model.inputs(clip[None]), layers, grid=grid)
             gradients = logit_gradients(
-                model.network, model.inputs(clip[None]), model.targets([label]), layers, grid=grid
+                model.network, model.inputs(clip[None]), model.targets([class_name]), layers, grid=grid
             )
             arrays = {"kept": rows, "logits": logits[0].cpu().numpy()}
             for layer in layers:
                 arrays[f"supervoxels/{layer}"] = np.concatenate([part[layer].cpu().numpy() for part in parts])
                 arrays[f"clip/{layer}"] = whole[layer][0].cpu().numpy()
                 arrays[f"gradient/{layer}"] = gradients[layer][0].cpu().numpy()
-            shard.write(f"{video}#{number}", arrays, {"video": video, "clip": number, "label": label})
+            shard.write(f"{video}#{number}", arrays, {"video": video, "clip": number, "class": class_name})
 
 
 if __name__ == "__main__":

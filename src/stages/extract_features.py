@@ -17,7 +17,7 @@ def main(stage):
         with create_h5(stage.output[0], kind="features", made_by=stage.made_by, attrs=stage.measured) as file:
             store(file, "features", features)
             store(file, "video", clips.table["video"].to_numpy())
-            store(file, "label", clips.table["label"].to_numpy())
+            store(file, "class", clips.table["class"].to_numpy())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(stage):
     found = read_activations(
         stage.input.activations,
         stage.wildcards.layer,
-        label=stage.params.label,
+        class_name=stage.params.class_name,
         max_supervoxels=options.pop("max_supervoxels"),
         seed=seed,
     )

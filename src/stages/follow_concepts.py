@@ -17,25 +17,25 @@ def main(stage):
     model = load_trained(stage.input.weights, trust=stage.networks)
     centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
     vectors = {}
-    for label, path in zip(scores, stage.input.cavs, strict=True):
+    for class_name, path in zip(scores, stage.input.cavs, strict=True):
         with open_h5(path, "cavs") as file:
-            vectors[label] = file["vectors"][()]
+            vectors[class_name] = file["vectors"][()]
     videos = read_table(stage.input.videos, "videos")
     chosen = videos[videos["video"].isin(params.videos)]
     if params.longest:
         chosen = longest_videos(chosen, params.longest)
     parts = []
-    for video in chosen.itertuples():
+    for video, class_name in zip(chosen.itertuples(), chosen["class"], strict=True):
         clips, indices = read_windows(video, **params.windows)
         for window, clip in enumerate(tqdm(clips, unit="window", mininterval=10)):
-            known = {"centres": centres[video.label], "vectors": vectors[video.label]}
+            known = {"centres": centres[class_name], "vectors": vectors[class_name]}
             first, last = indices[window][[0, -1]]
             try:
-                rows = follow_clip(model, clip, video.label, wildcards.layer, **known, **params.options)
+                rows = follow_clip(model, clip, class_name, wildcards.layer, **known, **params.options)
             except VoxplainError as error:
                 raise VoxplainError(f"{video.video}, frames {first} to {last}: {error}") from error
-            rows["rank"] = scores[video.label]["rank"]
-            place = {"class": video.label, "video": video.video, "window": window}
+            rows["rank"] = scores[class_name]["rank"]
+            place = {"class": class_name, "video": video.video, "window": window}
             parts.append(rows.assign(**place, first_frame=first, last_frame=last))
     network = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
     table = pd.concat(parts, ignore_index=True).assign(**network)

@@ -5,16 +5,15 @@ from _stage import run
 
 from voxplain.artifacts import open_h5, read_table, write_table
 from voxplain.checks.concept_ground_truth.compute import concept_shares
-from voxplain.videos.store import LabelStore
+from voxplain.videos.store import SupervoxelStore
 
 COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]
 
 
 def main(stage):
     source, place = stage.input, {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
-    scores = [read_table(source.scores, "class_scores").assign(variant="run")]
-    found = [read_table(path, "concept_members").assign(variant="run") for path in source.members]
-    members = [part.rename(columns={"label": "class"}) for part in found]
+    scores = [read_table(source.scores, "scored_concepts").assign(variant="run")]
+    members = [read_table(path, "concept_members").assign(variant="run") for path in source.members]
     if stage.params.layer == stage.wildcards.layer:
         members.append(read_table(source.variant_members, "variant_members"))
         scores.append(read_table(source.variant_scores, "variant_scores"))
@@ -24,8 +23,8 @@ def main(stage):
         with open_h5(path, "clips") as file:
             for video in set(members["video"]) & set(file):
                 frames[video] = file[video]["frames"][()]
-    with LabelStore(source.labels) as labels:
-        shares = concept_shares(members, stage.params.truth, frames, labels)
+    with SupervoxelStore(source.supervoxels) as supervoxels:
+        shares = concept_shares(members, stage.params.truth, frames, supervoxels)
     table = scores[COLUMNS].merge(shares, on=COLUMNS[:3]).assign(**place, layer=stage.wildcards.layer)
     write_table(stage.output[0], table, kind="matched_concepts", made_by=stage.made_by)
 

@@ -25,35 +25,28 @@ def main(stage):
     with (
         open_motion(stage.input, params.explainers) as clips,
         open_h5(stage.input.clips, "clips") as videos,
-        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_h5(stage.input.supervoxels, "supervoxels") as supervoxels,
         open_activations(stage.input.activations) as activations,
     ):
         for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
             group = activations.get((clip.video, clip.number))
             if group is None or clip.video not in params.videos:
                 continue
-            label, moving = group.attrs["label"], moving_mask(clip.flow, **params.moving)
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
-            levels = labels[clip.video]["labels"][clip.number]
-            masks = concept_masks(levels, group["kept"][()], nearest, len(scores[label]))
-            place = {"class": label, "video": clip.video, "clip": clip.number}
+            class_name, moving = group.attrs["class"], moving_mask(clip.flow, **params.moving)
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            levels = supervoxels[clip.video]["labels"][clip.number]
+            masks = concept_masks(levels, group["kept"][()], nearest, len(scores[class_name]))
+            place = {"class": class_name, "video": clip.video, "clip": clip.number}
             found = concept_shares(masks, moving, clip.maps, clip.masks, pairs=clip.pairs)
             shares.append(found.assign(**place))
             frames = videos[clip.video]["clips"][clip.number]
-            probability, still = answers_of(model, label)(np.stack([frames, stand_still(frames)]))
-            row = {
-                "probability": probability,
-                "still": still,
-                **motion_shares(moving, clip.maps, pairs=clip.pairs),
-            }
-            whole.append(place | row)
+            probability, still = answers_of(model, class_name)(np.stack([frames, stand_still(frames)]))
+            found = motion_shares(moving, clip.maps, pairs=clip.pairs)
+            whole.append(found.assign(**place, probability=probability, still=still))
     network = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
-    shares = pd.concat(shares, ignore_index=True) if shares else pd.DataFrame()
-    write_table(
-        stage.output.shares, shares.assign(**network), kind="concept_clip_shares", made_by=stage.made_by
-    )
-    clips = pd.DataFrame(whole).assign(**network)
-    write_table(stage.output.clips, clips, kind="clip_motion", made_by=stage.made_by)
+    for kind, parts in {"concept_clip_motion": shares, "clip_motion": whole}.items():
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        write_table(stage.output[kind], table.assign(**network), kind=kind, made_by=stage.made_by)
 
 
 if __name__ == "__main__":

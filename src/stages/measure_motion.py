@@ -40,7 +40,7 @@ def main(stage):
             )
             pairs = agreements(clip.maps, relevant=params.relevant)
             for kind, rows in zip(found, (scores, pairs, known, swept), strict=True):
-                where = {"video": clip.video, "label": clip.label, "clip": clip.number}
+                where = {"video": clip.video, "class": clip.class_name, "clip": clip.number}
                 found[kind].append(pd.DataFrame(rows).assign(**where))
     place = {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
     for kind, tables in found.items():

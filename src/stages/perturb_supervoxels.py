@@ -24,31 +24,30 @@ def main(stage):
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
-        open_h5(stage.input.labels, "supervoxels") as labels,
+        open_h5(stage.input.supervoxels, "supervoxels") as supervoxels,
         open_activations(stage.input.activations) as activations,
     ):
         chosen = {key: group for key, group in activations.items() if key[0] in params.videos}
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
-            label, clip = group.attrs["label"], clips[video]["clips"][number]
-            levels, kept = labels[video]["labels"][number], group["kept"][()]
+            class_name, clip = group.attrs["class"], clips[video]["clips"][number]
+            levels, kept = supervoxels[video]["labels"][number], group["kept"][()]
             maps = explain_by_all(
                 model,
                 clip[None],
-                model.targets([label]),
+                model.targets([class_name]),
                 params.explainers,
                 labels=levels[None],
                 segmentation=params.segmentation,
             )
             # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
             maps = {name: values[0].clip(min=0) for name, values in maps.items()}
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[label])
-            maps["concepts"] = concept_map(levels, kept, nearest, scores[label]["effect"].to_numpy())
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            maps["concepts"] = concept_map(levels, kept, nearest, scores[class_name]["effect"].to_numpy())
             seed = [int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())]
-            found = curves_by_fill(
-                answers_of(model, label), clip, maps, levels[-1], seed=seed, color=color, **params.options
-            )
-            parts.append(found.assign(video=video, clip=number, label=label))
-    columns = ["method", "curve", "share", "probability", "fill", "video", "clip", "label"]
+            answer = answers_of(model, class_name)
+            found = curves_by_fill(answer, clip, maps, levels[-1], seed=seed, color=color, **params.options)
+            parts.append(found.assign(**{"video": video, "clip": number, "class": class_name}))
+    columns = ["method", "curve", "share", "probability", "fill", "video", "clip", "class"]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
     write_table(stage.output[0], table, kind="perturbation_curves", made_by=stage.made_by)

@@ -12,15 +12,15 @@ from voxplain.checks.randomization import INTACT
 from voxplain.checks.randomization.compute import compare_maps, randomized_networks
 from voxplain.checks.randomization.rescoring import rescore_networks
 from voxplain.models.trained import load_trained
-from voxplain.videos.store import ClipStore, LabelStore
+from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
     params, seed = stage.params, int(stage.wildcards.seed)
     model = load_trained(stage.input.weights, trust=stage.networks)
     members = pd.concat([read_table(path, "concept_members") for path in stage.input.members])
-    members = members.rename(columns={"label": "class"}).groupby(["class", "concept"]).head(params.members)
-    ranks = pd.concat([read_table(path, "class_scores") for path in stage.input.scores])
+    members = members.groupby(["class", "concept"]).head(params.members)
+    ranks = pd.concat([read_table(path, "scored_concepts") for path in stage.input.scores])
     ranks = ranks[["class", "concept", "rank"]].rename(columns={"rank": "rank_run"})
     kept = read_kept(stage.input.activations, params.discovery)
     pool = kept[KEY].iloc[np.random.default_rng(seed).permutation(len(kept))[: params.pool]]
@@ -28,28 +28,31 @@ def main(stage):
     videos, place = sorted({*members["video"], *params.discovery}), (params.layer, params.grid)
     looked = dict(view=View(**params.view), sets=params.sets, cavs=params.cavs, batch=params.batch)
     looked |= dict(videos=params.discovery, draws=params.draws, rank_by=params.rank_by, seed=seed)
-    with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
-        scores = rescore_networks(model, networks, clips, labels, members, pool, place, **looked)
+    with (
+        ClipStore(stage.input.clips, videos) as clips,
+        SupervoxelStore(stage.input.supervoxels) as supervoxels,
+    ):
+        scores = rescore_networks(model, networks, clips, supervoxels, members, pool, place, **looked)
     with (
         ClipStore(stage.input.test, params.explained) as clips,
-        LabelStore(stage.input.test_labels) as labels,
+        SupervoxelStore(stage.input.test_supervoxels) as supervoxels,
     ):
         maps = compare_maps(
             model,
             {key: network for key, (_, network) in networks.items() if key[1] != INTACT},
             clips.fetch(clips.table.index.to_numpy()),
-            clips.table["label"].tolist(),
+            clips.table["class"].tolist(),
             params.explainers,
             batch=params.map_batch,
-            labels=labels.of_videos(list(clips.table["video"].unique())),
+            labels=supervoxels.of_videos(list(clips.table["video"].unique())),
             segmentation=params.segmentation,
         )
-    depths = {level: depth for (_, level, _), (depth, _) in networks.items()}
-    maps["depth"] = maps["level"].map(depths).fillna(0).astype(int)
+    depths = {part: depth for (_, part, _), (depth, _) in networks.items()}
+    maps["depth"] = maps["part"].map(depths).fillna(0).astype(int)
     where = {"model": stage.wildcards.model, "seed": seed, "layer": params.layer}
     scores = scores.merge(ranks, on=["class", "concept"]).assign(**where)
     write_table(stage.output.scores, scores, kind="randomized_scores", made_by=stage.made_by)
-    write_table(stage.output.maps, maps.assign(**where), kind="randomized_maps", made_by=stage.made_by)
+    write_table(stage.output.similarity, maps.assign(**where), kind="map_similarity", made_by=stage.made_by)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ def main(stage):
     gradients = read_gradients(stage.input.activations, wildcards.layer)
     with open_h5(stage.input.random_cavs, "cavs") as file:
         random_cavs = file["vectors"][()], file["distances"][()]
-    paths = zip(stage.params.labels, stage.input.cavs, stage.input.concepts, strict=True)
-    for label, cavs_path, concepts_path in tqdm(list(paths), unit="class", mininterval=10):
+    paths = zip(stage.params.classes, stage.input.cavs, stage.input.concepts, strict=True)
+    for class_name, cavs_path, concepts_path in tqdm(list(paths), unit="class", mininterval=10):
         with open_h5(cavs_path, "cavs") as cavs, open_h5(concepts_path, "concepts") as concepts:
             table = score_concepts(
-                gradients(label),
+                gradients(class_name),
                 (cavs["vectors"][()], cavs["distances"][()]),
                 random_cavs,
                 **stage.params.options,
@@ -27,9 +27,9 @@ def main(stage):
             table["n_supervoxels"] = concepts["n_supervoxels"][()]
             table["n_videos"] = concepts["n_videos"][()]
         place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
-        tables.append(table.assign(**place, **{"class": label}))
+        tables.append(table.assign(**place, **{"class": class_name}))
     table = pd.concat(tables, ignore_index=True)
-    write_table(stage.output[0], table, kind="class_scores", made_by=stage.made_by)
+    write_table(stage.output[0], table, kind="scored_concepts", made_by=stage.made_by)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def main(stage):
                 labels = [
                     segment_supervoxels(clip, **stage.params.options) for clip in source[video]["clips"]
                 ]
-                shard.write(video, {"labels": np.stack(labels)}, {"label": source[video].attrs["label"]})
+                shard.write(video, {"labels": np.stack(labels)}, {"class": source[video].attrs["class"]})
 
 
 if __name__ == "__main__":

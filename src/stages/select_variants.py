@@ -22,7 +22,8 @@ def main(stage):
                 relevant=params.relevant,
                 moving=params.moving,
             )
-            parts.append(pd.DataFrame(rows).assign(video=clip.video, label=clip.label, clip=clip.number))
+            place = {"video": clip.video, "class": clip.class_name, "clip": clip.number}
+            parts.append(pd.DataFrame(rows).assign(**place))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
     write_table(stage.output[0], table, kind="variant_selections", made_by=stage.made_by)

@@ -7,42 +7,42 @@ from tqdm import tqdm
 from voxplain.artifacts import atomic_path, read_table, write_json
 from voxplain.figures import Example, concept_figure
 from voxplain.report.strips import clip_strip, mask_strip
-from voxplain.videos.store import ClipStore, LabelStore
+from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
-    options, wildcards = stage.params.options, stage.wildcards
-    scores = read_table(stage.input.scores, "class_scores")
+    options, classes, wildcards = stage.params.options, stage.params.classes, stage.wildcards
+    scores = read_table(stage.input.scores, "scored_concepts")
     nearest = {}
-    for label, path in zip(stage.params.labels, stage.input.members, strict=True):
+    for class_name, path in zip(classes, stage.input.members, strict=True):
         for concept, rows in read_table(path, "concept_members").groupby("concept"):
             shown = rows.drop_duplicates("video").head(options["examples"])
-            nearest[label, concept] = list(shown.itertuples())
+            nearest[class_name, concept] = list(shown.itertuples())
     videos = {example.video for examples in nearest.values() for example in examples}
     strips, concepts = {}, []
-    with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
+    with ClipStore(stage.input.clips, videos) as clips, SupervoxelStore(stage.input.supervoxels) as store:
 
         def example_of(row):
-            mask = labels.labels(row.video, row.clip)[row.level] == row.supervoxel
+            mask = store.labels(row.video, row.clip)[row.level] == row.supervoxel
             return Example(clips.clip(row.video, row.clip), mask, row.video)
 
-        for label, path in zip(stage.params.labels, tqdm(stage.output.figures, unit="class"), strict=True):
-            ranked = scores[scores["class"] == label].sort_values("rank")
+        for class_name, path in zip(classes, tqdm(stage.output.figures, unit="class"), strict=True):
+            ranked = scores[scores["class"] == class_name].sort_values("rank")
             ends, rows = min(options["concepts"], len(ranked) // 2), []
             for _, row in [*ranked.iloc[:ends].iterrows(), *ranked.iloc[-ends:].iterrows()]:
                 heading = (
                     f"rank {row['rank']} of {len(ranked)}\nscore {row['score']:.2f} ± {row['score_sd']:.2f}"
                 )
-                examples = [example_of(one) for one in nearest[label, row["concept"]]]
+                examples = [example_of(one) for one in nearest[class_name, row["concept"]]]
                 rows.append((f"{heading}\n{row['n_videos']} videos", examples))
             place = f"{wildcards.model}, {wildcards.layer}"
-            figure = concept_figure(rows, title=f"{label}: most and least important concepts ({place})")
+            figure = concept_figure(rows, title=f"{class_name}: most and least important concepts ({place})")
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, dpi=110)
             pyplot.close(figure)
-        for (label, concept), examples in nearest.items():
+        for (class_name, concept), examples in nearest.items():
             place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
-            place |= {"class": label, "concept": int(concept), "examples": []}
+            place |= {"class": class_name, "concept": int(concept), "examples": []}
             for row in examples:
                 example, name = example_of(row), f"{row.video} {row.clip}"
                 if name not in strips:

@@ -32,7 +32,7 @@ def main(stage):
             # Of the last frame it is not known what moves.
             strip = {"moving": mask_strip(np.concatenate([moving, moving[-1:]]))}
             name = f"{video} {number}"
-            clips[name] = clip_strip(frames) | strip | {"video": video, "label": clip.label}
+            clips[name] = clip_strip(frames) | strip | {"video": video, "class": clip.class_name}
             place = {"model": wildcards.model, "seed": int(wildcards.seed)}
             explained.append(place | {"clip": name, "maps": shown})
     title = f"{wildcards.model}: explanations, and what of them changes in time (σ = {params.sigma:g})"

@@ -15,7 +15,7 @@ def main(stage):
     with ClipStore(stage.input.clips) as store:
         logits = batched(lambda rows: model.logits(store.fetch(rows)), np.arange(len(store.table)), 16)
     scores = pd.DataFrame(logits, columns=model.classes)
-    scores = scores.groupby([store.table["video"], store.table["label"]]).mean()
+    scores = scores.groupby([store.table["video"], store.table["class"]]).mean()
     table = scores.idxmax(axis=1).rename("predicted").reset_index()
     table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
     write_table(stage.output[0], table, kind="predictions", made_by=stage.made_by | stage.measured())

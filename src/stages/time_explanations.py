@@ -11,14 +11,17 @@ from voxplain.explaining import wanted_labels
 from voxplain.models.trained import load_trained
 from voxplain.motion.selective import selective_relevance
 from voxplain.timing import describe_device, time_steps
-from voxplain.videos.store import LabelStore
+from voxplain.videos.store import SupervoxelStore
 
 
 def main(stage):
     params = stage.params
     model = load_trained(stage.input.weights, trust=stage.networks)
     batch = params.timing["batch"]
-    with open_h5(stage.input.clips[0], "clips") as source, LabelStore(stage.input.get("labels", [])) as store:
+    with (
+        open_h5(stage.input.clips[0], "clips") as source,
+        SupervoxelStore(stage.input.get("supervoxels", [])) as store,
+    ):
         usable = [video for video in params.videos if video in source and "clips" in source[video]][:batch]
         clips = np.concatenate([source[video]["clips"][()] for video in usable])[:batch]
         labels = store.of_videos(usable)

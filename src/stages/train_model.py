@@ -49,9 +49,9 @@ def _train(model, paths, classes, seed, recipe, partial):
     with ClipStore(paths) as store:
         table = store.table
         print(f"training on {len(table)} clips of {len(classes)} classes")
-        labels = table["label"].map(classes.index).to_numpy()
-        held_out = hold_out(table["video"], table["label"], share=share, seed=seed)
-        return train(model, store.fetch, labels, held_out, seed=seed, state=state, on_epoch=keep, **recipe)
+        targets = table["class"].map(classes.index).to_numpy()
+        held_out = hold_out(table["video"], table["class"], share=share, seed=seed)
+        return train(model, store.fetch, targets, held_out, seed=seed, state=state, on_epoch=keep, **recipe)
 
 
 if __name__ == "__main__":

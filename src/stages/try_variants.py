@@ -7,7 +7,7 @@ from voxplain.artifacts import write_table
 from voxplain.checks.presets.compute import Bench, try_variants
 from voxplain.checks.presets.variants import VARIANTS, View
 from voxplain.models.trained import load_trained
-from voxplain.videos.store import ClipStore, LabelStore
+from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
@@ -16,11 +16,14 @@ def main(stage):
     place, view = (params.layer, params.grid), View(**params.view)
     found = read_activations(stage.input.activations, params.layer)
     known = {(view, place): (found.table, found.supervoxels)}
-    with ClipStore(stage.input.clips, videos) as clips, LabelStore(stage.input.labels) as labels:
+    with (
+        ClipStore(stage.input.clips, videos) as clips,
+        SupervoxelStore(stage.input.supervoxels) as supervoxels,
+    ):
         bench = Bench(
             load_trained(stage.input.weights, trust=stage.networks),
             clips,
-            labels,
+            supervoxels,
             params.discovery,
             params.evaluation,
             params.layer,

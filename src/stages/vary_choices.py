@@ -13,14 +13,14 @@ def main(stage):
     params, seed = stage.params, int(stage.wildcards.seed)
     seen = read_activations(stage.input.activations, stage.wildcards.layer)
     rows = []
-    for label, path in zip(params.labels, stage.input.cavs, strict=True):
+    for class_name, path in zip(params.classes, stage.input.cavs, strict=True):
         with open_h5(path, "cavs") as file:
-            gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
+            gradients = seen.gradients[(seen.clip_table["class"] == class_name).to_numpy()]
             derivatives = directional_derivatives(gradients, file["vectors"][()])
             distances = file["distances"][()]
         sizes = set_sizes(derivatives.shape[1])
         found = converge(derivatives, distances, sizes=sizes, rank_by=params.rank_by, seed=seed)
-        rows += [row | {"what": "random_sets", "class": label} for row in found]
+        rows += [row | {"what": "random_sets", "class": class_name} for row in found]
     varied, importance = vary(
         seen,
         clusters=params.clusters,

@@ -68,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         "folder", metavar="FOLDER", help="a folder of videos per class, or with a videos.csv"
     )
     command.add_argument("--into", metavar="DIR", help="where to write config.yaml and videos.csv (FOLDER)")
-    command.add_argument("--classes", nargs="+", metavar="LABEL", help="classes to use (default: all)")
+    command.add_argument("--classes", nargs="+", metavar="CLASS", help="classes to use (default: all)")
     command.add_argument(
-        "--labels", metavar="REGEX", help="of a flat folder: finds the label in a file's name"
+        "--labels", metavar="REGEX", help="of a flat folder: finds the class in a file's name"
     )
     command.add_argument("--run", metavar="NAME", help="results/NAME (default: the folder's name)")
     command.add_argument(

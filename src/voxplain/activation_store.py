@@ -22,10 +22,10 @@ class LayerActivations:
     Attributes
     ----------
     table : DataFrame
-        video, label, clip, level, supervoxel: one row per supervoxel.
+        video, class, clip, level, supervoxel: one row per supervoxel.
     supervoxels : (n, d) float32
     clip_table : DataFrame
-        video, label, clip: one row per clip.
+        video, class, clip: one row per clip.
     clips : (clips, d) float32
         Activations of whole clips.
     gradients : (clips, d) float32
@@ -46,7 +46,7 @@ def read_activations(
     paths: Sequence[str | Path],
     layer: str,
     *,
-    label: str | None = None,
+    class_name: str | None = None,
     max_supervoxels: int | None = None,
     seed: int = 0,
 ) -> LayerActivations:
@@ -57,7 +57,7 @@ def read_activations(
     paths : sequence of path
         Artifacts of kind ``activations``.
     layer : str
-    label : str, optional
+    class_name : str, optional
         Only videos of this class.
     max_supervoxels : int, optional
         Of more, a sample of this size is read, drawn without repetition, and the rest never comes into
@@ -70,14 +70,14 @@ def read_activations(
     VoxplainError
         There are none.
     """
-    counts = [len(group["kept"]) for path in paths for group in _groups_of(path, label)]
+    counts = [len(group["kept"]) for path in paths for group in _groups_of(path, class_name)]
     rows_of = iter(_sampled_rows(counts, max_supervoxels, seed))
     tables, supervoxels, clip_rows, clips, gradients = [], [], [], [], []
     for path in paths:
-        for group in _groups_of(path, label):
+        for group in _groups_of(path, class_name):
             row = {
                 "video": group.attrs["video"],
-                "label": group.attrs["label"],
+                "class": group.attrs["class"],
                 "clip": int(group.attrs["clip"]),
             }
             rows = next(rows_of)
@@ -91,7 +91,7 @@ def read_activations(
             gradients.append(group[f"gradient/{layer}"][()])
     if not clips:
         raise VoxplainError(
-            f"No clip of {label or 'any class'} is usable; see tables/set_aside.csv for the reasons. "
+            f"No clip of {class_name or 'any class'} is usable; see tables/set_aside.csv for the reasons. "
             "Give the class videos that can be decoded, or leave it out by data.classes."
         )
     return LayerActivations(
@@ -117,11 +117,11 @@ def read_gradients(paths: Sequence[str | Path], layer: str) -> Callable[[str], n
     for path in paths:
         with open_h5(path, "activations") as file:
             for name, group in file.items():
-                names.setdefault(group.attrs["label"], {}).setdefault(path, []).append(name)
+                names.setdefault(group.attrs["class"], {}).setdefault(path, []).append(name)
 
-    def read(label: str) -> np.ndarray:
+    def read(class_name: str) -> np.ndarray:
         found = []
-        for path, groups in names[label].items():
+        for path, groups in names[class_name].items():
             with open_h5(path, "activations") as file:
                 found += [file[name][f"gradient/{layer}"][()] for name in groups]
         return np.stack(found).astype(np.float32)
@@ -147,10 +147,10 @@ def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFram
     return pd.concat(tables, ignore_index=True).astype({"clip": int, "level": int, "supervoxel": int})
 
 
-def _groups_of(path: str | Path, label: str | None) -> Iterator[h5py.Group]:
+def _groups_of(path: str | Path, class_name: str | None) -> Iterator[h5py.Group]:
     with open_h5(path, "activations") as file:
         for group in file.values():
-            if label is None or group.attrs["label"] == label:
+            if class_name is None or group.attrs["class"] == class_name:
                 yield group
 
 

@@ -137,7 +137,9 @@ class Model(Section):
 class Supervoxels(Section):
     """Segmentation at several resolutions (3D-ACE, section 2.1)."""
 
-    method: str = Field("slic", description="Segmenter: slic (the paper's), agglomerative, grid (a control).")
+    method: str = Field(
+        "slic", description="Segmenter: slic (the authors' code's), agglomerative, grid (a control)."
+    )
     n_segments: list[PositiveInt] = Field(
         [15, 50, 80], min_length=1, description="Supervoxels per level, about."
     )
@@ -236,7 +238,8 @@ class Scores(Section):
     )
     test: Literal["random_concepts", "paired_t"] = Field(
         "random_concepts",
-        description="Rank among random concepts, or the paired t-test of the authors' code.",
+        description="Rank among random subsets of supervoxels, which says that a concept is a cluster and not that it "
+        "counts, or the paired t-test of the authors' code.",
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Level of the false discovery rate.")
 
@@ -295,7 +298,10 @@ class Moving(Section):
 class Flow(Section):
     """Optical flow, against which motion is judged."""
 
-    method: str = Field("farneback", description="Flow estimator: farneback (the paper's), dis, tvl1, raft.")
+    method: str = Field(
+        "farneback",
+        description="Flow estimator: farneback (that of the authors' code at the paper's time), dis, tvl1, raft.",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
     camera: Literal["none", "homography", "affine"] = Field(
         "none", description="Motion shared by most of a frame that is taken from the flow."
@@ -313,7 +319,8 @@ class Relevant(Section):
         "share", description="share of the map's maximum, or gray levels of the map stretched to 0..255."
     )
     threshold: Annotated[float, Field(ge=0)] = Field(
-        0.05, description="A voxel with more than this is relevant."
+        0.05,
+        description="A voxel with more than this is relevant; the selected share counts all above 0 instead.",
     )
 
 
@@ -330,9 +337,10 @@ class Relevance(Section):
 
     models: list[Name] | None = Field(None, min_length=1, description="Networks to explain; all by default.")
     videos_per_class: PositiveInt | None = Field(10, description="Test videos per class; null takes all.")
-    target: Literal["label", "predicted"] = Field(
-        "label", description="Explain the true or the predicted class."
-    )
+    # label: what class was called before.
+    target: Annotated[
+        Literal["class", "predicted"], BeforeValidator(lambda v: "class" if v == "label" else v)
+    ] = Field("class", description="Explain the true or the predicted class.")
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
         "nan",

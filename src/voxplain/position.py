@@ -16,7 +16,7 @@ def position_bias(relevance: np.ndarray, mirrored: np.ndarray, axis: str) -> dic
         Of clips, and of their mirror images as these lie, for the same classes. Negative relevance does not
         count, and each clip counts alike.
     axis : {"width", "height"}
-        Along which the clips were mirrored.
+        Of which the two sides are compared. Content balances out along the axis that was mirrored.
 
     Returns
     -------

@@ -13,7 +13,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,13 +44,6 @@ BESIDE = ""
 def _place(text: str) -> Place:
     module, _, name = text.partition(":")
     return Place(module, name or None)
-
-
-class Options(NamedTuple):
-    """Options of a plug-in: the defaults that are literals, and the names of those that may be text."""
-
-    defaults: Mapping[str, Any]
-    texts: frozenset[str]
 
 
 class Definition:
@@ -120,14 +112,14 @@ class Definition:
         return None
 
     @property
-    def plugins(self) -> Iterator[tuple[Names, str, Options]]:
-        """The registries that it may be in, as what, and with which options."""
+    def plugins(self) -> Iterator[tuple[Names, str, dict[str, Any]]]:
+        """The registries that it may be in, as what, and the defaults of its options."""
         match self._nodes:
             case [ast.FunctionDef(decorator_list=decorators, args=arguments)]:
                 for decorator in decorators:
                     match decorator:
                         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
-                            yield tuple(ast.unparse(function).split(".")), name, _options(arguments)
+                            yield tuple(ast.unparse(function).split(".")), name, _defaults(arguments)
 
 
 class Import(NamedTuple):
@@ -147,10 +139,10 @@ class Source:
 
 
 class Plugin(NamedTuple):
-    """A registered function."""
+    """A registered function, and the defaults of its options that are literals."""
 
     place: Place
-    options: Options
+    defaults: Mapping[str, Any]
 
 
 class Reached(NamedTuple):
@@ -245,11 +237,11 @@ class Library:
         if folder.name == "__init__.py":
             modules += [f"{package}.{path.stem}" for path in sorted(folder.parent.glob("*.py"))]
         return {
-            name: Plugin(Place(module, function), options)
+            name: Plugin(Place(module, function), defaults)
             for module in modules
             if not module.endswith(".__init__")
             for function, definition in self._source(module).definitions.items()
-            for names, name, options in definition.plugins
+            for names, name, defaults in definition.plugins
             if registry in self._stand_for(module, names)
         }
 
@@ -474,17 +466,15 @@ def _bound(node: ast.stmt) -> set[str]:
     return names if plain else names | {BESIDE}
 
 
-def _options(arguments: ast.arguments) -> Options:
-    defaults, texts = {}, set()
+def _defaults(arguments: ast.arguments) -> dict[str, Any]:
+    """Defaults of keyword-only parameters that are literals."""
+    found = {}
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        words = re.split(r"\W+", ast.unparse(argument.annotation)) if argument.annotation else ["Any"]
-        if {"str", "Path", "Any"} & set(words):
-            texts.add(argument.arg)
         try:
-            defaults[argument.arg] = ast.literal_eval(default)
+            found[argument.arg] = ast.literal_eval(default)
         except (TypeError, ValueError):  # none, or no literal
             continue
-    return Options(defaults, frozenset(texts))
+    return found
 
 
 class _Unsaid(ast.NodeTransformer):

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
+Prose = Mapping[str, str]
 PARTS = ("networks", "concepts", "relevance", "checks")
 # Columns that mean the same in every table.
-USUAL = {
+USUAL: Prose = {
     "model": "the network, by its name in the config",
     "seed": "seed of training, clustering and draws",
     "layer": "layer of the network",
@@ -77,7 +78,7 @@ class Table:
     title, meaning : str
         What it is called, and what it tells, in a sentence or two.
     columns : mapping of str to str
-        Meaning of every column. ``<explainer>`` in a name stands for any explainer's.
+        Meaning of every column.
     function : callable
         From DataFrames to the DataFrame.
     inputs : mapping of str to str
@@ -119,20 +120,6 @@ class Table:
     def draw(self, **given: Any) -> Any:
         """Draw the figure of the inputs and options that it takes."""
         return getattr(importlib.import_module(self._figure_module), self.figure.function)(**given)
-
-    def meaning_of(self, column: str) -> str | None:
-        """What a column means; None where the entry does not say."""
-        return meaning_of(self.columns, column)
-
-
-def meaning_of(columns: Mapping[str, str], column: str) -> str | None:
-    """What a column means by an entry's columns; None where they do not say."""
-    if column in columns:
-        return columns[column]
-    patterns = {name: re.escape(name).replace("<explainer>", r"\w+") for name in columns if "<" in name}
-    found = [name for name, pattern in patterns.items() if re.fullmatch(pattern, column)]
-    # Of relevance_share_<explainer> and relevance_share_<explainer>_low, the longer one.
-    return columns[max(found, key=len)] if found else None
 
 
 _TABLES: dict[str, Table] = {}

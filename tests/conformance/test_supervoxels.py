@@ -39,11 +39,6 @@ def benchmarks(monkeypatch):
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
-def test_whole_step_costs_at_most_half_more_than_slic_alone(benchmarks):
-    benchmark = benchmarks("supervoxels")
-    assert benchmark.whole_step(benchmark.synthetic_video())["met"]
-
-
 def test_measures_of_segmentations_by_hand(benchmarks):
     measure = benchmarks("segmenters").measure
     mask = np.zeros((2, 8, 8), bool)

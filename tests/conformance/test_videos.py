@@ -62,7 +62,7 @@ def test_every_real_clip_was_tested(shared):
 def test_real_actions(shared):
     table = read_video_table(shared / "data" / "real_actions" / "videos.csv")
     assert table["split"].value_counts().to_dict() == {"train": 142, "test": 71}
-    assert table["label"].value_counts().to_dict() == {
+    assert table["class"].value_counts().to_dict() == {
         "typing": 39,
         "doing_exercises": 30,
         "fight": 48,
@@ -71,7 +71,7 @@ def test_real_actions(shared):
     }
     assert table["video"].is_unique and table["video"].iloc[0] == "typing_000"
     # A few of every class.
-    sample = table.groupby("label").head(3)
+    sample = table.groupby("class").head(3)
     decoded = list(decode_shard(sample))
     assert [found.video for found in decoded] == sample["video"].tolist()
     for found in decoded:

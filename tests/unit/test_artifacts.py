@@ -25,6 +25,7 @@ from voxplain import artifacts
 from voxplain.errors import ArtifactError
 from voxplain.provenance import record
 from voxplain.tables import all_tables
+from voxplain.videos.store import ClipStore
 
 MADE_BY = record(rule="sample_clips", params={"fps": 8.0, "seed": 3, "paths": [Path("a")]}, code="c0de")
 
@@ -85,8 +86,22 @@ def test_same_work_gives_same_bytes(tmp_path):
 def test_another_version_names_the_rule_to_rerun(tmp_path, monkeypatch, name, write, read, kind):
     write(tmp_path / name)
     monkeypatch.setitem(artifacts.KINDS, kind, 7)
-    with pytest.raises(ArtifactError, match="version 1 .* reads version 7.*--forcerun sample_clips`"):
+    with pytest.raises(ArtifactError, match="version [12] .* reads version 7.*--forcerun sample_clips`"):
         read(tmp_path / name, kind)
+
+
+def test_clips_of_the_first_layout_say_the_rule_to_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setitem(artifacts.KINDS, "clips", 1)
+        with artifacts.create_h5(tmp_path / "x.h5", kind="clips", made_by={"rule": "cache_clips"}) as file:
+            group = file.create_group("a")
+            group.attrs["label"] = "wave"
+            artifacts.store(group, "clips", np.zeros((1, 2, 4, 4, 3), np.uint8))
+    wanted = (
+        "version 1 of 'clips'; this voxplain reads version 2. Make it again with .*--forcerun cache_clips`"
+    )
+    with pytest.raises(ArtifactError, match=wanted):
+        ClipStore([tmp_path / "x.h5"])
 
 
 @every_format

@@ -194,6 +194,12 @@ def test_the_schema_agrees_with_the_models():
         assert not validator.is_valid(bad)
 
 
+def test_the_older_name_of_the_true_class_means_the_same():
+    wanted = load_config(changed("relevance.target", "class"))
+    assert load_config(changed("relevance.target", "label")) == wanted == load_config(BASE)
+    assert wanted.model_dump(mode="json")["relevance"]["target"] == "class"
+
+
 # What the workflow would run for another value of each key, against what config/README.md says.
 EMBEDDED = {
     "run": "a",
@@ -256,8 +262,8 @@ OTHERS = {
 }
 ONLY = {"data.path": "csv", "data.options": "embedded", "data.classes": "embedded"}  # data that a value fits
 CSV = "path,label,split\n" + "".join(
-    f"{label}{i}.mp4,{label},{'train' if i < 3 else 'test'}\n"
-    for label in ("kick", "punch")
+    f"{class_name}{i}.mp4,{class_name},{'train' if i < 3 else 'test'}\n"
+    for class_name in ("kick", "punch")
     for i in range(5)
 )
 

@@ -18,6 +18,12 @@ def test_every_kind_of_artifact_has_its_entry():
     assert len(found) == len(set(found)) and set(found) == set(KINDS) - set(all_tables())
 
 
+def test_artifacts_lie_under_the_name_of_their_kind():
+    page = (DOCS / "artifacts.md").read_text()
+    for kind, path in re.findall(r"^### (\w+)\n`([^`]+)`", page, re.MULTILINE):
+        assert re.search(rf"\b{kind}\b", path), (kind, path)
+
+
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

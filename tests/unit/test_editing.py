@@ -168,10 +168,10 @@ def test_accuracy_table_by_hand():
             "model": "i3d",
             "seed": 0,
             "video": list("abcd"),
-            "label": ["x", "x", "y", "y"],
+            "class": ["x", "x", "y", "y"],
             "predicted": ["x", "y", "y", "y"],
         }
     )
-    table = accuracy_table(predictions).set_index("label")
+    table = accuracy_table(predictions).set_index("class")
     assert table["accuracy"].to_dict() == {"all": 0.75, "x": 0.5, "y": 1.0}
     assert table["n_videos"].to_dict() == {"all": 4, "x": 2, "y": 2}

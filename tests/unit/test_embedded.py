@@ -83,8 +83,10 @@ def test_the_table_is_known_before_and_read_after(made):
     folder, table = made
     pd.testing.assert_frame_equal(read_video_table(folder, dataset="embedded", **SMALL), table)
     pd.testing.assert_frame_equal(read_video_table(folder / "videos.csv"), table)
-    assert table.groupby(["label", "split"]).size().to_dict() == {
-        (label, split): n for label in CLASS_NAMES["standard"][:3] for split, n in (("train", 2), ("test", 1))
+    assert table.groupby(["class", "split"]).size().to_dict() == {
+        (class_name, split): n
+        for class_name in CLASS_NAMES["standard"][:3]
+        for split, n in (("train", 2), ("test", 1))
     }
 
 
@@ -104,7 +106,7 @@ def test_files_are_h264_and_show_the_scenes(made):
     truth = read_ground_truth(folder / "ground_truth.h5", "square_bounce_000")
     np.testing.assert_array_equal(truth.objects, scene.objects)
     np.testing.assert_allclose(truth.flow, scene.flow, atol=0.004)
-    assert truth.attributes["label"] == "square_bounce" and truth.attributes["split"] == "train"
+    assert truth.attributes["class"] == "square_bounce" and truth.attributes["split"] == "train"
     assert truth.attributes["actor_motion"] == "bounce" and truth.attributes["actor_shape"] == "square"
 
 
@@ -137,31 +139,31 @@ MANY = {"classes": 6, "train_per_class": 400, "test_per_class": 400}
 
 
 def draws(**options):
-    """One row per video: label, split, look, motion, cue as class numbers."""
+    """One row per video: class, split, look, motion, cue as class numbers."""
     options = DATASETS["embedded"].options(MANY | options)
     return pd.DataFrame(
         [
-            {"label": label, "train": i < 400, **parts, "motion": list(MOTIONS).index(parts["motion"])}
-            for label in range(6)
-            for i, (_, parts) in enumerate(_draw_class(label, options))
+            {"class": number, "train": i < 400, **parts, "motion": list(MOTIONS).index(parts["motion"])}
+            for number in range(6)
+            for i, (_, parts) in enumerate(_draw_class(number, options))
         ]
     )
 
 
 def test_cues_go_with_the_class_as_often_as_asked():
     table = draws(cue_probability_train=0.7, cue_probability_test=0.2)
-    assert (table["look"] == table["label"]).all() and (table["motion"] == table["label"]).all()
-    own = table["cue"] == table["label"]
+    assert (table["look"] == table["class"]).all() and (table["motion"] == table["class"]).all()
+    own = table["cue"] == table["class"]
     for train, probability in ((True, 0.7), (False, 0.2)):
         assert stats.binomtest(int(own[table["train"] == train].sum()), 2400, probability).pvalue > 1e-4
     # Where it is not the class's own, any other is as likely.
-    others = ((table["cue"] - table["label"]) % 6)[~own].value_counts()
+    others = ((table["cue"] - table["class"]) % 6)[~own].value_counts()
     assert sorted(others.index) == [1, 2, 3, 4, 5] and stats.chisquare(others).pvalue > 1e-4
 
 
 def test_extreme_cue_probabilities():
     table = draws(cue_probability_train=1.0, cue_probability_test=0.0)
-    assert ((table["cue"] == table["label"]) == table["train"]).all()
+    assert ((table["cue"] == table["class"]) == table["train"]).all()
 
 
 @pytest.mark.parametrize(
@@ -170,9 +172,9 @@ def test_extreme_cue_probabilities():
 )
 def test_variants_differ_in_one_thing_only(variant, own, chance):
     table = draws(variant=variant)
-    assert (table[own] == table["label"]).all()
+    assert (table[own] == table["class"]).all()
     for column in chance:
-        assert stats.chi2_contingency(pd.crosstab(table["label"], table[column])).pvalue > 1e-4
+        assert stats.chi2_contingency(pd.crosstab(table["class"], table[column])).pvalue > 1e-4
         assert table[column].nunique() == 6
 
 

@@ -69,8 +69,8 @@ def test_profiles_name_rules_and_declare_memory_and_time():
     }
     for name, text in rules.items():
         if "script:" in text:
-            assert "mem_mb=grows(" in text and "runtime=grows(" in text, name
-    networks = {name for name, text in rules.items() if "device=device_of_attempt" in text}
+            assert re.search(r"\*\*needs\(\d+, \d+", text), name
+    networks = {name for name, text in rules.items() if "network=True" in text}
     for profile in ("slurm", "cluster-generic"):
         given = yaml.safe_load((ROOT / f"workflow/profiles/{profile}/config.yaml").read_text())
         assert set(given["set-resources"]) == networks

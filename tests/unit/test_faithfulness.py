@@ -124,9 +124,9 @@ def test_ablation_of_an_additive_answer_gives_its_weights():
 
 def ablations(n=6):
     rows = []
-    for video, label, concept in product(range(n), ("a", "b"), range(4)):
+    for video, class_name, concept in product(range(n), ("a", "b"), range(4)):
         gain = [3.0, 2.0, 1.0, 0.5][concept]
-        rows.append((label, f"{label}{video}", concept, gain**2, gain))
+        rows.append((class_name, f"{class_name}{video}", concept, gain**2, gain))
     frame = pd.DataFrame(rows, columns=["class", "video", "concept", "squares", "gains"])
     return frame.assign(model="m", seed=0, layer="l", clip=0, outcome="logit", variance=4.0)
 
@@ -137,12 +137,12 @@ def scores(effect):
             "model": "m",
             "seed": 0,
             "layer": "l",
-            "class": label,
+            "class": class_name,
             "concept": c,
             "effect": effect[c],
             "score": 0.5,
         }
-        for label in ("a", "b")
+        for class_name in ("a", "b")
         for c in range(4)
     ]
     return pd.DataFrame(rows).assign(derivative=lambda t: t["effect"], rank=lambda t: t["concept"] + 1)
@@ -151,9 +151,9 @@ def scores(effect):
 def test_ablation_table_and_agreement():
     table = concept_ablation_table(ablations(), scores([4, 3, 2, 1])).query("`class` == 'a'")
     assert table["total_effect"].tolist() == pytest.approx([9 / 16, 4 / 16, 1 / 16, 1 / 64])
-    assert (table["total_effect_low"] <= table["total_effect"] + 1e-12).all() and set(table["n_videos"]) == {
-        6
-    }
+    assert (table["total_effect_ci_low"] <= table["total_effect"] + 1e-12).all() and set(
+        table["n_videos"]
+    ) == {6}
     for effect, tau in (([4, 3, 2, 1], 1), ([1, 2, 3, 4], -1), ([4, 3, 1, 2], 2 / 3)):
         found = concept_ablation_agreement_table(ablations(), scores(effect))
         row = found.query("`class` == 'all' and direction == 'effect' and ablation == 'mean_effect'").iloc[0]
@@ -172,10 +172,10 @@ def test_faithfulness_table_is_paired_with_the_random_order():
     )
     assert table.loc["good", "area"] == pytest.approx(0.475)
     # Videos differ, but the difference does not.
-    assert table.loc["good", ["difference", "difference_low", "difference_high"]].tolist() == pytest.approx(
-        [-0.2] * 3
-    )
-    assert table.loc["good", "ci_high"] - table.loc["good", "ci_low"] > 0.1
+    assert table.loc[
+        "good", ["difference", "difference_ci_low", "difference_ci_high"]
+    ].tolist() == pytest.approx([-0.2] * 3)
+    assert table.loc["good", "area_ci_high"] - table.loc["good", "area_ci_low"] > 0.1
     assert table.loc["good", "p_value"] == pytest.approx(2 / 2**8, abs=0.004)
     assert np.isnan(table.loc["random", "difference"])
 
@@ -191,34 +191,48 @@ def test_shares_of_concepts_by_hand():
     table = concept_shares(MASKS, MOVING, {"dtd": MAP}, {"dtd": KEEPS}, pairs=np.array([True, True]))
     row = table.iloc[0]
     assert row["volume_share"] == 0.5 and row["moving_share"] == 0.5
-    assert row["relevance_share_dtd"] == pytest.approx(6 / 10) and row[
-        "selective_share_dtd"
-    ] == pytest.approx(3 / 7)
-    assert table["relevance_share_dtd"][1] == 0 and np.isnan(table["moving_share"][1])
+    assert row["relevance_share"] == pytest.approx(6 / 10) and row["selective_share"] == pytest.approx(3 / 7)
+    assert table["relevance_share"][1] == 0 and np.isnan(table["moving_share"][1])
     one = concept_shares(MASKS, MOVING, {"dtd": MAP}, {"dtd": KEEPS}, pairs=np.array([True, False]))
     assert one["moving_share"][0] == 1
     whole = motion_shares(MOVING, {"dtd": MAP}, pairs=np.array([True, True]))
-    assert whole == {"moving_share": 0.5, "relevance_on_motion_dtd": pytest.approx(3 / 5)}
+    assert whole["method"].tolist() == ["dtd"] and whole["moving_share"].tolist() == [0.5]
+    assert whole["relevance_on_motion"].tolist() == pytest.approx([3 / 5])
     assert (stand_still(strip(1, 2).repeat(3, axis=0)) == strip(1, 2)).all()
 
 
 def test_concept_motion_and_reliance_tables():
-    part = concept_shares(MASKS, MOVING, {"dtd": MAP}, {"dtd": KEEPS}, pairs=np.array([True, True]))
+    maps, keeps = {"dtd": MAP, "lrp": MAP[..., ::-1]}, {"dtd": KEEPS, "lrp": KEEPS}
+    part = concept_shares(MASKS, MOVING, maps, keeps, pairs=np.array([True, True]))
     place = {"model": "m", "seed": 0, "layer": "l", "class": "a", "clip": 0}
     shares = pd.concat([part.assign(video=f"v{n}", **place) for n in range(4)])
     table = concept_motion_table(shares, scores([4, 3, 2, 1]))
     contract = (
-        "model layer class concept score volume_share moving_share relevance_share_dtd selective_share_dtd"
+        "model layer class concept score volume_share moving_share method relevance_share selective_share"
     )
-    assert set(contract.split()) <= set(table.columns) and len(table) == 2
-    assert table.loc[0, ["volume_share", "volume_share_low", "volume_share_high"]].tolist() == [0.5] * 3
-    assert np.isnan(table["moving_share"][1])
+    assert set(contract.split()) <= set(table.columns) and len(table) == 4
+    assert table.loc[0, ["volume_share", "volume_share_ci_low", "volume_share_ci_high"]].tolist() == [0.5] * 3
+    own = table.set_index(["concept", "method"])
+    assert own.loc[1, "moving_share"].isna().all() and set(own["n_videos"]) == {4}
+    assert own.loc[0, "relevance_share"].to_dict() == pytest.approx({"dtd": 6 / 10, "lrp": 4 / 10})
+    assert own.loc[0, "relevance_share_ci_low"].to_dict() == pytest.approx({"dtd": 6 / 10, "lrp": 4 / 10})
     clips = pd.DataFrame(
         {"class": list("aabb"), "video": list("wxyz"), "probability": 0.9, "moving_share": 0.2}
     )
     clips = clips.assign(model="m", seed=0, clip=0, still=[0.9, 0.9, 0.1, 0.1])
+    clips = pd.concat(
+        [clips.assign(method=m, relevance_on_motion=s) for m, s in (("dtd", 0.3), ("lrp", 0.6))]
+    )
     found = motion_reliance_table(clips, table)
-    assert found["class"].tolist() == ["b", "a"] and found["reliance"].tolist() == pytest.approx([0.8, 0])
+    assert found["class"].tolist() == list("bbaa") and found["method"].tolist() == ["dtd", "lrp"] * 2
+    assert found["reliance"].tolist() == pytest.approx([0.8, 0.8, 0, 0]) and found["rank"].tolist() == [
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert found["relevance_on_motion"].tolist() == pytest.approx([0.3, 0.6] * 2)
+    assert found["relevance_on_motion_ci_high"].tolist() == pytest.approx([0.3, 0.6] * 2)
 
 
 def test_windows_overlap_and_end_with_the_video():
@@ -233,4 +247,4 @@ def test_rows_of_a_window():
     vectors = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
     rows = window_rows(MASKS, np.array([2.0, 4.0]), vectors)
     assert rows["share"].tolist() == [0.5, 0] and rows["derivative"].tolist() == [3, -2]
-    assert rows["derivative_low"].tolist() == pytest.approx([2.05, -2])
+    assert rows["derivative_ci_low"].tolist() == pytest.approx([2.05, -2])

@@ -48,7 +48,8 @@ def test_kinetics_takes_what_is_there_and_counts_what_is_not(kinetics, caplog):
     with caplog.at_level(logging.WARNING):
         table = read_video_table(kinetics, dataset="kinetics")
     assert [
-        (path[-15:-4], label, split) for path, label, split in table[["path", "label", "split"]].values
+        (path[-15:-4], class_name, split)
+        for path, class_name, split in table[["path", "class", "split"]].values
     ] == [
         ("_000001_000011"[-11:], "riding a bike", "train"),
         ("_000000_000010"[-11:], "riding a bike", "train"),
@@ -73,8 +74,8 @@ def test_kinetics_draws_classes_and_test_videos_by_the_seed(tmp_path):
         for seed in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(one, again)
-    assert set(one["label"]) != set(other["label"])
-    assert one.groupby(["label", "split"]).size().tolist() == [2, 4] * 3
+    assert set(one["class"]) != set(other["class"])
+    assert one.groupby(["class", "split"]).size().tolist() == [2, 4] * 3
 
 
 @pytest.mark.parametrize(
@@ -110,4 +111,4 @@ def test_something_something(tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(entries))
     table = read_video_table(tmp_path, dataset="something_v2")
     assert table["split"].tolist() == ["train", "test"]
-    assert set(table["label"]) == {"Pushing something left"}
+    assert set(table["class"]) == {"Pushing something left"}

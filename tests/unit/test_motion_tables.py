@@ -203,12 +203,12 @@ def test_selected_share_against_another_run():
     assert table.loc["relevance", "mean"] == pytest.approx(1.1 / 3)
     assert table.loc["relevance", "difference"] == pytest.approx(1.1 / 6)
     assert table.loc["area", "difference"] == pytest.approx(0, abs=1e-12)
-    assert table.loc["area", "difference_low"] < 0 < table.loc["area", "difference_high"]
+    assert table.loc["area", "difference_ci_low"] < 0 < table.loc["area", "difference_ci_high"]
     assert set(table["compared_with"]) == {"b"}
     same = scores_table([(True, video, 0, 0.5, 0.1, 0.1, 0.3) for video in "abcd"])
     less = same.assign(relevance_share=0.1)
     row = tables.selected_share_table(same, less, run="b").set_index("share").loc["relevance"]
-    assert row["difference_low"] == pytest.approx(0.2) and row["difference_high"] == pytest.approx(0.2)
+    assert row["difference_ci_low"] == pytest.approx(0.2) and row["difference_ci_high"] == pytest.approx(0.2)
     alone = tables.selected_share_table(ROWS)
     assert "difference" not in alone
     unknown = tables.selected_share_table(ROWS, other.assign(method="gradcam"), run="b")
@@ -278,7 +278,7 @@ def test_examples_are_the_most_precise_clip_of_each_class():
         ("c", "y", 1, 0.3),
         ("d", "z", 0, NAN),
     ]
-    scores = pd.DataFrame(rows, columns=["video", "label", "clip", "precision"]).assign(
+    scores = pd.DataFrame(rows, columns=["video", "class", "clip", "precision"]).assign(
         selective=True, method="m"
     )
     assert figures.choose_examples(scores, 3) == [("a", 0), ("c", 1), ("d", 0)]
@@ -314,14 +314,14 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
         store(file, "a/flow", np.ones((2, 3, 2, 2, 2), np.float16))
     with create_h5(paths.explanations, kind="explanations") as file:
         group = file.create_group("a")
-        group.attrs["label"] = "x"
+        group.attrs["class"] = "x"
         for name, array in packed({"m": np.full((2, 4, 2, 2), 3.0)}).items():
             store(group, name, array)
         file.create_group("without flow")
     with open_motion(paths, ["m"]) as clips:
         first, second = clips
         assert len(clips) == 2
-    assert (first.video, first.label, first.number, second.number) == ("a", "x", 0, 1)
+    assert (first.video, first.class_name, first.number, second.number) == ("a", "x", 0, 1)
     assert first.pairs.tolist() == [True, True, True] and second.pairs.tolist() == [True, False, True]
     assert second.flow.dtype == np.float32 and (second.maps["m"] == 1).all() and second.masks == {}
 

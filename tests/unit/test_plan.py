@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snakemake.cli import parse_config
 
 from voxplain.cli.check import check
 from voxplain.cli.listing import REGISTRIES, registry
@@ -17,6 +16,7 @@ from voxplain.models.build import model_options
 from voxplain.plan import canonical, named_plugins, plan_run, with_defaults
 from voxplain.provenance import PACKAGE
 from voxplain.sources import library
+from voxplain.supervoxels import segmenter_options
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
@@ -42,7 +42,7 @@ def test_defaults_are_those_of_the_plugins_own_schemas():
                 for key, field in plugin.schema.model_fields.items()
                 if not field.is_required()
             }
-            assert dict(found[plugin.name].options.defaults) == expected, plugin.name
+            assert dict(found[plugin.name].defaults) == expected, plugin.name
             assert found[plugin.name].place == (plugin.module, plugin.function.__name__)
 
 
@@ -59,6 +59,7 @@ def test_plugins_take_the_canonical_options_and_it_is_a_fixed_point(path):
         registry("explainers")[explainer.method].options(explainer.options)
     registry("flows")[config.flow.method].options(config.flow.options)
     registry("classifiers")[config.cavs.classifier].options(config.cavs.options)
+    assert segmenter_options(**{"method": "slic", **config.supervoxels.segmentation()})
     registry("datasets")[config.data.adapter].options(config.data.options)
 
 
@@ -75,6 +76,10 @@ def test_plugins_take_the_canonical_options_and_it_is_a_fixed_point(path):
         ({"explainers": {"dtd": {}, "gradcam": {}}}, {"explainers": {"gradcam": {}, "dtd": {}}}),
         ({"data": {}}, {"data": {"adapter": "embedded", "options": {"size": 64.0, "seed": 0}}}),
         ({"data": {"seed": 3}}, {"data": {"seed": 3, "options": {"seed": 3}}}),
+        (
+            {"supervoxels": {"method": "agglomerative"}},
+            {"supervoxels": {"method": "agglomerative", "method_options": {"fine": 600.0, "sigma": 1}}},
+        ),
         ({"supervoxels": {"options": {"min_frames": 2}}}, {"supervoxels": {"options": {"min_frames": 2.0}}}),
     ],
 )
@@ -98,17 +103,6 @@ def test_configs_that_mean_the_same_are_the_same(one, other):
 )
 def test_configs_that_differ_stay_different(one, other):
     assert settled(**one) != settled(**other)
-
-
-def test_what_config_nests_is_read_by_the_options_types():
-    """Snakemake's --config makes text of all values in braces."""
-    given = parse_config(["options={depth: [1, 1, 2.0, 1], width: 4, x: [], y: null}"])["options"]
-    assert given == {"depth": ["1", "1", "2.0", "1"], "width": "4", "x": [], "y": "null"}
-    assert with_defaults("models", "r3d_18", given) == {"depth": [1, 1, 2, 1], "width": 4, "x": [], "y": None}
-    assert with_defaults("models", "i3d", {"small_input": "true"})["small_input"] is True
-    # A layer may be called 4.
-    assert with_defaults("explainers", "gradcam", {"layer": "4"})["layer"] == "4"
-    assert with_defaults("datasets", "hmdb51", {"split": "2", "lists": "3"}) == {"lists": "3", "split": 2}
 
 
 def test_unknown_plugins_and_options_are_left_to_the_check():

@@ -29,7 +29,7 @@ def test_a_hash_names_the_libraries_that_are_used(monkeypatch):
         )
         assert occlusion.split()[1:] == ["torch-2.7", "scikit-image-0.25"]
         assert provenance.code_hash(stages / "find_concepts.py").split()[1:] == ["scikit-learn-none"]
-        assert len(provenance.code_hash(stages / "make_tables.py")) == 16
+        assert len(provenance.code_hash(stages / "score_concepts.py")) == 16
         accepted = provenance.code_hash(
             stages / "explain_clips.py",
             plugins={"explainers": ["dtd"]},

@@ -23,16 +23,16 @@ def tree(root, *, flat=False, groups=range(1, 5), clips=(1, 2)):
     lists.mkdir(parents=True)
     (lists / "classInd.txt").write_bytes("".join(f"{n} {c}\r\n" for n, c in enumerate(CLASSES, 1)).encode())
     lines = {"train": [], "test": []}
-    for number, label in enumerate(CLASSES, 1):
-        folder = videos if flat else videos / label
+    for number, class_name in enumerate(CLASSES, 1):
+        folder = videos if flat else videos / class_name
         folder.mkdir(parents=True, exist_ok=True)
         for group in groups:
             for clip in clips:
-                stem = "HandStandPushups" if label == "HandstandPushups" else label
+                stem = "HandStandPushups" if class_name == "HandstandPushups" else class_name
                 name = f"v_{stem}_g{group:02d}_c{clip:02d}.avi"
                 (folder / name).write_bytes(b"")
                 split = "test" if group < 3 else "train"
-                lines[split].append(f"{label}/{name}" + (f" {number}" if split == "train" else ""))
+                lines[split].append(f"{class_name}/{name}" + (f" {number}" if split == "train" else ""))
     for split, texts in lines.items():
         (lists / f"{split}list01.txt").write_bytes("\r\n".join(texts).encode())
     return videos
@@ -42,10 +42,10 @@ def tree(root, *, flat=False, groups=range(1, 5), clips=(1, 2)):
 def test_videos_get_the_class_and_split_of_the_lists(tmp_path, flat):
     table = read_video_table(tree(tmp_path, flat=flat), dataset="ucf101")
     assert len(table) == 3 * 4 * 2 and table["video"].is_unique
-    for row in table.itertuples():
+    for row, class_name in zip(table.itertuples(), table["class"], strict=True):
         group = int(Path(row.path).stem.split("_g")[1][:2])
         assert row.split == ("test" if group < 3 else "train")
-        assert Path(row.path).name.lower().startswith(f"v_{row.label.lower()}_g")
+        assert Path(row.path).name.lower().startswith(f"v_{class_name.lower()}_g")
         assert Path(row.path).is_file()
 
 
@@ -107,7 +107,7 @@ def test_official_lists_and_real_files(tmp_path, shared):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.avi").symlink_to(shared / "data/clips" / f"{source}.avi")
     table = read_video_table(videos, dataset="ucf101").set_index("video")
-    found = {video: (row["label"], row["split"]) for video, row in table.iterrows()}
+    found = {video: (row["class"], row["split"]) for video, row in table.iterrows()}
     assert found == {
         "v_Biking_g05_c02": ("Biking", "test"),
         "v_Punch_g03_c01": ("Punch", "test"),
@@ -138,7 +138,7 @@ def test_the_papers_config_explains_1010_videos(tmp_path, shared):
     chosen = evaluation_videos(table, config.relevance.videos_per_class)
     assert (
         len(chosen) == 1010
-        and (chosen["label"].value_counts() == 10).all()
+        and (chosen["class"].value_counts() == 10).all()
         and set(chosen["split"]) == {"test"}
     )
     others = plan_videos("unused", **dict(config.data) | {"seed": 1})

@@ -127,8 +127,8 @@ def test_parts_of_a_supervoxel_are_counted_by_what_is_visible():
 def concepts(order):
     """Two classes of four concepts, of which the first two lie on the actor."""
     rows = [
-        (label, number, order[number], actor)
-        for label in "ab"
+        (class_name, number, order[number], actor)
+        for class_name in "ab"
         for number, actor in enumerate([0.9, 0.7, 0.2, 0.1])
     ]
     table = pd.DataFrame(rows, columns=["class", "concept", "rank", "actor"])
@@ -140,7 +140,7 @@ def concepts(order):
 
 def test_a_perfect_order_finds_the_actor_and_ties_count_half():
     table = ground_truth_table(concepts([1, 2, 3, 4]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "auroc_low", "spearman"]].tolist() == pytest.approx(
+    assert table.loc[("actor", "rank"), ["auroc", "auroc_ci_low", "spearman"]].tolist() == pytest.approx(
         [1, 1, 1]
     )
     assert table.loc[("actor", "score"), "auroc"] == 0.5
@@ -191,21 +191,21 @@ def test_random_directions_have_unit_length_and_no_preference():
 def test_who_does_not_notice_is_said_to_fail():
     ranks = pd.DataFrame(
         [
-            ("m", 0, "weights", level, depth, 0, label, n, rank, n + 1)
+            ("m", 0, "weights", level, depth, 0, class_name, n, rank, n + 1)
             for level, depth, order in (
                 ("none", 0, [1, 2, 3, 4]),
                 ("fc", 1, [1, 2, 3, 4]),
                 ("stem", 6, [4, 3, 2, 1]),
             )
-            for label in "abc"
+            for class_name in "abc"
             for n, rank in enumerate(order)
         ],
-        columns="model seed check level depth draw class concept rank rank_run".split(),
+        columns="model seed check part depth draw class concept rank rank_run".split(),
     )
     maps = pd.DataFrame(
         [("m", 0, "weights", "fc", 1, 0, method, clip, value, value)
          for method, value in (("same", 0.99), ("other", 0.1)) for clip in range(5)],
-        columns="model seed check level depth draw method clip spearman ssim".split(),
+        columns="model seed check part depth draw method clip spearman ssim".split(),
     )  # fmt: skip
     gaps = pd.DataFrame(
         [("concept_addition", "m", "top", "random_volume", 0.1, 0.02, 0.2, 9, 1),
@@ -213,10 +213,10 @@ def test_who_does_not_notice_is_said_to_fail():
         columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
     )  # fmt: skip
     ranks["layer"] = "layer3"
-    shares = ranks[ranks["level"] == "none"][["model", "seed", "layer", "class", "concept"]].assign(
+    shares = ranks[ranks["part"] == "none"][["model", "seed", "layer", "class", "concept"]].assign(
         variant="run", actor=[0.9, 0.9, 0.1, 0.1] * 3
     )
-    table = randomization_table(ranks, maps, gaps, shares).set_index(["level", "method", "measure"])
+    table = randomization_table(ranks, maps, gaps, shares).set_index(["part", "method", "measure"])
     notices = table["notices"]
     assert notices["none", "concept_score", "spearman"] is pd.NA
     assert not notices["fc", "concept_score", "spearman"] and notices["stem", "concept_score", "spearman"]
@@ -255,9 +255,9 @@ def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
 
 def test_stability_over_sets_seeds_and_layers():
     choices = pd.DataFrame(
-        [("m", 0, "l", "random_sets", "1", label, 0.5, 0.2, 16.0, np.nan) for label in "ab"]
-        + [("m", 0, "l", "draws", "other seeds", label, tau, np.nan, np.nan, draw)
-           for draw, tau in ((1, 0.2), (2, 0.6)) for label in "ab"],
+        [("m", 0, "l", "random_sets", "1", class_name, 0.5, 0.2, 16.0, np.nan) for class_name in "ab"]
+        + [("m", 0, "l", "draws", "other seeds", class_name, tau, np.nan, np.nan, draw)
+           for draw, tau in ((1, 0.2), (2, 0.6)) for class_name in "ab"],
         columns="model seed layer what value class tau spread needed draw".split(),
     )  # fmt: skip
     importance = pd.concat(

@@ -362,12 +362,20 @@ def test_csv_table(tmp_path):
         'a/x.mp4,"run, fast",train,2,\n',
     )
     table = read_video_table(path)
-    assert table.columns.tolist() == ["video", "path", "label", "split", "start", "end"]
+    assert table.columns.tolist() == ["video", "path", "class", "split", "start", "end"]
     assert table["path"].tolist() == [str(tmp_path / "a/x.mp4"), "/far/x.mp4", str(tmp_path / "a/x.mp4")]
-    assert table["label"].tolist() == ["wave", "NA", "run, fast"]
+    assert table["class"].tolist() == ["wave", "NA", "run, fast"]
     np.testing.assert_array_equal(table["start"], [np.nan, 1.5, 2.0])
     np.testing.assert_array_equal(table["end"], [np.nan, 3.0, np.nan])
     assert table["video"].tolist() == ["a-x", "far-x-1.5-3", "a-x-2"]
+
+
+def test_the_column_of_classes_may_be_called_class(tmp_path):
+    text = "path,{},split\na.mp4,wave,train\n"
+    tables = [read_video_table(table_file(tmp_path, text.format(name))) for name in ("label", "class")]
+    pd.testing.assert_frame_equal(*tables)
+    with pytest.raises(ConfigError, match="unknown column 'label'"):
+        read_video_table(table_file(tmp_path, "path,class,label,split\na.mp4,wave,wave,train\n"))
 
 
 def test_spreadsheet_marks_are_no_part_of_a_column_name(tmp_path):
@@ -382,7 +390,7 @@ BAD_TABLES = {
     "path,label,split,strat\na,b,train,1\n": ["'strat'", "did you mean 'start'"],
     "": ["no column 'path'"],
     HEAD: ["no videos"],
-    HEAD + "a,b,train,,\na,,train,,\n": ["line 3", "label is empty"],
+    HEAD + "a,b,train,,\na,,train,,\n": ["line 3", "class is empty"],
     HEAD + ",b,train,,\n": ["line 2", "path is empty"],
     HEAD + "a,b,train,,\n\na,b,test,,\n": ["line 4", "line 2", "Remove one"],
     HEAD + "a,b,tets,,\n": ["line 2", "'tets'", "did you mean 'test'"],
@@ -418,7 +426,7 @@ def test_table_that_is_no_text_or_missing(tmp_path):
 def test_names_are_unique_file_names_that_do_not_depend_on_order():
     paths = ["/a/x.mp4", "/a/x.avi", "/b/a/x.mp4", "/a/X.mp4", "/c/é x.mp4", "/c/ö x.mp4"]
     paths.append("/punch/v_Punch_g1.avi")
-    table = pd.DataFrame({"path": paths, "label": "l", "split": "train"})
+    table = pd.DataFrame({"path": paths, "class": "l", "split": "train"})
     names = check_video_table(table).set_index("path")["video"]
     assert names.str.lower().is_unique
     assert names.str.fullmatch(r"[A-Za-z0-9._-]+").all()
@@ -444,7 +452,7 @@ def test_folder_per_class(tmp_path):
     touch(tmp_path, *[f"{label}/{i}.mp4" for label in ("run", "wave") for i in range(8)])
     touch(tmp_path, "wave/notes.txt", "wave/._1.mp4", ".cache/x.mp4", "top.mp4", "wave/upper.AVI")
     table = read_video_table(tmp_path)
-    assert table.groupby(["label", "split"]).size().to_dict() == {
+    assert table.groupby(["class", "split"]).size().to_dict() == {
         ("run", "test"): 2,
         ("run", "train"): 6,
         ("wave", "test"): 2,
@@ -456,15 +464,15 @@ def test_folder_per_class(tmp_path):
     # A new class leaves the others' splits alone.
     touch(tmp_path, "jump/1.mp4", "jump/2.mp4", "single/1.mp4")
     more = read_video_table(tmp_path)
-    pd.testing.assert_frame_equal(more[more["label"].isin(["run", "wave"])].reset_index(drop=True), table)
-    assert sorted(more.loc[more["label"] == "jump", "split"]) == ["test", "train"]
-    assert more.loc[more["label"] == "single", "split"].tolist() == ["train"]
+    pd.testing.assert_frame_equal(more[more["class"].isin(["run", "wave"])].reset_index(drop=True), table)
+    assert sorted(more.loc[more["class"] == "jump", "split"]) == ["test", "train"]
+    assert more.loc[more["class"] == "single", "split"].tolist() == ["train"]
 
 
 def test_folder_with_splits(tmp_path):
     touch(tmp_path, "train/run/1.mp4", "train/run/2.mkv", "test/run/1.mp4", "test/wave/7.webm")
     table = read_video_table(tmp_path)
-    assert table[["label", "split"]].to_numpy().tolist() == [
+    assert table[["class", "split"]].to_numpy().tolist() == [
         ["run", "train"],
         ["run", "train"],
         ["run", "test"],

@@ -156,7 +156,7 @@ def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):
         (tmp_path / f"{name}.mp4").write_bytes(data)
     extra = pd.DataFrame(
         {"path": [str(tmp_path / f"{name}.mp4") for name in (*broken, "missing")],
-         "label": videos["label"][0], "split": ["train", "test", "train", "test"]}
+         "class": videos["class"][0], "split": ["train", "test", "train", "test"]}
     )  # fmt: skip
     pd.concat([videos, extra]).to_csv(tmp_path / "videos.csv", index=False)
     config = yaml.safe_load(TINY.read_text()) | {"data": {"path": str(tmp_path / "videos.csv")}}

@@ -120,7 +120,7 @@ def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
     home = finished / f"results/tiny/models/{model}/seed0"
     with (
         open_h5(home / "explanations/test-000.h5", "explanations") as maps,
-        open_h5(home / "selective/test-000.h5", "selective_maps") as masks,
+        open_h5(home / "selective_maps/test-000.h5", "selective_maps") as masks,
     ):
         for video in maps:
             assert (scaled_maps(maps[video], "dtd") * maps[video]["peaks/dtd"][0]).sum() == pytest.approx(

@@ -19,7 +19,7 @@ rule try_variants:
     input:
         weights=at("weights"),
         clips=at("clips", shard=SEARCHED),
-        labels=at("supervoxels", shard=SEARCHED),
+        supervoxels=at("supervoxels", shard=SEARCHED),
         activations=at("activations", shard=SEARCHED),
     output:
         scores=at("variant_scores"),
@@ -79,11 +79,11 @@ rule match_concepts:
     input:
         truth=TRUTH_SOURCE,
         members=at("concept_members", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
         variant_members=at("variant_members"),
         variant_scores=at("variant_scores"),
         clips=at("clips", shard=DISCOVERY_SHARDS),
-        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
+        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         at("matched_concepts"),
     log:
@@ -106,15 +106,15 @@ rule randomize_network:
     input:
         weights=at("weights"),
         members=of_first_layer("concept_members"),
-        scores=of_first_layer("class_scores"),
+        scores=of_first_layer("scored_concepts"),
         activations=at("activations", shard=DISCOVERY_SHARDS),
         clips=at("clips", shard=DISCOVERY_SHARDS),
-        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
+        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
         test=at("clips", shard=EVALUATION_SHARDS),
-        test_labels=at("supervoxels", shard=EVALUATION_SHARDS),
+        test_supervoxels=at("supervoxels", shard=EVALUATION_SHARDS),
     output:
         scores=at("randomized_scores"),
-        maps=at("randomized_maps"),
+        similarity=at("map_similarity"),
     log:
         f"{NETWORK}/logs/randomize_network.log",
     benchmark:
@@ -160,7 +160,7 @@ rule vary_choices:
         **needs(4000, 240),
     params:
         **part("checks", "clusters", "repeats"),
-        labels=list(LABELS.values()),
+        classes=CLASSES,
         clustering=CLUSTERING,
         sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
         cavs=part("cavs", "classifier", "options"),
@@ -175,10 +175,10 @@ rule perturb_supervoxels:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=at("supervoxels"),
+        supervoxels=at("supervoxels"),
         activations=at("activations"),
         concepts=at("concepts", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
     output:
         at("perturbation_curves"),
     log:
@@ -204,10 +204,10 @@ rule ablate_concepts:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=at("supervoxels"),
+        supervoxels=at("supervoxels"),
         activations=at("activations"),
         concepts=at("concepts", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
     output:
         at("concept_ablations"),
     log:
@@ -232,16 +232,16 @@ rule measure_concept_motion:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=at("supervoxels"),
+        supervoxels=at("supervoxels"),
         activations=at("activations"),
         concepts=at("concepts", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
         flow=at("flow"),
         explanations=at("explanations"),
         selective=at("selective_maps"),
     output:
-        shares=at("concept_clip_shares"),
-        clips=at("clip_motion"),
+        concept_clip_motion=at("concept_clip_motion"),
+        clip_motion=at("clip_motion"),
     log:
         f"{LAYER}/logs/measure_concept_motion.{{shard}}.log",
     benchmark:
@@ -264,7 +264,7 @@ rule follow_concepts:
         videos=at("videos"),
         weights=at("weights"),
         concepts=at("concepts", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
         cavs=at("cavs", **OF_CLASS),
     output:
         at("concept_windows"),

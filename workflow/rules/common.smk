@@ -39,8 +39,8 @@ COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
 KNOWN = CONFIG.data.path is None  # of the embedded videos it is known what moves
-CLASSES = sorted(TABLE["label"].unique())
-LABELS = {safe_name(label): label for label in CLASSES}  # as wildcards: as labels
+CLASSES = sorted(TABLE["class"].unique())
+CLASS_NAMES = {safe_name(name): name for name in CLASSES}  # by wildcards
 
 
 def videos_by_shard(table):
@@ -56,7 +56,7 @@ segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS els
 SEGMENTED = videos_by_shard(pd.concat(segmented).drop_duplicates("video"))
 RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 DISCOVERY_SHARDS, EVALUATION_SHARDS = shards_of(DISCOVERY), shards_of(EVALUATION)
-SHARDS_OF_CLASS = {label: shards_of(rows) for label, rows in DISCOVERY.groupby("label")}
+SHARDS_OF_CLASS = {name: shards_of(rows) for name, rows in DISCOVERY.groupby("class")}
 
 
 def part(name, *keys):
@@ -116,7 +116,7 @@ ONE, TRAINED = [{}], networks(CONFIG.models)
 FOUND, FIRST, CHECKED = layers(CONCEPT_MODELS), layers(CONCEPT_MODELS, 1), networks(CONCEPT_MODELS)
 EXPLAINED, BOTH, FIRST_OF_BOTH = networks(RELEVANCE_MODELS), networks(COMMON_MODELS), layers(COMMON_MODELS, 1)
 FIRST_SEED = EXPLAINED[:: len(CONFIG.seeds)]
-OF_CLASS = {"label": list(LABELS)}
+OF_CLASS = {"class_name": list(CLASS_NAMES)}
 ALL_SHARDS, EDITED_SHARDS = {"shard": shards_of(TABLE)}, {"shard": EVALUATION_SHARDS}
 SEGMENTED_SHARDS, RELEVANT_SHARDS = {"shard": list(SEGMENTED)}, {"shard": list(RELEVANT)}
 PERTURBED_SHARDS, COMMON_SHARDS = {"shard": shards_of(PERTURBED)}, {"shard": shards_of(COMMON)}
@@ -124,45 +124,45 @@ PERTURBED_SHARDS, COMMON_SHARDS = {"shard": shards_of(PERTURBED)}, {"shard": sha
 ARTIFACTS = {
     "videos": (f"{DATA}/videos.parquet", ONE, {}),
     "clips": (f"{CLIPS}/clips/{{shard}}.h5", ONE, ALL_SHARDS),
-    "set_aside_videos": (f"{CLIPS}/set_aside/{{shard}}.parquet", ONE, ALL_SHARDS),
+    "set_aside_videos": (f"{CLIPS}/set_aside_videos/{{shard}}.parquet", ONE, ALL_SHARDS),
     "features": (f"{RUN}/models/{{model}}/features.h5", [], {}),
     "weights": (f"{NETWORK}/weights.safetensors", TRAINED, {}),
     "predictions": (f"{NETWORK}/predictions.parquet", TRAINED, {}),
-    "supervoxels": (f"{SEGMENTS}/labels/{{shard}}.h5", ONE, SEGMENTED_SHARDS),
+    "supervoxels": (f"{SEGMENTS}/{{shard}}.h5", ONE, SEGMENTED_SHARDS),
     "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
     "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
     "random_cavs": (f"{LAYER}/random_cavs.h5", FOUND, {}),
-    "concepts": (f"{LAYER}/concepts/{{label}}.h5", FOUND, OF_CLASS),
-    "concept_members": (f"{LAYER}/members/{{label}}.parquet", FOUND, OF_CLASS),
-    "cavs": (f"{LAYER}/cavs/{{label}}.h5", FOUND, OF_CLASS),
-    "class_scores": (f"{LAYER}/scores.parquet", FOUND, {}),
+    "concepts": (f"{LAYER}/concepts/{{class_name}}.h5", FOUND, OF_CLASS),
+    "concept_members": (f"{LAYER}/concept_members/{{class_name}}.parquet", FOUND, OF_CLASS),
+    "cavs": (f"{LAYER}/cavs/{{class_name}}.h5", FOUND, OF_CLASS),
+    "scored_concepts": (f"{LAYER}/scored_concepts.parquet", FOUND, {}),
     "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
     "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
     "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if KNOWN else [], {}),
     "explanations": (f"{NETWORK}/explanations/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
-    "selective_maps": (f"{NETWORK}/selective/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
+    "selective_maps": (f"{NETWORK}/selective_maps/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
     "motion_scores": (f"{NETWORK}/motion_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
     "map_agreement": (f"{NETWORK}/map_agreement/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
-    "ground_truth_scores": (f"{NETWORK}/ground_truth/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
-    "sweep_scores": (f"{NETWORK}/sweeps/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "ground_truth_scores": (f"{NETWORK}/ground_truth_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
+    "sweep_scores": (f"{NETWORK}/sweep_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
     "timings": (f"{NETWORK}/timings.parquet", FIRST_SEED, {}),
     "relevance_clips": (f"{NETWORK}/relevance_clips.json", FIRST_SEED, {}),
-    "variant_scores": (f"{NETWORK}/variants/scores.parquet", CHECKED, {}),
-    "variant_members": (f"{NETWORK}/variants/members.parquet", CHECKED, {}),
-    "variant_edits": (f"{NETWORK}/variants/edits.parquet", CHECKED, {}),
-    "variant_agreement": (f"{NETWORK}/variants/agreement.parquet", CHECKED, {}),
-    "variant_selections": (f"{NETWORK}/variants/selections/{{shard}}.parquet", BOTH, RELEVANT_SHARDS),
+    "variant_scores": (f"{NETWORK}/variant_scores.parquet", CHECKED, {}),
+    "variant_members": (f"{NETWORK}/variant_members.parquet", CHECKED, {}),
+    "variant_edits": (f"{NETWORK}/variant_edits.parquet", CHECKED, {}),
+    "variant_agreement": (f"{NETWORK}/variant_agreement.parquet", CHECKED, {}),
+    "variant_selections": (f"{NETWORK}/variant_selections/{{shard}}.parquet", BOTH, RELEVANT_SHARDS),
     "matched_concepts": (f"{LAYER}/matched_concepts.parquet", FOUND if KNOWN else [], {}),
-    "randomized_scores": (f"{NETWORK}/randomized/scores.parquet", CHECKED, {}),
-    "randomized_maps": (f"{NETWORK}/randomized/maps.parquet", CHECKED, {}),
+    "randomized_scores": (f"{NETWORK}/randomized_scores.parquet", CHECKED, {}),
+    "map_similarity": (f"{NETWORK}/map_similarity.parquet", CHECKED, {}),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
-    "supervoxel_importance": (f"{LAYER}/importance.parquet", FOUND, {}),
-    "perturbation_curves": (f"{LAYER}/curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
-    "concept_ablations": (f"{LAYER}/ablations/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
-    "concept_clip_shares": (f"{LAYER}/concept_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
+    "supervoxel_importance": (f"{LAYER}/supervoxel_importance.parquet", FOUND, {}),
+    "perturbation_curves": (f"{LAYER}/perturbation_curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_ablations": (f"{LAYER}/concept_ablations/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
+    "concept_clip_motion": (f"{LAYER}/concept_clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "clip_motion": (f"{LAYER}/clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
-    "concept_windows": (f"{LAYER}/windows.parquet", FIRST, {}),
+    "concept_windows": (f"{LAYER}/concept_windows.parquet", FIRST, {}),
 }
 
 
@@ -171,7 +171,7 @@ wildcard_constraints:
     seed=r"\d+",
     layer="|".join({re.escape(layer) for model in CONFIG.models.values() for layer in model.layers}),
     shard=r"(train|test)-\d+",
-    label=r"[A-Za-z0-9_.-]+",
+    class_name=r"[A-Za-z0-9_.-]+",
 
 
 def at(kind, **values):
@@ -200,7 +200,7 @@ def made(kind):
 def of_class(kind):
     """Input function: a kind's files of the shards that hold discovery videos of the wildcard's class."""
     return lambda wildcards: expand(
-        at(kind), shard=SHARDS_OF_CLASS[LABELS[wildcards.label]], **dict(wildcards.items())
+        at(kind), shard=SHARDS_OF_CLASS[CLASS_NAMES[wildcards.class_name]], **dict(wildcards.items())
     )
 
 
@@ -288,9 +288,9 @@ PARTS = {
     "concepts": tables_of("networks", "concepts")
     + figures_of("concepts")
     + [
-        f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{label}.png".format(**place)
+        f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{name}.png".format(**place)
         for place in FOUND
-        for label in LABELS
+        for name in CLASS_NAMES
     ],
     "relevance": tables_of("networks", "relevance")
     + figures_of("relevance")

@@ -23,7 +23,7 @@ rule extract_activations:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=at("supervoxels"),
+        supervoxels=at("supervoxels"),
     output:
         made("activations"),
     log:
@@ -76,15 +76,15 @@ rule find_concepts:
         members=at("concept_members"),
         cavs=at("cavs"),
     log:
-        f"{LAYER}/logs/find_concepts.{{label}}.log",
+        f"{LAYER}/logs/find_concepts.{{class_name}}.log",
     benchmark:
-        f"{LAYER}/benchmarks/find_concepts.{{label}}.tsv"
+        f"{LAYER}/benchmarks/find_concepts.{{class_name}}.tsv"
     conda:
         "../../envs/voxplain.yaml"
     resources:
         **needs(4000, 60),
     params:
-        label=lambda wildcards: LABELS[wildcards.label],
+        class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
         code=code("find_concepts"),
@@ -99,7 +99,7 @@ rule score_concepts:
         cavs=at("cavs", **OF_CLASS),
         random_cavs=at("random_cavs"),
     output:
-        at("class_scores"),
+        at("scored_concepts"),
     log:
         f"{LAYER}/logs/score_concepts.log",
     benchmark:
@@ -109,7 +109,7 @@ rule score_concepts:
     resources:
         **needs(4000, 120),
     params:
-        labels=list(LABELS.values()),
+        classes=CLASSES,
         options=part("scores", "test", "rank_by"),
         code=code("score_concepts"),
     script:
@@ -120,10 +120,10 @@ rule edit_concepts:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=at("supervoxels"),
+        supervoxels=at("supervoxels"),
         activations=at("activations"),
         concepts=at("concepts", **OF_CLASS),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
     output:
         at("edits"),
     log:
@@ -146,14 +146,14 @@ rule edit_concepts:
 rule show_concepts:
     input:
         videos=at("videos"),
-        scores=at("class_scores"),
+        scores=at("scored_concepts"),
         members=at("concept_members", **OF_CLASS),
         clips=at("clips", shard=DISCOVERY_SHARDS),
-        labels=at("supervoxels", shard=DISCOVERY_SHARDS),
+        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         clips=at("concept_clips"),
         figures=report(
-            [f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{label}.png" for label in LABELS],
+            [f"{FIGURES}/concepts/{{model}}/seed{{seed}}/{{layer}}/{name}.png" for name in CLASS_NAMES],
             caption="../report/concepts.rst",
             category="Concepts",
             subcategory="{model}, {layer}, seed {seed}",
@@ -167,7 +167,7 @@ rule show_concepts:
     resources:
         **needs(4000, 120),
     params:
-        labels=list(LABELS.values()),
+        classes=CLASSES,
         options=part("figures", "concepts", "examples"),
         code=code("show_concepts"),
     script:

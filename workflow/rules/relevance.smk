@@ -53,7 +53,7 @@ rule explain_clips:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        labels=[at("supervoxels")] if USES_SUPERVOXELS else [],
+        supervoxels=at("supervoxels") if USES_SUPERVOXELS else [],
     output:
         made("explanations"),
     log:
@@ -78,7 +78,7 @@ rule time_explanations:
     input:
         weights=at("weights"),
         clips=at("clips", shard=list(RELEVANT)[:1]),
-        labels=at("supervoxels", shard=list(RELEVANT)[:1]) if USES_SUPERVOXELS else [],
+        supervoxels=at("supervoxels", shard=list(RELEVANT)[:1]) if USES_SUPERVOXELS else [],
     output:
         at("timings"),
     log:

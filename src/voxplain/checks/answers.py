@@ -13,13 +13,13 @@ OUTCOMES = ("probability", "logit")
 
 
 def answers_of(
-    model: TrainedModel, label: str, *, logits: bool = False
+    model: TrainedModel, class_name: str, *, logits: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from clips (n, T, H, W, 3) uint8 to the class's probability.
 
     The probabilities are (n,) float; with `logits` it is (n, 2), by `OUTCOMES`.
     """
-    number = model.classes.index(label)
+    number = model.classes.index(class_name)
 
     def answer(clips: np.ndarray) -> np.ndarray:
         found = model.logits(clips).astype(float)

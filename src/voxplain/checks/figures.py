@@ -21,8 +21,8 @@ def cross(axis, rows: pd.DataFrame, x: str, y: str, *, color: str, label: str) -
     """Points with the intervals that the table has."""
     bars = {}
     for name, column in (("xerr", x), ("yerr", y)):
-        if f"{column}_low" in rows:
-            ends = rows[[f"{column}_low", f"{column}_high"]].to_numpy()
+        if f"{column}_ci_low" in rows:
+            ends = rows[[f"{column}_ci_low", f"{column}_ci_high"]].to_numpy()
             bars[name] = np.abs(ends - rows[[column]].to_numpy()).T
     axis.errorbar(rows[x], rows[y], fmt="o", ms=4, lw=0.6, color=color, label=label, **bars)
 

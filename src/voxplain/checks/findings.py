@@ -24,7 +24,7 @@ class Found:
 
     Attributes
     ----------
-    label : str
+    class_name : str
     concepts : list of Concept
         Members are rows of `table`.
     vectors : (concepts, sets, d) float32
@@ -36,7 +36,7 @@ class Found:
         concept of rank 1 down to 0 for the last. One row per supervoxel of the class.
     """
 
-    label: str
+    class_name: str
     concepts: list[Concept]
     vectors: np.ndarray
     scores: pd.DataFrame
@@ -44,7 +44,7 @@ class Found:
 
 
 def find_concepts(
-    label: str,
+    class_name: str,
     seen: LayerActivations,
     random_sets: np.ndarray,
     *,
@@ -58,7 +58,7 @@ def find_concepts(
 
     Parameters
     ----------
-    label : str
+    class_name : str
     seen : LayerActivations
         Of all classes or of this one.
     random_sets : (sets, n, d) float
@@ -73,7 +73,7 @@ def find_concepts(
     VoxplainError
         No cluster passes the filters, or a side of a CAV has too few samples.
     """
-    own = (seen.table["label"] == label).to_numpy()
+    own = (seen.table["class"] == class_name).to_numpy()
     activations = seen.supervoxels[own]
     table = seen.table.loc[own, KEY].reset_index(drop=True)
     concepts = cluster_concepts(activations, table["video"].to_numpy(), seed=seed, **clustering)
@@ -90,14 +90,14 @@ def find_concepts(
             for c, own in zip(concepts, vectors, strict=True)
         ]
     )
-    gradients = seen.gradients[(seen.clip_table["label"] == label).to_numpy()]
+    gradients = seen.gradients[(seen.clip_table["class"] == class_name).to_numpy()]
     scores = rank_concepts(gradients, vectors, distances, rank_by=rank_by)
     scores["cav_accuracy"] = [accuracies.mean() for _, accuracies in trained]
     scores["n_supervoxels"] = [c.n_supervoxels for c in concepts]
     scores["n_videos"] = [c.n_videos for c in concepts]
     nearest = nearest_concepts(activations, np.stack([c.centre for c in concepts]))
     importance = (1 - (scores["rank"] - 1) / max(len(scores) - 1, 1)).to_numpy()
-    return Found(label, concepts, vectors, scores, table.assign(importance=importance[nearest]))
+    return Found(class_name, concepts, vectors, scores, table.assign(importance=importance[nearest]))
 
 
 def members_table(found: Found) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def members_table(found: Found) -> pd.DataFrame:
     parts = [
         found.table.loc[c.members, KEY].assign(concept=number) for number, c in enumerate(found.concepts)
     ]
-    return pd.concat(parts, ignore_index=True).assign(**{"class": found.label})
+    return pd.concat(parts, ignore_index=True).assign(**{"class": found.class_name})
 
 
 def rank_agreement(a: pd.DataFrame, b: pd.DataFrame) -> float:

@@ -13,7 +13,7 @@ from torch import nn
 from ..activations import average_to_grid, hooked_features, logit_gradients
 from ..models.trained import TrainedModel
 from ..patches import supervoxel_inputs
-from ..videos.store import ClipStore, LabelStore
+from ..videos.store import ClipStore, SupervoxelStore
 from .presets.variants import View
 
 Place = tuple[str, tuple[int, int, int]]  # a layer, and the grid that it is averaged to
@@ -42,7 +42,7 @@ def same_activations(model: TrainedModel, other: TrainedModel, clips: np.ndarray
 def look_at_supervoxels(
     model: TrainedModel,
     clips: ClipStore,
-    labels: LabelStore,
+    supervoxels: SupervoxelStore,
     rows: pd.DataFrame,
     places: Sequence[Place],
     *,
@@ -54,7 +54,7 @@ def look_at_supervoxels(
     Parameters
     ----------
     model : TrainedModel
-    clips, labels
+    clips, supervoxels
         Of all videos in `rows`.
     rows : DataFrame
         video, clip, level, supervoxel.
@@ -75,7 +75,7 @@ def look_at_supervoxels(
         order.append(group.index.to_numpy())
         shown = supervoxel_inputs(
             clips.clip(video, number),
-            labels.labels(video, number),
+            supervoxels.labels(video, number),
             group[["level", "supervoxel"]].to_numpy(),
             form=view.form,
             fill=fill,

@@ -75,7 +75,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 1
     splits = ", ".join(f"{n} to {split} with" for split, n in table["split"].value_counts().items())
     print(
-        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['label'].nunique()} "
+        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['class'].nunique()} "
         "classes; "
         f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {arguments.config}"
     )
@@ -219,7 +219,7 @@ def check_thresholds(config: Config) -> Iterator[str | Note]:
         if sigma >= math.sqrt(voxels - 1):
             yield (
                 f"selective.{key}: no voxel of {voxels} can lie {sigma:g} standard deviations off: nothing would "
-                "be selected. Lower it; the papers use 2 to 4."
+                "be selected. Lower it; the paper names 2 and 4."
             )
     least = 2 / (1 + config.scores.random_concepts)
     if config.scores.test == "random_concepts" and least > config.scores.alpha:
@@ -283,11 +283,11 @@ def check_network(
         model.weights in known
         and model.head == "keep"
         and table is not None
-        and table["label"].nunique() != 400
+        and table["class"].nunique() != 400
     ):
         yield (
             f"{where}.head: the weights {model.weights!r} answer with Kinetics' 400 classes, the data has "
-            f"{table['label'].nunique()}: write head: new."
+            f"{table['class'].nunique()}: write head: new."
         )
     layers = [layer for layer, _ in network.named_modules() if layer]
     for layer in model.layers:
@@ -450,18 +450,18 @@ def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> I
     discovery = discovery_videos(table, config.concepts.videos_per_class)
     evaluation = evaluation_videos(table, config.editing.videos_per_class)
     names = set(usable["video"])
-    for label in sorted(table["label"].unique()):
+    for class_name in sorted(table["class"].unique()):
         for split, rows in {"train": discovery, "test": evaluation}.items():
-            if not len(rows[(rows["label"] == label) & rows["video"].isin(names)]):
+            if not len(rows[(rows["class"] == class_name) & rows["video"].isin(names)]):
                 yield (
-                    f"The class {label!r} has no usable video to {split} with: add videos, or leave it "
+                    f"The class {class_name!r} has no usable video to {split} with: add videos, or leave it "
                     "out of data.classes."
                 )
-    counts = discovery[discovery["video"].isin(names)]["label"].value_counts()
+    counts = discovery[discovery["video"].isin(names)]["class"].value_counts()
     needed = math.ceil(config.concepts.clusters * (config.concepts.min_supervoxels + 1) / (segments * clips))
-    for label, count in counts[counts < needed].sort_index().items():
+    for class_name, count in counts[counts < needed].sort_index().items():
         yield (
-            f"The class {label!r} has {count} usable training videos, at most {count * clips * segments} "
+            f"The class {class_name!r} has {count} usable training videos, at most {count * clips * segments} "
             "supervoxels: too "
             f"few for {config.concepts.clusters} clusters of more than {config.concepts.min_supervoxels}. "
             f"Give it {needed} "

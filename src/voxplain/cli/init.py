@@ -18,7 +18,7 @@ from ..config import load_config
 from ..errors import ConfigError, VideoError
 from ..videos.adapters.folder import ENDINGS, folder
 from ..videos.decode import probe
-from ..videos.table import check_labels, read_video_table, safe_name
+from ..videos.table import check_class_names, read_video_table, safe_name
 
 PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
 SIZES = (113, 145)  # that I3D's padding comes out even with, and two cores can do
@@ -115,7 +115,7 @@ def main(arguments: argparse.Namespace) -> int:
             root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed
         )
     table = _only(table, arguments.classes)
-    check_labels(table["label"])
+    check_class_names(table["class"])
     text = config_text(
         table, table_path, run=safe_name(arguments.run or root.absolute().name), classes=arguments.classes
     )
@@ -130,10 +130,10 @@ def main(arguments: argparse.Namespace) -> int:
     for path in written:
         print(f"wrote {path}")
     if keep_table:
-        print(f"kept {given}: it says which video has which label and split")
-    counts = table.groupby("label")["split"].value_counts().unstack(fill_value=0)
-    for label, row in counts.iterrows():
-        print(f"    {label}: {row.get('train', 0)} to train with, {row.get('test', 0)} to test with")
+        print(f"kept {given}: it says which video is of which class and split")
+    counts = table.groupby("class")["split"].value_counts().unstack(fill_value=0)
+    for class_name, row in counts.iterrows():
+        print(f"    {class_name}: {row.get('train', 0)} to train with, {row.get('test', 0)} to test with")
     print(
         "Next:\n"
         f"    python -m voxplain check {config_path}\n"
@@ -150,7 +150,7 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
     root : path
         Holds a folder of videos per class (optionally below train/ and test/), or the videos themselves.
     labels : str, optional
-        Of a flat folder: regular expression that finds a file's label in its name, as the first group or as
+        Of a flat folder: regular expression that finds a file's class in its name, as the first group or as
         the whole match.
     test_fraction, seed
         See `voxplain.videos.adapters.folder.folder`.
@@ -158,12 +158,12 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
     Returns
     -------
     DataFrame
-        path (absolute), label, split.
+        path (absolute), class, split.
 
     Raises
     ------
     ConfigError
-        There is no such folder, no video in it, or no label to be found.
+        There is no such folder, no video in it, or no class to be found.
     """
     if not root.is_dir():
         raise ConfigError(f"There is no folder {root}. Correct its path.")
@@ -172,7 +172,7 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
         if flat:
             raise ConfigError(
                 f"{root} holds videos itself, such as {flat[0].name}: put each class's videos into a folder named "
-                "after it, or say how names tell labels, such as --labels '^[a-z]+' for kick_01.mp4."
+                "after it, or say how names tell classes, such as --labels '^[a-z]+' for kick_01.mp4."
             )
         return folder(root, test_fraction=test_fraction, seed=seed)
     try:
@@ -182,19 +182,19 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
     rows: dict[str, list[Path]] = {}
     for path in flat:
         match = pattern.search(path.stem)
-        label = match and next((group for group in match.groups() if group), match.group())
-        if not label:
-            raise ConfigError(f"--labels {labels!r} finds no label in {path.name}: correct the expression.")
-        rows.setdefault(label, []).append(path)
+        class_name = match and next((group for group in match.groups() if group), match.group())
+        if not class_name:
+            raise ConfigError(f"--labels {labels!r} finds no class in {path.name}: correct the expression.")
+        rows.setdefault(class_name, []).append(path)
     if not rows:
         raise ConfigError(f"{root} holds no videos ({', '.join(sorted(ENDINGS))}).")
     found = []
-    for label, paths in sorted(rows.items()):
+    for class_name, paths in sorted(rows.items()):
         n_test = min(max(round(test_fraction * len(paths)), 1), len(paths) - 1)
         splits = np.array(["train"] * (len(paths) - n_test) + ["test"] * n_test, dtype=object)
-        splits = np.random.default_rng([seed, zlib.crc32(label.encode())]).permutation(splits)
-        found += [(str(path), label, split) for path, split in zip(paths, splits, strict=True)]
-    return pd.DataFrame(found, columns=["path", "label", "split"])
+        splits = np.random.default_rng([seed, zlib.crc32(class_name.encode())]).permutation(splits)
+        found += [(str(path), class_name, split) for path, split in zip(paths, splits, strict=True)]
+    return pd.DataFrame(found, columns=["path", "class", "split"])
 
 
 def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: list[str] | None) -> str:
@@ -205,12 +205,12 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
     ConfigError
         A class has too few videos, or a name that cannot be used.
     """
-    counts = table.groupby("label")["split"].value_counts().unstack(fill_value=0)
-    for label, row in counts.iterrows():
+    counts = table.groupby("class")["split"].value_counts().unstack(fill_value=0)
+    for class_name, row in counts.iterrows():
         for split in ("train", "test"):
             if not row.get(split, 0):
                 raise ConfigError(
-                    f"The class {label!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
+                    f"The class {class_name!r} has {int(row.sum())} video{'s' if row.sum() != 1 else ''}, none to {split} with: "
                     "add videos (8 or more are better), or leave it out with --classes."
                 )
     # Numbers of supervoxels that are kept: of the class with the fewest, and of all.
@@ -269,21 +269,21 @@ def _sampling(paths: Iterable[str]) -> tuple[int, int]:
 
 
 def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
-    known = sorted(table["label"].unique())
+    known = sorted(table["class"].unique())
     for name in classes or []:
         if name not in known:
-            raise ConfigError(f"--classes: no video has the label {name!r}. Known: {', '.join(known)}.")
-    table = table[table["label"].isin(classes)] if classes else table
-    if table["label"].nunique() < 2:
-        raise ConfigError(
-            "All videos have the same label; explaining a classifier needs two classes or more."
-        )
+            raise ConfigError(f"--classes: no video is of the class {name!r}. Known: {', '.join(known)}.")
+    table = table[table["class"].isin(classes)] if classes else table
+    if table["class"].nunique() < 2:
+        raise ConfigError("All videos are of one class; explaining a classifier needs two classes or more.")
     return table
 
 
 def _relative(table: pd.DataFrame, into: Path) -> pd.DataFrame:
     """The table with paths inside `into` relative to it, so that both can be moved together."""
     home = str(into.absolute()) + os.sep
+    # The column's name is the one that every version reads.
+    table = table.rename(columns={"class": "label"})
     return table[["path", "label", "split"]].assign(path=table["path"].str.removeprefix(home))
 
 

@@ -21,7 +21,7 @@ def read_rankings(
     concepts : sequence of path
         Artifacts of the kind ``concepts``, one per class.
     scores : path
-        Artifact of the kind ``class_scores``, with the classes in the same order.
+        Artifact of the kind ``scored_concepts``, with the classes in the same order.
 
     Returns
     -------
@@ -30,11 +30,11 @@ def read_rankings(
         In the order of the concepts' numbers, which are the rows of the centres; `ranking` sorts them.
     """
     centres, tables = {}, {}
-    classes = read_table(scores, "class_scores").groupby("class", sort=False)
-    for path, (label, table) in zip(concepts, classes, strict=True):
-        tables[label] = table.sort_values("concept", ignore_index=True)
+    classes = read_table(scores, "scored_concepts").groupby("class", sort=False)
+    for path, (class_name, table) in zip(concepts, classes, strict=True):
+        tables[class_name] = table.sort_values("concept", ignore_index=True)
         with open_h5(path, "concepts") as file:
-            centres[label] = file["centres"][()]
+            centres[class_name] = file["centres"][()]
     return centres, tables
 
 

@@ -108,9 +108,10 @@ def score_concepts(
         The same of random concepts (random members), against the same random sets.
     test : {"random_concepts", "paired_t"}
         How the p-value is had. ``random_concepts``: the rank of the concept's effect among those of
-        random concepts, which is exact whatever their distribution. (Not of the score: it ends at 1,
-        where random concepts get too.) ``paired_t``: the t-test of S over random sets against the first
-        random concept, as in the authors' code; its samples share the positives, so it is far too sure.
+        random concepts, that is, of random subsets of supervoxels. A cluster differs from these by being a
+        cluster, so a small p-value does not show that the network uses the concept. (Not of the score: it
+        ends at 1, where random concepts get too.) ``paired_t``: the t-test of S over random sets against the
+        first random concept, as in the authors' code; its samples share the positives, so it is far too sure.
     rank_by : {"effect", "score"}
         What decides importance. ``score``: S, as in the paper; ties, which are the rule where the
         gradient is the same for all clips, are ranked by the derivative. ``effect``: see `effects`.

@@ -32,22 +32,22 @@ EDITED = """
     "concept_scores",
     part="concepts",
     title="Scores of concepts",
-    meaning="Every concept with its importance by directional derivatives, and whether it can be told from random concepts.",
+    meaning="Every concept with its importance by directional derivatives, and whether it can be told from random subsets of supervoxels.",
     columns="""
     model, seed, layer, class, concept
     score: share of clips whose class logit rises along the concept's direction (equation 2), mean over random sets
     score_sd: standard deviation of the score over random sets
     derivative: mean directional derivative (equation 1), in logits per unit along the CAV
     effect: derivative times the way from random samples to the concept, in logits
-    p_value: that the concept is like random ones
+    p_value: that the concept is a random subset of supervoxels
     p_adjusted: p_value after Benjamini and Hochberg, over the concepts of a network, seed and layer
-    significant: whether p_adjusted is at most scores.alpha
+    significant: whether p_adjusted is at most scores.alpha; a cluster differs from random subsets by being a cluster, so this does not show that the network uses the concept
     n_supervoxels: supervoxels of the concept's cluster
     n_videos: videos of the concept's cluster
     cav_accuracy: held-out accuracy of the CAVs, mean over random sets
     rank
     """,
-    inputs={"scores": "class_scores"},
+    inputs={"scores": "scored_concepts"},
     options={"alpha": "scores.alpha"},
 )
 def concept_scores_table(scores: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def view_features(
 
 
 def fit_head(
-    features: np.ndarray, labels: np.ndarray, videos: np.ndarray, *, seed: int = 0
+    features: np.ndarray, targets: np.ndarray, videos: np.ndarray, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a linear head to features by logistic regression.
 
@@ -76,7 +76,8 @@ def fit_head(
     ----------
     features : (views, n, d) float
         As from `view_features`.
-    labels : (n,) int
+    targets : (n,) int
+        Numbers of their classes.
     videos : (n,) array
         The video of each clip; clips and views of one video stay in one fold.
 
@@ -87,13 +88,13 @@ def fit_head(
     """
     views = len(features)
     features = features.reshape(-1, features.shape[-1])
-    labels, videos = np.tile(labels, views), np.tile(videos, views)
-    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, labels, videos))
+    targets, videos = np.tile(targets, views), np.tile(videos, views)
+    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, targets, videos))
     logistic = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 6), l1_ratios=(0.0,), cv=folds, max_iter=2000, scoring="accuracy",
         use_legacy_attributes=False,
     )  # fmt: skip
-    pipeline = make_pipeline(StandardScaler(), logistic).fit(features, labels)
+    pipeline = make_pipeline(StandardScaler(), logistic).fit(features, targets)
     scale = pipeline[0]
     weight = logistic.coef_ / scale.scale_
     bias = logistic.intercept_ - weight @ scale.mean_
@@ -122,6 +123,6 @@ def fit_stored_features(
     """
     with open_h5(path, "features") as file:
         features, videos = file["features"][()], file["video"].asstr()[()]
-        labels = np.array([classes.index(name) for name in file["label"].asstr()[()]])
-    weight, bias = fit_head(features, labels, videos, seed=seed)
-    return weight, bias, float(((features[0] @ weight.T + bias).argmax(axis=1) == labels).mean())
+        targets = np.array([classes.index(name) for name in file["class"].asstr()[()]])
+    weight, bias = fit_head(features, targets, videos, seed=seed)
+    return weight, bias, float(((features[0] @ weight.T + bias).argmax(axis=1) == targets).mean())

@@ -61,14 +61,13 @@ def get_layer(model: nn.Module, name: str) -> nn.Module:
 
 
 def _get_layers(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    known = dict(model.named_modules())
+    known, spec = dict(model.named_modules()), getattr(model, "spec", None)
+    usual = spec and (
+        f" Its usual ones: {', '.join(spec.concept_layers)}; all: python -m voxplain list layers {spec.name}."
+    )
     for name in names:
         if name not in known or not name:
-            raise ConfigError(
-                f"The network has no layer {name!r}{nearest(name, known)} "
-                f"Its usual ones: {', '.join(model.spec.concept_layers)}; "
-                f"all: python -m voxplain list layers {model.spec.name}."
-            )
+            raise ConfigError(f"The network has no layer {name!r}{nearest(name, known)}{usual or ''}")
     return [known[name] for name in names]
 
 

@@ -16,7 +16,7 @@ from ..tables import table
     columns="""
     video: unique name
     path: the file
-    label: class
+    class
     split: train or test
     reason: why it cannot be used
     """,
@@ -34,30 +34,30 @@ def set_aside_table(set_aside: pd.DataFrame) -> pd.DataFrame:
     meaning="Test accuracy of every network, overall and per class.",
     columns="""
     model, seed
-    label: class, or all
+    class: class, or all
     accuracy: share of test videos that are answered rightly
     ci_low, ci_high, n_videos
     """,
     inputs={"predictions": "predictions"},
 )
 def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy per network and seed: over all classes (label ``all``) and for each class.
+    """Accuracy per network and seed: over all classes (class ``all``) and for each class.
 
     Parameters
     ----------
     predictions : DataFrame
-        model, seed, video, label, predicted: one row per test video.
+        model, seed, video, class, predicted: one row per test video.
 
     Returns
     -------
     DataFrame
-        model, seed, label, accuracy, ci_low, ci_high (Wilson, 95 %), n_videos
+        model, seed, class, accuracy, ci_low, ci_high (Wilson, 95 %), n_videos
     """
     rows = []
     for (model, seed), group in predictions.groupby(["model", "seed"], sort=False):
-        for label, part in [("all", group), *group.groupby("label")]:
-            correct = int((part["predicted"] == part["label"]).sum())
+        for class_name, part in [("all", group), *group.groupby("class")]:
+            correct = int((part["predicted"] == part["class"]).sum())
             low, high = wilson_interval(correct, len(part))
-            rows.append((model, seed, label, correct / len(part), low, high, len(part)))
-    names = ["model", "seed", "label", "accuracy", "ci_low", "ci_high", "n_videos"]
+            rows.append((model, seed, class_name, correct / len(part), low, high, len(part)))
+    names = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     return pd.DataFrame(rows, columns=names)

@@ -43,9 +43,9 @@ class TrainedModel:
         """Network input (N, 3, T, H, W) of uint8 clips (N, T, H, W, 3)."""
         return normalize(torch.from_numpy(clips).to(self.device), self.spec)
 
-    def targets(self, labels: list[str]) -> torch.Tensor:
+    def targets(self, names: list[str]) -> torch.Tensor:
         """Class numbers (N,) of class names."""
-        return torch.tensor([self.classes.index(label) for label in labels], device=self.device)
+        return torch.tensor([self.classes.index(name) for name in names], device=self.device)
 
     def fill(self, color: str | tuple[int, int, int]) -> np.ndarray:
         """Color (3,) uint8 for hidden voxels: the input mean for ``"mean"``, which is 0 to the network."""

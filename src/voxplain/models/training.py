@@ -27,7 +27,7 @@ Fetch = Callable[[np.ndarray], np.ndarray]
 def train(
     model: nn.Module,
     fetch: Fetch,
-    labels: np.ndarray,
+    targets: np.ndarray,
     validation: np.ndarray,
     *,
     epochs: int = 40,
@@ -56,7 +56,8 @@ def train(
         As built by `voxplain.build_model`, on its device.
     fetch : callable
         Maps an array of clip numbers to uint8 (n, T, H, W, 3).
-    labels : (clips,) int
+    targets : (clips,) int
+        Numbers of their classes.
     validation : (clips,) bool
         Clips that early stopping and the schedule watch; the others are trained on.
     epochs, batch, optimizer, learning_rate, weight_decay, schedule, label_smoothing
@@ -137,11 +138,11 @@ def train(
                 masked=share,
                 fill=fill,
             )
-            targets = torch.as_tensor(labels[np.sort(rows)], device=device)
+            wanted = torch.as_tensor(targets[np.sort(rows)], device=device)
             inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
             with choose_precision(device, precision):
                 logits = model(inputs)
-            loss = F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
+            loss = F.cross_entropy(logits.float(), wanted, label_smoothing=label_smoothing)
             if not torch.isfinite(loss):
                 raise VoxplainError(f"The loss is not finite in epoch {epoch}: lower training.learning_rate.")
             optimize.zero_grad()
@@ -152,14 +153,14 @@ def train(
                 anneal.step()
         watched = np.flatnonzero(validation) if validation.any() else training
         logits = predict(model, fetch, watched, batch=batch)
-        validation_loss = float(F.cross_entropy(torch.from_numpy(logits), torch.as_tensor(labels[watched])))
+        validation_loss = float(F.cross_entropy(torch.from_numpy(logits), torch.as_tensor(targets[watched])))
         history.append(
             {
                 "epoch": epoch,
                 "learning_rate": optimize.param_groups[0]["lr"],
                 "train_loss": float(np.mean(losses)),
                 "validation_loss": validation_loss,
-                "validation_accuracy": float((logits.argmax(axis=1) == labels[watched]).mean()),
+                "validation_accuracy": float((logits.argmax(axis=1) == targets[watched]).mean()),
             }
         )
         if schedule == "plateau":
@@ -203,12 +204,12 @@ def predict(model: nn.Module, fetch: Fetch, rows: np.ndarray, *, batch: int = 16
     return torch.cat(logits).numpy()
 
 
-def hold_out(videos: pd.Series, labels: pd.Series, *, share: float, seed: int) -> np.ndarray:
+def hold_out(videos: pd.Series, classes: pd.Series, *, share: float, seed: int) -> np.ndarray:
     """Hold out a share of each class's videos for early stopping.
 
     Parameters
     ----------
-    videos, labels : (clips,) Series
+    videos, classes : (clips,) Series
         Video and class of each clip; clips of one video stay together.
     share : float
     seed : int
@@ -219,7 +220,7 @@ def hold_out(videos: pd.Series, labels: pd.Series, *, share: float, seed: int) -
     """
     rng = np.random.default_rng(seed)
     held: set[str] = set()
-    for _, names in videos.groupby(labels.to_numpy()):
+    for _, names in videos.groupby(classes.to_numpy()):
         names = np.unique(names)
         held.update(rng.permutation(names)[: int(share * len(names))])
     return videos.isin(held).to_numpy()

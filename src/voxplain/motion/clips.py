@@ -21,7 +21,7 @@ class MotionClip:
 
     Attributes
     ----------
-    video, label : str
+    video, class_name : str
     number : int
         Of the clip within its video.
     indices : (T,) int array
@@ -36,7 +36,7 @@ class MotionClip:
     """
 
     video: str
-    label: str
+    class_name: str
     number: int
     indices: np.ndarray
     pairs: np.ndarray
@@ -77,7 +77,7 @@ class MotionClips:
         return [
             MotionClip(
                 video,
-                explanations.attrs["label"],
+                explanations.attrs["class"],
                 number,
                 indices,
                 np.diff(indices) > 0,

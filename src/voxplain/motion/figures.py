@@ -62,7 +62,7 @@ def choose_examples(
     Parameters
     ----------
     scores : DataFrame
-        method, selective, video, label, clip, precision
+        method, selective, video, class, clip, precision
     n : int
     videos : sequence of str, optional
         Choose from these alone, in their order.
@@ -71,7 +71,7 @@ def choose_examples(
     -------
     list of (video, clip)
     """
-    rows = scores[scores["selective"]].groupby(["video", "label", "clip"], as_index=False)["precision"].mean()
+    rows = scores[scores["selective"]].groupby(["video", "class", "clip"], as_index=False)["precision"].mean()
     rows = rows.sort_values("precision", ascending=False, kind="stable")
     if videos is not None:
         best = (
@@ -82,7 +82,7 @@ def choose_examples(
             .reset_index()
         )
     else:
-        best = rows.assign(turn=rows.groupby("label").cumcount()).sort_values("turn", kind="stable")
+        best = rows.assign(turn=rows.groupby("class").cumcount()).sort_values("turn", kind="stable")
     return [(row.video, int(row.clip)) for row in best.head(n).itertuples()]
 
 

@@ -87,8 +87,9 @@ def selective_relevance(
         the presets' values are not comparable (see `Selection`).
     preset : {"official", "paper", "corrected"}
         ``official``: what the newest released code computes. ``paper``: what the code of the paper's time
-        computes (signed). ``corrected``: no artefacts at the clip's ends, and both directions of change
-        measured in standard deviations of the derivative from its mean.
+        computes (signed), but for ``normalize: range``, which it did too. ``corrected``: no artefacts at the
+        clip's ends, and both directions of change measured in standard deviations of the derivative from
+        its mean.
     **options
         Fields of `Selection` that override the preset's.
 

@@ -200,14 +200,16 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
     meaning="Share of the explanations that is selected, per video, and its difference from another run's.",
     columns="""
     model, method
-    share: of the area or of the relevance
+    share: of the area above 0 or of the relevance
     mean: share that is selected, mean over videos
-    ci_low, ci_high, n_videos
+    mean_ci_low: lower end of its 95 % interval
+    mean_ci_high: upper end of its 95 % interval
+    n_videos
     compared_with: the other run, relevance.compare_with
     other_mean: its mean
     difference: this run's mean minus the other's
-    difference_low: lower end of its 95 % interval
-    difference_high: upper end of its 95 % interval
+    difference_ci_low: lower end of its 95 % interval
+    difference_ci_high: upper end of its 95 % interval
     """,
     inputs={"scores": "motion_scores", "other": "other_motion_scores"},
     options={"run": "relevance.compare_with"},
@@ -232,8 +234,8 @@ def selected_share_table(
     Returns
     -------
     DataFrame
-        model, method, share (area or relevance), mean, ci_low, ci_high, n_videos; with `other` also
-        compared_with, other_mean, difference (this run's minus the other's), difference_low, difference_high
+        model, method, share (area or relevance), mean, mean_ci_low, mean_ci_high, n_videos; with `other` also
+        compared_with, other_mean, difference (this run's minus the other's), difference_ci_low, difference_ci_high
         (95 %, bootstrap over the videos of both).
     """
     rows = []
@@ -242,7 +244,7 @@ def selected_share_table(
             mine = per_video(group, f"{share}_share")
             low, high = bootstrap_interval(mine)
             row = {**dict(zip(PLACE, key, strict=True)), "share": share, "mean": mine.mean()}
-            row |= {"ci_low": low, "ci_high": high, "n_videos": mine.shape[1]}
+            row |= {"mean_ci_low": low, "mean_ci_high": high, "n_videos": mine.shape[1]}
             if other is not None:
                 row |= _difference(mine, _same_place(other, key, f"{share}_share"), run)
             rows.append(row)
@@ -463,7 +465,7 @@ def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[s
     if not mine.size or not others.size:
         return {
             "compared_with": run,
-            **dict.fromkeys(("other_mean", "difference", "difference_low", "difference_high")),
+            **dict.fromkeys(("other_mean", "difference", "difference_ci_low", "difference_ci_high")),
         }
     draws = [
         resampled_means(values, seeds_first=True, seed=seed) for seed, values in enumerate((mine, others))
@@ -473,6 +475,6 @@ def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[s
         "compared_with": run,
         "other_mean": others.mean(),
         "difference": mine.mean() - others.mean(),
-        "difference_low": float(low),
-        "difference_high": float(high),
+        "difference_ci_low": float(low),
+        "difference_ci_high": float(high),
     }

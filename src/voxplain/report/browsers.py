@@ -152,7 +152,7 @@ def highlights(
     Returns
     -------
     dict or None
-        model, what (``concepts`` or the name of an explainer) and tiles: image (address), label, note, and of
+        model, what (``concepts`` or the name of an explainer) and tiles: image (address), class, note, and of
         concepts the score with its row in concept_scores.
     """
     if concept_clips is not None and "concept_scores" in tables and len(tables["concept_scores"]):
@@ -182,7 +182,7 @@ def _best_concepts(clips: Mapping[str, Any], scores: pd.DataFrame, most: int) ->
         score = formats.number(cells["score"])
         tiles.append(
             {
-                "image": _still(drawn), "label": cells["class"], "row": row, "score": cells["score"],
+                "image": _still(drawn), "class": cells["class"], "row": row, "score": cells["score"],
                 "text": f"{cells['class']}: a frame of video {shown[0]['video']} with the supervoxel of the most "
                 f"important concept outlined, score {score}",
             }
@@ -206,8 +206,8 @@ def _first_explained(clips: Mapping[str, Any], most: int) -> dict[str, Any]:
         scale = max(1, 192 // clip["height"])
         tiles.append(
             {
-                "image": _still(drawn.repeat(scale, axis=0).repeat(scale, axis=1)), "label": clip["label"],
-                "text": f"{clip['label']}: a frame of video {clip['video']} under its relevance by {title}",
+                "image": _still(drawn.repeat(scale, axis=0).repeat(scale, axis=1)), "class": clip["class"],
+                "text": f"{clip['class']}: a frame of video {clip['video']} under its relevance by {title}",
             }
         )  # fmt: skip
     return {"model": model, "what": title, "tiles": tiles}

@@ -69,9 +69,9 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
     """A sentence per network on its test accuracy (table model_accuracy)."""
     sentences = []
     for model, rows in accuracy.groupby("model", sort=False):
-        total, classes = rows[rows["label"] == "all"], rows[rows["label"] != "all"]
+        total, classes = rows[rows["class"] == "all"], rows[rows["class"] != "all"]
         first = total.iloc[0]
-        chance = percent(1 / classes["label"].nunique())
+        chance = percent(1 / classes["class"].nunique())
         if len(total) == 1:
             share = f"{percent(first['accuracy'])} % (95 % interval {interval(first)} %)"
         else:
@@ -79,7 +79,7 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
             share = f"{low} to {high} %, depending on the seed ({len(total)} of them),"
         of = f"of {first['n_videos']} test videos; chance is {chance} %."
         sentence = f"{model} names the right class of {share} {of}"
-        dead = classes.loc[classes["accuracy"] == 0, "label"].unique().tolist()
+        dead = classes.loc[classes["accuracy"] == 0, "class"].unique().tolist()
         if dead:
             sentence += f" It recognizes no video of {listing(dead)}."
         sentences.append(sentence)
@@ -112,7 +112,7 @@ def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
     """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
     return [
         f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} can be told from random "
-        f"concepts (false discovery rate {percent(alpha, 0)} %)."
+        f"subsets of supervoxels (false discovery rate {percent(alpha, 0)} %), as clusters can whatever the network uses."
         for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
     ]
 

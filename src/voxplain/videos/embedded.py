@@ -60,12 +60,12 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(unfinished, "w") as truth, ThreadPoolExecutor(workers) as pool:
         truth.attrs.update(options)
-        for label, rows in table.groupby("label", sort=False):
-            (folder / label).mkdir(exist_ok=True)
-            draws = _draw_class(CLASS_NAMES[options["variant"]].index(label), options)
+        for class_name, rows in table.groupby("class", sort=False):
+            (folder / class_name).mkdir(exist_ok=True)
+            draws = _draw_class(CLASS_NAMES[options["variant"]].index(class_name), options)
             jobs = [pool.submit(_make_video, path, draw, options) for path, draw in zip(rows["path"], draws)]
             for row, job in zip(rows.itertuples(), jobs):
-                _store(truth.create_group(row.video), job.result(), label=label, split=row.split)
+                _store(truth.create_group(row.video), job.result(), class_name=class_name, split=row.split)
     os.replace(unfinished, truth_file)
     relative = plan.assign(path=[os.path.relpath(path, folder.absolute()) for path in plan["path"]])
     relative.to_csv(folder / TABLE, index=False)
@@ -104,21 +104,21 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
     return Scene(np.empty((0, *objects.shape[1:], 3), np.uint8), objects, flow, attributes)
 
 
-def _draw_class(label: int, options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
+def _draw_class(number: int, options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
     """Random stream and the class-dependent part of each video of a class, train before test."""
     classes, variant = options["classes"], options["variant"]
     for split, name in enumerate(("train", "test")):
         for index in range(options[f"{name}_per_class"]):
-            rng = np.random.default_rng([options["seed"], label, split, index])
+            rng = np.random.default_rng([options["seed"], number, split, index])
             look, motion, cue = rng.integers(classes, size=3)
             if variant == "standard":
-                look = motion = label
+                look = motion = number
                 own = rng.uniform() < options[f"cue_probability_{name}"]
-                cue = label if own else (label + rng.integers(1, classes)) % classes
+                cue = number if own else (number + rng.integers(1, classes)) % classes
             elif variant == "motion_only":
-                motion = label
+                motion = number
             else:
-                cue = label
+                cue = number
             yield rng, {"look": int(look), "motion": list(MOTIONS)[motion], "cue": int(cue)}
 
 
@@ -154,11 +154,11 @@ def write_video(path: str | Path, frames: np.ndarray, *, fps: int = 12, crf: int
         container.mux(stream.encode())
 
 
-def _store(group: h5py.Group, scene: Scene, *, label: str, split: str) -> None:
+def _store(group: h5py.Group, scene: Scene, *, class_name: str, split: str) -> None:
     # Half precision: 0.002 pixels at the fastest motion.
     arrays = {"objects": scene.objects, "flow": scene.flow.astype(np.float16)}
     for name, array in arrays.items():
         group.create_dataset(
             name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True
         )
-    group.attrs.update(scene.attributes, label=label, split=split)
+    group.attrs.update(scene.attributes, split=split, **{"class": class_name})

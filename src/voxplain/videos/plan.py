@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import ConfigError, nearest
 from .adapters import DATASETS
-from .table import check_labels, read_video_table
+from .table import check_class_names, read_video_table
 
 EMBEDDED = "embedded"
 # A job per shard and network: this many keep the workflow's graph small and a scheduler content.
@@ -78,35 +78,33 @@ def plan_videos(
     if "seed" in DATASETS[adapter].schema.model_fields:
         options.setdefault("seed", seed)
     table = read_video_table(path or folder, dataset=adapter, **options)
-    known = sorted(table["label"].unique())
+    known = sorted(table["class"].unique())
     for name in classes or []:
         if name not in known:
             raise ConfigError(
-                f"data.classes: no video has the label {name!r}{nearest(name, known)} "
+                f"data.classes: no video is of the class {name!r}{nearest(name, known)} "
                 f"Known: {', '.join(known)}."
             )
     if classes:
-        table = table[table["label"].isin(classes)]
-    check_labels(table["label"])
+        table = table[table["class"].isin(classes)]
+    check_class_names(table["class"])
     missing = [
-        f"{label} ({split})"
+        f"{class_name} ({split})"
         for split in ("train", "test")
-        for label in sorted(set(table["label"]) - set(table.loc[table["split"] == split, "label"]))
+        for class_name in sorted(set(table["class"]) - set(table.loc[table["split"] == split, "class"]))
     ]
     if missing:
         raise ConfigError(
             f"These classes have no videos in a split: {', '.join(missing)}. Add videos, or list the "
             "classes to use in data.classes."
         )
-    if table["label"].nunique() < 2:
-        raise ConfigError(
-            "All videos have the same label; explaining a classifier needs two classes or more."
-        )
+    if table["class"].nunique() < 2:
+        raise ConfigError("All videos are of one class; explaining a classifier needs two classes or more.")
     chance = np.random.default_rng(seed).random(len(table))
     order = pd.Categorical(table["split"], ["train", "test"])
-    table = table.assign(order=order, chance=chance).sort_values(["order", "label", "chance"])
+    table = table.assign(order=order, chance=chance).sort_values(["order", "class", "chance"])
     if videos_per_class is not None:
-        table = table.groupby(["split", "label"], sort=False).head(videos_per_class)
+        table = table.groupby(["split", "class"], sort=False).head(videos_per_class)
     shard = table.groupby("split", sort=False).cumcount() // (shard_size or default_shard_size(len(table)))
     table["shard"] = table["split"].astype(str) + "-" + shard.astype(str).str.zfill(3)
     return table.drop(columns=["order", "chance"]).reset_index(drop=True)
@@ -151,7 +149,7 @@ def evaluation_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
 
 
 def _first(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
-    return table if n is None else table.groupby("label", sort=False).head(n)
+    return table if n is None else table.groupby("class", sort=False).head(n)
 
 
 def source_file(path: str | None, adapter: str | None, embedded: str) -> list[str]:

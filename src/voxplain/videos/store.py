@@ -12,12 +12,16 @@ import pandas as pd
 from ..artifacts import open_h5
 
 
+def _listed(paths: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else paths
+
+
 class ClipStore:
     """Clips of several shards by number.
 
     Parameters
     ----------
-    paths : sequence of path
+    paths : path or sequence of path
         Artifacts of kind ``clips``.
     videos : collection of str, optional
         Only the clips of these videos.
@@ -27,17 +31,21 @@ class ClipStore:
     Attributes
     ----------
     table : DataFrame
-        One row per clip: video, label, clip (number within the video), path. Its index is the clip's
+        One row per clip: video, class, clip (number within the video), path. Its index is the clip's
         number.
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], videos: Sequence[str] | None = None, *, memory: int = 2 * 1024**3
+        self,
+        paths: str | Path | Sequence[str | Path],
+        videos: Sequence[str] | None = None,
+        *,
+        memory: int = 2 * 1024**3,
     ) -> None:
         self._stack = ExitStack()
         wanted = None if videos is None else set(videos)
         rows, self._sources, size = [], [], 0
-        for path in paths:
+        for path in _listed(paths):
             file = self._stack.enter_context(open_h5(path, "clips"))
             for video, group in file.items():
                 if "clips" not in group or (wanted is not None and video not in wanted):
@@ -45,9 +53,9 @@ class ClipStore:
                 data = group["clips"]
                 size += data.nbytes
                 for number in range(len(data)):
-                    rows.append((video, group.attrs["label"], number, str(path)))
+                    rows.append((video, group.attrs["class"], number, str(path)))
                     self._sources.append((file, video, number))
-        self.table = pd.DataFrame(rows, columns=["video", "label", "clip", "path"])
+        self.table = pd.DataFrame(rows, columns=["video", "class", "clip", "path"])
         self._held = None
         if size <= memory and rows:
             self._held = np.stack([self._read(row) for row in range(len(rows))])
@@ -88,19 +96,19 @@ def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:
     return groups
 
 
-class LabelStore:
+class SupervoxelStore:
     """Supervoxel labels of several shards by video and clip.
 
     Parameters
     ----------
-    paths : sequence of path
+    paths : path or sequence of path
         Artifacts of kind ``supervoxels``.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
         self._stack = ExitStack()
         self._groups = {}
-        for path in paths:
+        for path in _listed(paths):
             self._groups.update(self._stack.enter_context(open_h5(path, "supervoxels")))
 
     def labels(self, video: str, clip: int) -> np.ndarray:
@@ -113,7 +121,7 @@ class LabelStore:
             return None
         return np.concatenate([self._groups[video]["labels"][()] for video in videos])
 
-    def __enter__(self) -> LabelStore:
+    def __enter__(self) -> SupervoxelStore:
         return self
 
     def __exit__(self, *_: object) -> None:

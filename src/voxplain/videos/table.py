@@ -17,7 +17,7 @@ from voxplain.errors import ConfigError, nearest
 
 from .adapters import DATASETS
 
-COLUMNS = ["video", "path", "label", "split", "start", "end"]
+COLUMNS = ["video", "path", "class", "split", "start", "end"]
 SPLITS = ("train", "test")
 
 
@@ -37,7 +37,7 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
     -------
     DataFrame
         One row per video in the data set's order: `video`, a unique name that can be a file name;
-        `path`, absolute; `label`; `split`, "train" or "test"; `start` and `end` in seconds, NaN for
+        `path`, absolute; `class`; `split`, "train" or "test"; `start` and `end` in seconds, NaN for
         the whole video.
 
     Raises
@@ -52,7 +52,7 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
 
 
 def check_video_table(table: pd.DataFrame, source: str | Path = "the video table") -> pd.DataFrame:
-    """Check a table of path, label, split and optionally start and end, and name its videos.
+    """Check a table of path, class (or label), split and optionally start and end, and name its videos.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     ConfigError
         The text names the row and the mend.
     """
+    if "class" not in table:  # a user's own table calls it label
+        table = table.rename(columns={"label": "class"})
     _check_columns(table, source)
     if table.empty:
         raise ConfigError(f"{source} lists no videos. Add at least one row.")
@@ -98,11 +100,11 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
 
 
 def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
-    for column in ("path", "label", "split"):
+    for column in ("path", "class", "split"):
         if column not in table:
             raise ConfigError(
                 f"{source} has no column {column!r}. Its columns are {', '.join(map(str, table)) or 'none'}; "
-                "it needs path, label and split, and may have start and end."
+                "it needs path, class (or label) and split, and may have start and end."
             )
     for column in table:
         if column not in COLUMNS[1:]:
@@ -113,19 +115,19 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
 
 
 def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | None, float | None]:
-    for column in ("path", "label", "split"):
+    for column in ("path", "class", "split"):
         if not isinstance(row[column], str) or not row[column].strip():
             raise ConfigError(f"{column} is empty. Fill it in or remove the row.")
-    label, split = row["label"].strip(), row["split"].strip()
-    if not label.isprintable() or "/" in label or "\\" in label:
-        raise ConfigError(f"label {label!r} has a slash or a control character. Rename the class.")
+    class_name, split = row["class"].strip(), row["split"].strip()
+    if not class_name.isprintable() or "/" in class_name or "\\" in class_name:
+        raise ConfigError(f"class {class_name!r} has a slash or a control character. Rename the class.")
     if split not in SPLITS:
         raise ConfigError(f"split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
     start, end = (_seconds(row.get(column), column) for column in ("start", "end"))
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
         raise ConfigError(f"end {end:g} s is not after start {start or 0:g} s. Correct either.")
-    return os.path.abspath(os.path.join(home, row["path"].strip())), label, split, start, end
+    return os.path.abspath(os.path.join(home, row["path"].strip())), class_name, split, start, end
 
 
 def _seconds(value: Any, column: str) -> float | None:
@@ -147,7 +149,7 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-") or "_"
 
 
-def check_labels(labels: Iterable[str]) -> None:
+def check_class_names(names: Iterable[str]) -> None:
     """Check that classes can be told apart in file names and tables.
 
     Raises
@@ -158,11 +160,13 @@ def check_labels(labels: Iterable[str]) -> None:
     """
     files: dict[str, str] = {}
     problems = []
-    for label in sorted(set(labels)):
-        other = files.setdefault(safe_name(label).lower(), label)
-        if other != label:
-            problems.append(f"The classes {other!r} and {label!r} would get the same file name: rename one.")
-        if label == "all":
+    for class_name in sorted(set(names)):
+        other = files.setdefault(safe_name(class_name).lower(), class_name)
+        if other != class_name:
+            problems.append(
+                f"The classes {other!r} and {class_name!r} would get the same file name: rename one."
+            )
+        if class_name == "all":
             problems.append("A class is called 'all', which tables use for all classes together: rename it.")
     if problems:
         raise ConfigError(" ".join(problems))

@@ -22,8 +22,10 @@ def concept_ablation_figure(table: pd.DataFrame, agreement: pd.DataFrame) -> Fig
     )
     colors = dict(zip(sorted(table["class"].unique()), cycle(), strict=False))
     for model, axis in zip(models, axes[0], strict=False):
-        for label, rows in table[table["model"] == model].groupby("class"):
-            cross(axis, rows, "effect", "mean_effect", color=colors.get(label, CONTROL), label=label)
+        for class_name, rows in table[table["model"] == model].groupby("class"):
+            cross(
+                axis, rows, "effect", "mean_effect", color=colors.get(class_name, CONTROL), label=class_name
+            )
         axis.axhline(0, color="black", lw=0.7)
         axis.axvline(0, color="black", lw=0.7)
         axis.set_xlabel("effect along the CAV (logits)", fontsize=8)

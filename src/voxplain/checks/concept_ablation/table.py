@@ -27,14 +27,14 @@ ABLATIONS, DIRECTIONS = ("total_effect", "mean_effect"), ("score", "derivative",
     derivative: as in concept_scores
     effect: as in concept_scores
     total_effect: share of the outcome's variance that hangs on the concept (Jansen's total index)
-    total_effect_low: lower end of its 95 % interval
-    total_effect_high: upper end of its 95 % interval
+    total_effect_ci_low: lower end of its 95 % interval
+    total_effect_ci_high: upper end of its 95 % interval
     mean_effect: outcome with the concept minus without
-    mean_effect_low: lower end of its 95 % interval
-    mean_effect_high: upper end of its 95 % interval
+    mean_effect_ci_low: lower end of its 95 % interval
+    mean_effect_ci_high: upper end of its 95 % interval
     n_videos
     """,
-    inputs={"ablations": "concept_ablations", "scores": "class_scores"},
+    inputs={"ablations": "concept_ablations", "scores": "scored_concepts"},
     figure=Figure(
         "concept_ablation_figure", {"table": "concept_ablation", "agreement": "concept_ablation_agreement"}
     ),
@@ -54,7 +54,7 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
     -------
     DataFrame
         CONCEPT, outcome, score, derivative, effect, total_effect (Jansen's, squares and variance pooled over
-        clips), mean_effect (answer with the concept minus without), each with _low and _high (95 %,
+        clips), mean_effect (answer with the concept minus without), each with _ci_low and _ci_high (95 %,
         bootstrap over videos), n_videos.
     """
     rows = []
@@ -89,9 +89,9 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
     long = pd.concat(rows, ignore_index=True)
     where = [*CONCEPT, "outcome", "n_videos"]
     table = long.pivot(index=where, columns="column", values=["value", "low", "high"])
-    table.columns = [name if kind == "value" else f"{name}_{kind}" for kind, name in table.columns]
+    table.columns = [name if kind == "value" else f"{name}_ci_{kind}" for kind, name in table.columns]
     table = scores[[*CONCEPT, *DIRECTIONS]].merge(table.reset_index(), on=CONCEPT)
-    order = [f"{name}{end}" for name in ABLATIONS for end in ("", "_low", "_high")]
+    order = [f"{name}{end}" for name in ABLATIONS for end in ("", "_ci_low", "_ci_high")]
     return table[[*CONCEPT, "outcome", *DIRECTIONS, *order, "n_videos"]]
 
 
@@ -109,7 +109,7 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
     tau: Kendall's tau, mean over seeds
     ci_low, ci_high, n_concepts, n_videos, n_seeds
     """,
-    inputs={"ablations": "concept_ablations", "scores": "class_scores"},
+    inputs={"ablations": "concept_ablations", "scores": "scored_concepts"},
 )
 def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Kendall's tau between importance by ablation and by direction, within classes and their mean.
@@ -126,38 +126,42 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
     known = scores.set_index(["model", "seed", "layer", "class"])
     found = {}
     for key, group in ablations.groupby(["model", "layer", "outcome", "class", "seed"], sort=False):
-        model, layer, outcome, label, seed = key
+        model, layer, outcome, class_name, seed = key
         squares, gains, variance = _ablation_arrays(group)
         # Videos of two classes are drawn apart, those of two seeds together.
-        weights = bootstrap_weights(len(variance), 400, seed=zlib.crc32(label.encode()))
+        weights = bootstrap_weights(len(variance), 400, seed=zlib.crc32(class_name.encode()))
         draws = np.concatenate([np.full((1, len(variance)), 1 / len(variance)), weights])
         importance = {
             "total_effect": total_effects(draws @ squares, (draws @ variance)[:, None]),
             "mean_effect": draws @ gains,
         }
-        directions = known.loc[[(model, seed, layer, label)]].sort_values("concept")
+        directions = known.loc[[(model, seed, layer, class_name)]].sort_values("concept")
         for ablation, values in importance.items():
             for direction in DIRECTIONS:
                 place = (model, layer, outcome, ablation, direction)
                 taus = row_taus(values, directions[direction].to_numpy())
-                found.setdefault(place, {}).setdefault(label, []).append(
+                found.setdefault(place, {}).setdefault(class_name, []).append(
                     (taus, len(directions), len(variance))
                 )
     rows = []
     for place, classes in found.items():
         means = {}
-        for label, seeds in classes.items():
-            means[label] = np.array([taus for taus, _, _ in seeds])
-        counts = {label: (seeds[0][1], max(n for _, _, n in seeds)) for label, seeds in classes.items()}
-        whole = np.nanmean(np.stack([means[label] for label in means]), axis=0)
+        for class_name, seeds in classes.items():
+            means[class_name] = np.array([taus for taus, _, _ in seeds])
+        counts = {
+            class_name: (seeds[0][1], max(n for _, _, n in seeds)) for class_name, seeds in classes.items()
+        }
+        whole = np.nanmean(np.stack([means[class_name] for class_name in means]), axis=0)
         total = tuple(np.sum(list(counts.values()), axis=0))
-        for label, taus, count in [
+        for class_name, taus, count in [
             ("all", whole, total),
             *((name, means[name], counts[name]) for name in means),
         ]:
-            alone = min(n for name, (_, n) in counts.items() if label in ("all", name)) < 2 and len(taus) < 2
+            alone = (
+                min(n for name, (_, n) in counts.items() if class_name in ("all", name)) < 2 and len(taus) < 2
+            )
             low, high = (np.nan, np.nan) if alone else _over_seeds(taus[:, 1:])
-            rows.append((*place, label, np.nanmean(taus[:, 0]), low, high, *count, len(taus)))
+            rows.append((*place, class_name, np.nanmean(taus[:, 0]), low, high, *count, len(taus)))
     names = ["model", "layer", "outcome", "ablation", "direction", "class", "tau", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=[*names, "n_concepts", "n_videos", "n_seeds"])
 

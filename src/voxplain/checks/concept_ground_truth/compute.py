@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...videos.embedded import read_ground_truth
 from ...videos.scenes import ACTOR, BACKGROUND, CUE
-from ...videos.store import LabelStore
+from ...videos.store import SupervoxelStore
 
 PARTS = ["actor", "distractors", "background", "cue"]
 
@@ -34,7 +34,7 @@ def part_counts(objects: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def concept_shares(
-    members: pd.DataFrame, truth: str | Path, frames: Mapping[str, np.ndarray], labels: LabelStore
+    members: pd.DataFrame, truth: str | Path, frames: Mapping[str, np.ndarray], supervoxels: SupervoxelStore
 ) -> pd.DataFrame:
     """Share of each concept's members' voxels on the actor, distractors, background and cue.
 
@@ -46,7 +46,7 @@ def concept_shares(
         The ground truth of the embedded videos.
     frames : mapping of str to (clips, T) int array
         The clips' frames in each video.
-    labels : LabelStore
+    supervoxels : SupervoxelStore
 
     Returns
     -------
@@ -55,7 +55,7 @@ def concept_shares(
     parts = []
     for (video, clip), rows in members.groupby(["video", "clip"]):
         objects = read_ground_truth(truth, video, frames[video][clip]).objects
-        levels = labels.labels(video, clip)
+        levels = supervoxels.labels(video, clip)
         once = {
             key: part_counts(objects, levels[key[0]] == key[1])
             for key in set(zip(rows["level"], rows["supervoxel"], strict=True))

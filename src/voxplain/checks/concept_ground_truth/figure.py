@@ -30,14 +30,14 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
     """
     shown = shares[(shares["variant"] == "run") & (shares["seed"] == shares["seed"].min())]
     places = list(shown.groupby(["model", "layer"], sort=False))
-    labels = sorted(shown["class"].unique())
+    classes = sorted(shown["class"].unique())
     figure, axes = plt.subplots(
-        len(places), len(labels) + 1, figsize=(1.55 * len(labels) + 4.2, 2.5 * len(places) + 0.7), squeeze=False,
-        layout="constrained", width_ratios=[1.0] * len(labels) + [1.7],
+        len(places), len(classes) + 1, figsize=(1.55 * len(classes) + 4.2, 2.5 * len(places) + 0.7), squeeze=False,
+        layout="constrained", width_ratios=[1.0] * len(classes) + [1.7],
     )  # fmt: skip
     for line, ((model, layer), rows) in zip(axes, places, strict=True):
-        for axis, label in zip(line[:-1], labels, strict=True):
-            own = rows[rows["class"] == label].sort_values("rank")
+        for axis, class_name in zip(line[:-1], classes, strict=True):
+            own = rows[rows["class"] == class_name].sort_values("rank")
             left = np.zeros(len(own))
             for name in PARTS:
                 axis.barh(own["rank"], own[name], left=left, color=PART_COLORS[name], height=0.85)
@@ -45,7 +45,7 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
             axis.set(xlim=(0, 1), xticks=(0, 1), yticks=own["rank"])
             axis.invert_yaxis()
             axis.tick_params(labelsize=6)
-            axis.set_title(label, fontsize=8)
+            axis.set_title(class_name, fontsize=8)
         line[0].set_ylabel(f"{model}, {layer}\nrank of concept", fontsize=8)
         _orders(line[-1], table[(table["model"] == model) & (table["layer"] == layer)])
     handles = [Patch(color=color, label=name) for name, color in PART_COLORS.items()]
@@ -64,7 +64,9 @@ def _orders(axis: Axes, table: pd.DataFrame) -> None:
     for place, (variant, target) in enumerate(names):
         row = rows.loc[(variant, target)]
         if np.isfinite(row["auroc"]):
-            axis.plot([row["auroc_low"], row["auroc_high"]], [place, place], color=PART_COLORS[target], lw=2)
+            axis.plot(
+                [row["auroc_ci_low"], row["auroc_ci_high"]], [place, place], color=PART_COLORS[target], lw=2
+            )
             axis.plot(row["auroc"], place, "o", color=PART_COLORS[target], ms=5)
     axis.axvline(0.5, color="black", lw=0.8, ls="--")
     axis.set(xlim=(0, 1), yticks=range(len(names)))

@@ -51,11 +51,11 @@ def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
     target: actor or cue
     order: what ranks the concepts: score, derivative, effect, or rank (within the class)
     auroc: of the order for concepts that lie mostly on the target
-    auroc_low: lower end of its 95 % interval
-    auroc_high: upper end of its 95 % interval
+    auroc_ci_low: lower end of its 95 % interval
+    auroc_ci_high: upper end of its 95 % interval
     spearman: rank correlation of the order and the target's share
-    spearman_low: lower end of its 95 % interval
-    spearman_high: upper end of its 95 % interval
+    spearman_ci_low: lower end of its 95 % interval
+    spearman_ci_high: upper end of its 95 % interval
     p_value: of spearman, by shuffling shares within each class and seed
     n_concepts
     n_positive: concepts that lie mostly on the target
@@ -80,7 +80,7 @@ def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.Da
     DataFrame
         model, layer, variant, target (actor, cue), order (score: ties counted half; derivative; effect; rank:
         place within the class, as the run ranks), auroc (of the order for concepts that lie
-        mostly on the target), spearman (of the order and the target's share), each with _low and _high (95 %,
+        mostly on the target), spearman (of the order and the target's share), each with _ci_low and _ci_high (95 %,
         bootstrap over classes and seeds), p_value (of spearman: shares shuffled within each class and seed),
         n_concepts, n_positive, n_classes, n_seeds.
     """
@@ -101,7 +101,7 @@ def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.Da
                     ("spearman", rank_correlation, share),
                 ):
                     low, high = grouped_interval(statistic, [values, known], groups, resamples=resamples)
-                    row |= {name: statistic(values, known), f"{name}_low": low, f"{name}_high": high}
+                    row |= {name: statistic(values, known), f"{name}_ci_low": low, f"{name}_ci_high": high}
                 row["p_value"] = shuffled_p_value(rank_correlation, share, values, blocks, shuffles=499)
                 row |= {
                     "n_concepts": len(group),

@@ -34,45 +34,46 @@ def concept_shares(
 
     Returns
     -------
-    DataFrame, one row per concept
-        concept, volume_share (of the clip's voxels), moving_share (of the concept's voxels that move),
-        relevance_share_NAME and selective_share_NAME (of the clip's relevance, and of its selected
-        relevance, that lies in the concept). NaN where there is nothing to take a share of.
+    DataFrame, one row per explainer and concept
+        method, concept, volume_share (of the clip's voxels), moving_share (of the concept's voxels that move),
+        relevance_share and selective_share (of the clip's relevance by the explainer, and of what is selected of
+        it, that lies in the concept). NaN where there is nothing to take a share of.
     """
     volume = masks.mean(axis=(1, 2, 3))
     inside = masks[:, :-1][:, pairs]
-    rows = {
+    known = {
         "concept": np.arange(len(masks)),
         "volume_share": volume,
         "moving_share": _ratio((inside & moving[pairs]).sum(axis=(1, 2, 3)), inside.sum(axis=(1, 2, 3))),
     }
-    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    flat, parts = masks.reshape(len(masks), -1).astype(np.float32), []
     for name, relevance in maps.items():
         positive = np.maximum(relevance, 0).ravel()
-        rows[f"relevance_share_{name}"] = _ratio(flat @ positive, positive.sum())
         kept = positive * selected[name].ravel()
-        rows[f"selective_share_{name}"] = _ratio(flat @ kept, kept.sum())
-    return pd.DataFrame(rows)
+        shares = {
+            "relevance_share": _ratio(flat @ positive, positive.sum()),
+            "selective_share": _ratio(flat @ kept, kept.sum()),
+        }
+        parts.append(pd.DataFrame({"method": name, **known, **shares}))
+    return pd.concat(parts, ignore_index=True)
 
 
-def motion_shares(
-    moving: np.ndarray, maps: Mapping[str, np.ndarray], *, pairs: np.ndarray
-) -> dict[str, float]:
+def motion_shares(moving: np.ndarray, maps: Mapping[str, np.ndarray], *, pairs: np.ndarray) -> pd.DataFrame:
     """Share of one clip that moves, and share of each explainer's relevance that lies where it does.
 
     Parameters as in `concept_shares`.
 
     Returns
     -------
-    dict : moving_share and relevance_on_motion_NAME; NaN where no frame is followed by the next
+    DataFrame, one row per explainer
+        method, moving_share, relevance_on_motion; NaN where no frame is followed by the next.
     """
-    frames = {name: np.maximum(relevance[:-1][pairs], 0) for name, relevance in maps.items()}
-    shares = {"moving_share": base_rate(moving[pairs]) if pairs.any() else np.nan}
-    for name, positive in frames.items():
-        shares[f"relevance_on_motion_{name}"] = float(
-            _ratio((positive * moving[pairs]).sum(), positive.sum())
-        )
-    return shares
+    share = base_rate(moving[pairs]) if pairs.any() else np.nan
+    rows = []
+    for name, relevance in maps.items():
+        positive = np.maximum(relevance[:-1][pairs], 0)
+        rows.append((name, share, float(_ratio((positive * moving[pairs]).sum(), positive.sum()))))
+    return pd.DataFrame(rows, columns=["method", "moving_share", "relevance_on_motion"])
 
 
 def stand_still(clip: np.ndarray) -> np.ndarray:

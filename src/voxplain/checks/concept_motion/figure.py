@@ -14,22 +14,19 @@ from ..figures import CONTROL, cross, cycle
 
 def concept_motion_figure(table: pd.DataFrame) -> Figure:
     """Is what matters also what moves: effect against moving share, and relevance against volume."""
-    explainer = next(
-        name.removeprefix("relevance_share_")
-        for name in table.columns
-        if name.startswith("relevance_share_") and not name.endswith(("_low", "_high"))
-    )
+    explainer = table["method"].iloc[0]
+    table = table[table["method"] == explainer]
     models = list(table["model"].unique())
     figure, axes = plt.subplots(
         len(models), 3, figsize=(11.5, 3.7 * len(models) + 0.5), squeeze=False, layout="constrained"
     )
     colors = dict(zip(sorted(table["class"].unique()), cycle(), strict=False))
     for model, line in zip(models, axes, strict=True):
-        for label, rows in table[table["model"] == model].groupby("class"):
-            style = {"color": colors.get(label, CONTROL), "label": label}
+        for class_name, rows in table[table["model"] == model].groupby("class"):
+            style = {"color": colors.get(class_name, CONTROL), "label": class_name}
             cross(line[0], rows, "moving_share", "effect", **style)
-            cross(line[1], rows, "volume_share", f"relevance_share_{explainer}", **style)
-            cross(line[2], rows, f"relevance_share_{explainer}", f"selective_share_{explainer}", **style)
+            cross(line[1], rows, "volume_share", "relevance_share", **style)
+            cross(line[2], rows, "relevance_share", "selective_share", **style)
         line[0].axhline(0, color="black", lw=0.7)
         line[0].set_ylabel(f"{model}\neffect of the concept (logits)", fontsize=8)
         line[0].set_xlabel("share of the concept that moves", fontsize=8)

@@ -9,6 +9,8 @@ from ...statistics import bootstrap_weights, percentile_interval
 from ...tables import Figure, table
 from ..tables import CONCEPT
 
+SHARES = ["volume_share", "moving_share", "relevance_share", "selective_share"]
+
 
 @table(
     "concept_motion",
@@ -20,22 +22,22 @@ from ..tables import CONCEPT
     model, seed, layer, class, concept
     score: as in concept_scores
     effect: as in concept_scores
-    rank
+    rank, method
     volume_share: share of the clip's voxels that are the concept's, mean over videos
-    volume_share_low: lower end of its 95 % interval
-    volume_share_high: upper end of its 95 % interval
+    volume_share_ci_low: lower end of its 95 % interval
+    volume_share_ci_high: upper end of its 95 % interval
     moving_share: share of the concept's voxels that move
-    moving_share_low: lower end of its 95 % interval
-    moving_share_high: upper end of its 95 % interval
-    relevance_share_<explainer>: share of the clip's relevance that lies in the concept
-    relevance_share_<explainer>_low: lower end of its 95 % interval
-    relevance_share_<explainer>_high: upper end of its 95 % interval
-    selective_share_<explainer>: share of the clip's selected relevance that lies in the concept
-    selective_share_<explainer>_low: lower end of its 95 % interval
-    selective_share_<explainer>_high: upper end of its 95 % interval
+    moving_share_ci_low: lower end of its 95 % interval
+    moving_share_ci_high: upper end of its 95 % interval
+    relevance_share: share of the clip's relevance that lies in the concept
+    relevance_share_ci_low: lower end of its 95 % interval
+    relevance_share_ci_high: upper end of its 95 % interval
+    selective_share: share of the clip's selected relevance that lies in the concept
+    selective_share_ci_low: lower end of its 95 % interval
+    selective_share_ci_high: upper end of its 95 % interval
     n_videos
     """,
-    inputs={"shares": "concept_clip_shares", "scores": "class_scores"},
+    inputs={"shares": "concept_clip_motion", "scores": "scored_concepts"},
     needs=["common_clips"],
     figure=Figure("concept_motion_figure", {"table": "concept_motion"}),
 )
@@ -52,20 +54,19 @@ def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataF
     Returns
     -------
     DataFrame
-        CONCEPT, score, effect, rank, and for each share its mean over videos (those that have the share;
-        a concept that a video lacks has no moving_share in it) with _low and _high (95 %, bootstrap over
+        CONCEPT, score, effect, rank, method, and for each share its mean over videos (those that have the share;
+        a concept that a video lacks has no moving_share in it) with _ci_low and _ci_high (95 %, bootstrap over
         videos), n_videos.
     """
-    columns = [name for name in shares.columns if "_share" in name]
-    rows = []
-    for key, group in shares.groupby(CONCEPT, sort=True):
-        values = group.groupby("video", sort=True)[columns].mean()
-        row = dict(zip(CONCEPT, key, strict=True))
+    keys, rows = [*CONCEPT, "method"], []
+    for key, group in shares.groupby(keys, sort=True):
+        values = group.groupby("video", sort=True)[SHARES].mean()
+        row = dict(zip(keys, key, strict=True))
         for name, (mean, low, high) in _means(values).items():
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+            row |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
         rows.append({**row, "n_videos": len(values)})
     table = scores[[*CONCEPT, "score", "effect", "rank"]].merge(pd.DataFrame(rows), on=CONCEPT)
-    return table.sort_values(["model", "seed", "layer", "class", "rank"], ignore_index=True)
+    return table.sort_values(["model", "seed", "layer", "class", "rank", "method"], ignore_index=True)
 
 
 def _means(values: pd.DataFrame) -> dict[str, tuple[float, float, float]]:

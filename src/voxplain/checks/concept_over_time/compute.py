@@ -62,7 +62,7 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
     -------
     DataFrame, one row per concept
         concept, share (of the window's voxels), derivative (mean over random sets, in logits per unit
-        length), derivative_low, derivative_high (2.5th and 97.5th percentile over random sets).
+        length), derivative_ci_low, derivative_ci_high (2.5th and 97.5th percentile over random sets).
     """
     derivatives = directional_derivatives(gradient[None], vectors)[..., 0]
     low, high = np.quantile(derivatives, [0.025, 0.975], axis=1)
@@ -71,8 +71,8 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
             "concept": np.arange(len(masks)),
             "share": masks.mean(axis=(1, 2, 3)),
             "derivative": derivatives.mean(axis=1),
-            "derivative_low": low,
-            "derivative_high": high,
+            "derivative_ci_low": low,
+            "derivative_ci_high": high,
         }
     )
 
@@ -80,7 +80,7 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
 def longest_videos(videos: pd.DataFrame, classes: int) -> pd.DataFrame:
     """The longest video of each of the first classes, of a video table; those that cannot be read are passed over."""
     rows = []
-    for _, group in videos.groupby("label", sort=True):
+    for _, group in videos.groupby("class", sort=True):
         lengths = {row.Index: _length(row) for row in group.itertuples()}
         best = max(lengths, key=lengths.get)
         if lengths[best] > 0:

@@ -22,7 +22,7 @@ from .compute import window_rows
 def follow_clip(
     model: TrainedModel,
     clip: np.ndarray,
-    label: str,
+    class_name: str,
     layer: str,
     *,
     centres: np.ndarray,
@@ -39,7 +39,7 @@ def follow_clip(
     ----------
     model : TrainedModel
     clip : (T, H, W, 3) uint8
-    label : str
+    class_name : str
         The class.
     layer : str
     centres : (concepts, d) float
@@ -85,8 +85,8 @@ def follow_clip(
     ]
     found = np.concatenate([part.cpu().numpy() for part in found])
     gradient = logit_gradients(
-        model.network, model.inputs(clip[None]), model.targets([label]), [layer], grid=pooling
+        model.network, model.inputs(clip[None]), model.targets([class_name]), [layer], grid=pooling
     )[layer][0]
     masks = concept_masks(levels, kept, nearest_concepts(found, centres), len(centres))
     rows = window_rows(masks, gradient.cpu().numpy(), vectors)
-    return rows.assign(probability=answers_of(model, label)(clip[None])[0])
+    return rows.assign(probability=answers_of(model, class_name)(clip[None])[0])

@@ -23,10 +23,11 @@ from .compute import area
     curve: deletion or insertion
     method: explainer, concepts, random_masking, or random (a random order)
     area: area under the curve, mean over videos and seeds
-    ci_low, ci_high
+    area_ci_low: lower end of its 95 % interval
+    area_ci_high: upper end of its 95 % interval
     difference: from the random order; below 0 in deletion and above 0 in insertion is faithful
-    difference_low: lower end of its 95 % interval
-    difference_high: upper end of its 95 % interval
+    difference_ci_low: lower end of its 95 % interval
+    difference_ci_high: upper end of its 95 % interval
     p_value: of the paired test against the random order
     n_videos, n_seeds
     """,
@@ -44,9 +45,9 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        model, layer, fill, curve, method, area (mean over videos and seeds), ci_low, ci_high, difference
+        model, layer, fill, curve, method, area (mean over videos and seeds), area_ci_low, area_ci_high, difference
         (from ``random``; a faithful method is below 0 in deletion and above 0 in insertion),
-        difference_low, difference_high (95 %, bootstrap over videos and seeds), p_value (paired test),
+        difference_ci_low, difference_ci_high (95 %, bootstrap over videos and seeds), p_value (paired test),
         n_videos, n_seeds.
     """
     place = [*NETWORK, "fill", "curve", "method"]
@@ -67,11 +68,11 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
                 {
                     **dict(zip(place, (*key, name), strict=True)),
                     "area": values.mean(),
-                    "ci_low": low,
-                    "ci_high": high,
+                    "area_ci_low": low,
+                    "area_ci_high": high,
                     "difference": np.nan if same else difference.mean(),
-                    "difference_low": below,
-                    "difference_high": above,
+                    "difference_ci_low": below,
+                    "difference_ci_high": above,
                     "p_value": np.nan
                     if same
                     else paired_test(values.mean(axis=0), per_method["random"].mean(axis=0)),

@@ -16,14 +16,16 @@ from ...figures import COLORS
 def motion_reliance_figure(table: pd.DataFrame) -> Figure:
     """Probability of each class as it moves and standing still, classes that rely most on motion on top."""
     models = list(table["model"].unique())
-    most = table.groupby("model").size().max()
+    most = table.groupby("model")["class"].nunique().max()
     figure, axes = plt.subplots(
         1, len(models), figsize=(6.4 * len(models), 1.4 + 0.32 * most), squeeze=False, layout="constrained"
     )
     for model, axis in zip(models, axes[0], strict=True):
-        rows = table[table["model"] == model].sort_values("rank")
+        rows = table[table["model"] == model].drop_duplicates("class").sort_values("rank")
         place = np.arange(len(rows))[::-1]
-        bars = np.abs(rows[["reliance_low", "reliance_high"]].to_numpy() - rows[["reliance"]].to_numpy()).T
+        bars = np.abs(
+            rows[["reliance_ci_low", "reliance_ci_high"]].to_numpy() - rows[["reliance"]].to_numpy()
+        ).T
         axis.errorbar(rows["reliance"], place, xerr=bars, fmt="o", color=COLORS[0], capsize=2)
         axis.axvline(0, color="black", lw=0.7)
         axis.set_yticks(place, rows["class"], fontsize=8)

@@ -7,6 +7,9 @@ import pandas as pd
 
 from ...statistics import bootstrap_interval, row_taus
 from ...tables import Figure, table
+from ..tables import CONCEPT
+
+OF_CLASS = ["reliance", "probability", "still", "moving_share"]  # whatever the explainer
 
 
 @table(
@@ -15,22 +18,22 @@ from ...tables import Figure, table
     title="Reliance on motion",
     meaning="Classes ranked by how much of their probability is lost when the clip stands still.",
     columns="""
-    model, class
+    model, class, method
     reliance: probability minus still, mean over videos and seeds
-    reliance_low: lower end of its 95 % interval
-    reliance_high: upper end of its 95 % interval
+    reliance_ci_low: lower end of its 95 % interval
+    reliance_ci_high: upper end of its 95 % interval
     probability: of the class
-    probability_low: lower end of its 95 % interval
-    probability_high: upper end of its 95 % interval
+    probability_ci_low: lower end of its 95 % interval
+    probability_ci_high: upper end of its 95 % interval
     still: probability of the class when the clip stands still
-    still_low: lower end of its 95 % interval
-    still_high: upper end of its 95 % interval
+    still_ci_low: lower end of its 95 % interval
+    still_ci_high: upper end of its 95 % interval
     moving_share: share of voxels that move
-    moving_share_low: lower end of its 95 % interval
-    moving_share_high: upper end of its 95 % interval
-    relevance_on_motion_<explainer>: share of the relevance that lies where something moves
-    relevance_on_motion_<explainer>_low: lower end of its 95 % interval
-    relevance_on_motion_<explainer>_high: upper end of its 95 % interval
+    moving_share_ci_low: lower end of its 95 % interval
+    moving_share_ci_high: upper end of its 95 % interval
+    relevance_on_motion: share of the relevance that lies where something moves
+    relevance_on_motion_ci_low: lower end of its 95 % interval
+    relevance_on_motion_ci_high: upper end of its 95 % interval
     concept_tau: Kendall's tau between the effects and the moving shares of the class's concepts
     n_videos, n_seeds
     rank: 1 relies most on motion
@@ -46,40 +49,45 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
     ----------
     clips : DataFrame
         model, seed, class, video, clip, probability, still (the probability of the clip standing still),
-        and the shares of `voxplain.checks.concept_motion.compute.motion_shares`.
+        and the columns of `voxplain.checks.concept_motion.compute.motion_shares`.
     concepts : DataFrame
         As from `concept_motion_table`.
 
     Returns
     -------
     DataFrame
-        model, class, reliance (probability minus still), moving_share and relevance_on_motion_NAME, each with
-        _low and _high (95 %, bootstrap over videos), concept_tau (Kendall's tau between the effects and the
-        moving shares of the class's concepts at the model's first layer, mean over seeds), rank (1 relies
-        most), n_videos, n_seeds.
+        model, class, method, reliance (probability minus still), probability, still, moving_share and
+        relevance_on_motion, each with _ci_low and _ci_high (95 %, bootstrap over videos), concept_tau (Kendall's
+        tau between the effects and the moving shares of the class's concepts at the model's first layer, mean
+        over seeds), n_videos, n_seeds, rank (1 relies most).
     """
     clips = clips.assign(reliance=clips["probability"] - clips["still"])
-    columns = ["reliance", "probability", "still"]
-    columns += [
-        name for name in clips.columns if name == "moving_share" or name.startswith("relevance_on_motion_")
-    ]
     rows = []
-    for (model, label), group in clips.groupby(["model", "class"], sort=True):
-        row = {"model": model, "class": label}
-        for name in columns:
-            values = group.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(
-                axis=1
-            )
-            low, high = bootstrap_interval(values.to_numpy())
-            row |= {name: values.to_numpy().mean() if values.size else np.nan}
-            row |= {f"{name}_low": low, f"{name}_high": high}
-        mine = concepts[(concepts["model"] == model) & (concepts["class"] == label)]
+    for (model, class_name), group in clips.groupby(["model", "class"], sort=True):
+        place, row = {"model": model, "class": class_name}, {}
+        first = group[group["method"] == group["method"].iloc[0]]
+        for name in OF_CLASS:
+            row |= _mean(first, name)
+        mine = concepts[(concepts["model"] == model) & (concepts["class"] == class_name)]
+        # Once for every explainer.
+        mine = mine.drop_duplicates(CONCEPT)
         taus = [_tau(part["effect"], part["moving_share"]) for _, part in mine.groupby(["seed", "layer"])]
         row["concept_tau"] = np.nanmean(taus) if np.isfinite(taus).any() else np.nan
-        rows.append({**row, "n_videos": group["video"].nunique(), "n_seeds": group["seed"].nunique()})
+        row |= {"n_videos": first["video"].nunique(), "n_seeds": first["seed"].nunique()}
+        for method, own in group.groupby("method", sort=True):
+            rows.append({**place, "method": method, **row, **_mean(own, "relevance_on_motion")})
     table = pd.DataFrame(rows)
-    table["rank"] = table.groupby("model")["reliance"].rank(ascending=False, method="min").astype(int)
-    return table.sort_values(["model", "rank"], ignore_index=True)
+    ranks = table.groupby(["model", "method"])["reliance"].rank(ascending=False, method="min")
+    table = table.assign(rank=ranks.astype(int))
+    return table.sort_values(["model", "rank", "class", "method"], ignore_index=True)
+
+
+def _mean(clips: pd.DataFrame, name: str) -> dict[str, float]:
+    """Mean over videos and seeds, and its interval."""
+    wide = clips.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(axis=1)
+    low, high = bootstrap_interval(wide.to_numpy())
+    mean = wide.to_numpy().mean() if wide.size else np.nan
+    return {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from ...motion.precision import motion_precision, moving_mask, selectivity
 from ...motion.scores import relevant_voxels
 from ...motion.selective import selective_relevance
 from ...supervoxels import distinct_supervoxels
-from ...videos.store import ClipStore, LabelStore
+from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
@@ -36,7 +36,7 @@ class Bench:
     Attributes
     ----------
     model : TrainedModel
-    clips, labels
+    clips, supervoxels
         Of all videos.
     discovery, evaluation : list of str
         Videos.
@@ -52,7 +52,7 @@ class Bench:
 
     model: TrainedModel
     clips: ClipStore
-    labels: LabelStore
+    supervoxels: SupervoxelStore
     discovery: Sequence[str]
     evaluation: Sequence[str]
     layer: str
@@ -68,15 +68,17 @@ class Bench:
         return with_layer(variant, self.layer, spec.last_conv, spec.concept_layers), variant.grid
 
     def kept(self, variant: Variant) -> pd.DataFrame:
-        """video, clip, level, supervoxel and label of what a variant keeps of all clips."""
+        """video, clip, level, supervoxel and class of what a variant keeps of all clips."""
         parts = [
             pd.DataFrame(
                 distinct_supervoxels(
-                    self.labels.labels(row.video, row.clip), variant.preset, **variant.criteria
+                    self.supervoxels.labels(video, clip), variant.preset, **variant.criteria
                 ),
                 columns=["level", "supervoxel"],
-            ).assign(video=row.video, clip=row.clip, label=row.label)
-            for row in self.clips.table.itertuples()
+            ).assign(**{"video": video, "clip": clip, "class": class_name})
+            for video, clip, class_name in self.clips.table[["video", "clip", "class"]].itertuples(
+                index=False
+            )
         ]
         return pd.concat(parts, ignore_index=True)
 
@@ -96,7 +98,7 @@ def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.
     -------
     dict of DataFrame, each with column variant
         scores: class and the columns of `Found.scores`. members: video, clip, level, supervoxel, concept,
-        class. edits: as `voxplain.editing.edit_answers`, with video, clip, label, correct. agreement: class,
+        class. edits: as `voxplain.editing.edit_answers`, with video, clip, class, correct. agreement: class,
         kept (supervoxels per discovery clip), tau (of concept ranks with the first variant; NaN where no
         concept was found).
     """
@@ -141,7 +143,7 @@ def _show(
     if places:
         shown = pd.concat([missing[place] for place in places]).drop_duplicates(KEY).reset_index(drop=True)
         answered = look_at_supervoxels(
-            bench.model, bench.clips, bench.labels, shown, places, view=view, batch=bench.batch
+            bench.model, bench.clips, bench.supervoxels, shown, places, view=view, batch=bench.batch
         )
         seen = {place: (shown, answered[place]) for place in places}
     for place in needed:
@@ -177,15 +179,15 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
         activations[own],
         clip_table,
         np.concatenate(wholes),
-        clip_gradients(bench.model, clips, clip_table["label"].tolist(), [place], of=variant.gradient)[place],
+        clip_gradients(bench.model, clips, clip_table["class"].tolist(), [place], of=variant.gradient)[place],
     )
     found = {}
-    for label in sorted(clip_table["label"].unique()):
+    for class_name in sorted(clip_table["class"].unique()):
         try:
             pool = seen.supervoxels if variant.negatives == "supervoxels" else seen.clips
             sets = draw_sets(pool, **bench.sets, seed=bench.seed)
-            found[label] = find_concepts(
-                label,
+            found[class_name] = find_concepts(
+                class_name,
                 seen,
                 sets,
                 clustering=bench.clustering,
@@ -194,7 +196,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 seed=bench.seed,
             )
         except VoxplainError as error:
-            print(f"{label}: {variant.changes}: no concepts. {error}")
+            print(f"{class_name}: {variant.changes}: no concepts. {error}")
     return found
 
 
@@ -206,27 +208,27 @@ def _tables(
     reference: Mapping[str, Found],
 ) -> dict[str, pd.DataFrame]:
     discovery = kept["video"].isin(bench.discovery)
-    clips = bench.clips.table[bench.clips.table["video"].isin(bench.discovery)].groupby("label").size()
+    clips = bench.clips.table[bench.clips.table["video"].isin(bench.discovery)].groupby("class").size()
     agreement = [
         {
-            "class": label,
-            "kept": int((discovery & (kept["label"] == label)).sum()) / clips[label],
-            "tau": rank_agreement(reference[label].table, found[label].table)
-            if label in found and label in reference
+            "class": class_name,
+            "kept": int((discovery & (kept["class"] == class_name)).sum()) / clips[class_name],
+            "tau": rank_agreement(reference[class_name].table, found[class_name].table)
+            if class_name in found and class_name in reference
             else np.nan,
         }
-        for label in clips.index
+        for class_name in clips.index
     ]
     edits = []
-    for (video, clip, label), rows in kept[~discovery].groupby(["video", "clip", "label"], sort=False):
-        if label not in found:
+    for (video, clip, class_name), rows in kept[~discovery].groupby(["video", "clip", "class"], sort=False):
+        if class_name not in found:
             continue
-        concepts = found[label]
+        concepts = found[class_name]
         centres = np.stack([concept.centre for concept in concepts.concepts])
         answered = edit_answers(
             bench.model.predict,
             bench.clips.clip(video, clip),
-            bench.labels.labels(video, clip),
+            bench.supervoxels.labels(video, clip),
             rows[["level", "supervoxel"]].to_numpy(),
             nearest_concepts(activations[rows.index], centres),
             ranking(concepts.scores),
@@ -235,9 +237,8 @@ def _tables(
             seed=[bench.seed, len(edits)],
             **EDITING,
         )
-        edits.append(
-            answered.assign(correct=answered["answer"] == label, video=video, clip=clip, label=label)
-        )
+        where = {"video": video, "clip": clip, "class": class_name}
+        edits.append(answered.assign(correct=answered["answer"] == class_name, **where))
     none = pd.DataFrame()
     return {
         "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),

@@ -40,8 +40,8 @@ def presets_figure(table: pd.DataFrame) -> Figure:
             points(
                 axis,
                 rows[column],
-                rows[f"{column}_low"],
-                rows[f"{column}_high"],
+                rows[f"{column}_ci_low"],
+                rows[f"{column}_ci_high"],
                 number,
                 len(models),
                 color,

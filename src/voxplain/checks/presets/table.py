@@ -23,29 +23,29 @@ from .variants import SELECTIONS, VARIANTS, Variant
     variant: preset or single deviation
     changes: what it changes, in words
     kept: supervoxels kept per discovery clip
-    kept_low: lower end of its 95 % interval
-    kept_high: upper end of its 95 % interval
+    kept_ci_low: lower end of its 95 % interval
+    kept_ci_high: upper end of its 95 % interval
     concepts: concepts per class
-    concepts_low: lower end of its 95 % interval
-    concepts_high: upper end of its 95 % interval
+    concepts_ci_low: lower end of its 95 % interval
+    concepts_ci_high: upper end of its 95 % interval
     cav_accuracy: held-out accuracy of the CAVs
-    cav_accuracy_low: lower end of its 95 % interval
-    cav_accuracy_high: upper end of its 95 % interval
+    cav_accuracy_ci_low: lower end of its 95 % interval
+    cav_accuracy_ci_high: upper end of its 95 % interval
     tau: Kendall's tau of the supervoxels' importance with the corrected form
-    tau_low: lower end of its 95 % interval
-    tau_high: upper end of its 95 % interval
+    tau_ci_low: lower end of its 95 % interval
+    tau_ci_high: upper end of its 95 % interval
     addition_gap: accuracy with the most important concepts shown minus that with supervoxels of equal volume
-    addition_gap_low: lower end of its 95 % interval
-    addition_gap_high: upper end of its 95 % interval
+    addition_gap_ci_low: lower end of its 95 % interval
+    addition_gap_ci_high: upper end of its 95 % interval
     removal_gap: accuracy with the most important concepts hidden minus that with supervoxels of equal volume
-    removal_gap_low: lower end of its 95 % interval
-    removal_gap_high: upper end of its 95 % interval
+    removal_gap_ci_low: lower end of its 95 % interval
+    removal_gap_ci_high: upper end of its 95 % interval
     selected_share: share of relevance that is selected
-    selected_share_low: lower end of its 95 % interval
-    selected_share_high: upper end of its 95 % interval
+    selected_share_ci_low: lower end of its 95 % interval
+    selected_share_ci_high: upper end of its 95 % interval
     motion_precision: share of selected voxels that move
-    motion_precision_low: lower end of its 95 % interval
-    motion_precision_high: upper end of its 95 % interval
+    motion_precision_ci_low: lower end of its 95 % interval
+    motion_precision_ci_high: upper end of its 95 % interval
     n_classes: classes with concepts
     n_videos: edited videos
     n_seeds
@@ -75,7 +75,7 @@ def presets_table(
     DataFrame, one row per model and variant
         changes, kept, concepts (per class), cav_accuracy, tau, addition_gap and removal_gap (top minus random
         supervoxels of equal volume, over k = 1..3), selected_share, motion_precision (mean over methods), each
-        with _low and _high (95 %, bootstrap: over classes and seeds, gaps and what follows over videos and
+        with _ci_low and _ci_high (95 %, bootstrap: over classes and seeds, gaps and what follows over videos and
         seeds); n_classes with concepts, n_videos edited, n_seeds. NaN where a variant has no say.
     """
     rows = []
@@ -130,9 +130,9 @@ def _mean(table: pd.DataFrame | None, unit: str, column: str) -> dict[str, float
         wide = table.pivot_table(index="seed", columns=unit, values=column, aggfunc="mean")
         values = wide.dropna(axis=1).to_numpy()
     if not values.size:
-        return {column: np.nan, f"{column}_low": np.nan, f"{column}_high": np.nan}
+        return {column: np.nan, f"{column}_ci_low": np.nan, f"{column}_ci_high": np.nan}
     low, high = bootstrap_interval(values)
-    return {column: float(values.mean()), f"{column}_low": low, f"{column}_high": high}
+    return {column: float(values.mean()), f"{column}_ci_low": low, f"{column}_ci_high": high}
 
 
 def _gaps(edits: pd.DataFrame) -> dict[str, float]:
@@ -140,13 +140,13 @@ def _gaps(edits: pd.DataFrame) -> dict[str, float]:
     gaps = gap_table(edits.dropna(subset=["experiment"])) if len(edits) else pd.DataFrame()
     for experiment in ("addition", "removal"):
         name = f"{experiment}_gap"
-        found |= {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
+        found |= {name: np.nan, f"{name}_ci_low": np.nan, f"{name}_ci_high": np.nan}
         if len(gaps) and (gaps["experiment"] == f"concept_{experiment}").any():
             pair = (gaps["better"] == "top") & (gaps["worse"] == "random_volume")
             row = gaps[pair & (gaps["experiment"] == f"concept_{experiment}")]
             found |= {
                 name: row["gap"].item(),
-                f"{name}_low": row["ci_low"].item(),
-                f"{name}_high": row["ci_high"].item(),
+                f"{name}_ci_low": row["ci_low"].item(),
+                f"{name}_ci_high": row["ci_high"].item(),
             }
     return found

@@ -1,3 +1,3 @@
 """Which method notices which randomization."""
 
-INTACT = "none"  # level of the network as it is
+INTACT = "none"  # part of the network as it is

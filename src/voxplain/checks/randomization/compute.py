@@ -105,7 +105,7 @@ def compare_maps(
     ----------
     model : TrainedModel
     others : mapping
-        Randomized networks by (check, level, draw).
+        Randomized networks by (check, part, draw).
     clips : (N, T, H, W, 3) uint8
     classes : (N,) str
         Of the clips.
@@ -114,18 +114,18 @@ def compare_maps(
 
     Returns
     -------
-    DataFrame : check, level, draw, method, clip (number), spearman, ssim
+    DataFrame : check, part, draw, method, clip (number), spearman, ssim
     """
     targets = model.targets(list(classes))
     explained = dict(explainers=explainers, batch=batch, **known)
     ours = explain_by_all(model, clips, targets, **explained)
     count = len(model.classes)
     rows = []
-    for (check, level, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
+    for (check, part, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
         asked = (targets + 1) % count if check == "shuffled_targets" else targets
         theirs = explain_by_all(other, clips, asked, **explained)
         for method, maps in ours.items():
             for number, (a, b) in enumerate(zip(maps, theirs[method], strict=True)):
-                row = {"check": check, "level": level, "draw": draw, "method": method, "clip": number}
+                row = {"check": check, "part": part, "draw": draw, "method": method, "clip": number}
                 rows.append(row | map_similarity(a, b))
     return pd.DataFrame(rows)

@@ -37,7 +37,7 @@ def randomization_figure(table: pd.DataFrame) -> Figure:
             weights = rows[rows["check"] == "weights"]
             levels = weights.drop_duplicates("depth").sort_values("depth")
             ticks = {depth: place for place, depth in enumerate(levels["depth"])}
-            names = ["intact" if level == INTACT else level for level in levels["level"]]
+            names = ["intact" if part == INTACT else part for part in levels["part"]]
             extra = [c for c in ("shuffled_targets", "random_directions") if c in set(rows["check"])]
             for method, own in rows.groupby("method", sort=False):
                 color, marker, number = styles[method]

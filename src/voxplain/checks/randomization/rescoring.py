@@ -13,7 +13,7 @@ from ...concepts.cavs import concept_distances, train_cavs
 from ...concepts.random_sets import draw_sets
 from ...concepts.scores import rank_concepts
 from ...models.trained import TrainedModel
-from ...videos.store import ClipStore, LabelStore
+from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY
 from ..looking import Place, clip_gradients, look_at_supervoxels, same_activations
 from ..presets.variants import View
@@ -25,7 +25,7 @@ Cav = tuple[np.ndarray, np.ndarray]
 def member_cavs(
     model: TrainedModel,
     clips: ClipStore,
-    labels: LabelStore,
+    supervoxels: SupervoxelStore,
     members: pd.DataFrame,
     pool: pd.DataFrame,
     place: Place,
@@ -55,7 +55,7 @@ def member_cavs(
     dict of CAVs (sets, d) and distances (sets,) float32 by (class, concept)
     """
     rows = pd.concat([members[KEY], pool[KEY]]).drop_duplicates().reset_index(drop=True)
-    activations = look_at_supervoxels(model, clips, labels, rows, [place], view=view, batch=batch)[place]
+    activations = look_at_supervoxels(model, clips, supervoxels, rows, [place], view=view, batch=batch)[place]
     number_of = pd.Series(rows.index, pd.MultiIndex.from_frame(rows))
     of = lambda part: activations[number_of.loc[pd.MultiIndex.from_frame(part[KEY])].to_numpy()]  # noqa: E731
     size = int(members.groupby(["class", "concept"]).size().max())
@@ -70,7 +70,7 @@ def member_cavs(
 def rescore(
     model: TrainedModel,
     clips: np.ndarray,
-    labels: Sequence[str],
+    classes: Sequence[str],
     cavs: Mapping[tuple[str, int], Cav],
     place: Place,
     *,
@@ -84,7 +84,8 @@ def rescore(
     ----------
     model : TrainedModel
     clips : (N, T, H, W, 3) uint8
-    labels : (N,) str
+    classes : (N,) str
+        Of the clips.
     cavs : mapping of (class, concept) to CAVs (sets, d) and distances (sets,) float
     place : (layer, grid)
     shift : int
@@ -95,17 +96,17 @@ def rescore(
     DataFrame : class, concept, score, derivative, effect, rank
     """
     names = model.classes
-    targets = [names[(names.index(label) + shift) % len(names)] for label in labels]
+    targets = [names[(names.index(class_name) + shift) % len(names)] for class_name in classes]
     gradients = clip_gradients(model, clips, targets, [place], batch=batch)[place]
-    labels = np.asarray(labels)
+    classes = np.asarray(classes)
     parts = []
-    for label in sorted({label for label, _ in cavs}):
-        concepts = sorted(concept for name, concept in cavs if name == label)
+    for class_name in sorted({class_name for class_name, _ in cavs}):
+        concepts = sorted(concept for name, concept in cavs if name == class_name)
         vectors, distances = (
-            np.stack(parts_) for parts_ in zip(*(cavs[label, c] for c in concepts), strict=True)
+            np.stack(parts_) for parts_ in zip(*(cavs[class_name, c] for c in concepts), strict=True)
         )
-        table = rank_concepts(gradients[labels == label], vectors, distances, rank_by=rank_by)
-        parts.append(table.assign(concept=concepts, **{"class": label}))
+        table = rank_concepts(gradients[classes == class_name], vectors, distances, rank_by=rank_by)
+        parts.append(table.assign(concept=concepts, **{"class": class_name}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -123,7 +124,7 @@ def rescore_networks(
     model: TrainedModel,
     networks: Mapping[tuple[str, str, int], tuple[int, TrainedModel]],
     clips: ClipStore,
-    labels: LabelStore,
+    supervoxels: SupervoxelStore,
     members: pd.DataFrame,
     pool: pd.DataFrame,
     place: Place,
@@ -144,7 +145,7 @@ def rescore_networks(
     model : TrainedModel
     networks : mapping
         From `voxplain.checks.randomization.compute.randomized_networks`.
-    clips, labels, members, pool, place, view, sets, cavs, batch, seed
+    clips, supervoxels, members, pool, place, view, sets, cavs, batch, seed
         As for `member_cavs`.
     videos : sequence of str
         Whose clips the scores are of.
@@ -154,27 +155,27 @@ def rescore_networks(
 
     Returns
     -------
-    DataFrame : check, level, depth, draw, and the columns of `rescore`
+    DataFrame : check, part, depth, draw, and the columns of `rescore`
     """
     whole = clips.table[clips.table["video"].isin(videos)]
-    shown, names = clips.fetch(whole.index.to_numpy()), whole["label"].tolist()
+    shown, names = clips.fetch(whole.index.to_numpy()), whole["class"].tolist()
     look = dict(view=view, sets=sets, cavs=cavs, batch=batch, seed=seed)
-    intact = member_cavs(model, clips, labels, members, pool, place, **look)
+    intact = member_cavs(model, clips, supervoxels, members, pool, place, **look)
     tables = []
 
     def note(network: TrainedModel, vectors: Mapping, *, shift: int = 0, **what: Any) -> None:
         found = rescore(network, shown, names, vectors, place, shift=shift, rank_by=rank_by, batch=batch)
         tables.append(found.assign(**what))
 
-    for (check, level, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):
+    for (check, part, draw), (depth, network) in tqdm(networks.items(), unit="network", mininterval=10):
         # Weights above the layer do not change what a supervoxel's activation is.
-        above = level == INTACT or same_activations(model, network, shown[:1], place)
-        own = intact if above else member_cavs(network, clips, labels, members, pool, place, **look)
-        note(network, own, check=check, level=level, depth=depth, draw=draw)
+        above = part == INTACT or same_activations(model, network, shown[:1], place)
+        own = intact if above else member_cavs(network, clips, supervoxels, members, pool, place, **look)
+        note(network, own, check=check, part=part, depth=depth, draw=draw)
     for draw in range(draws):
         known = {"depth": 0, "draw": draw}
         if draw + 1 < len(model.classes):
-            note(model, intact, shift=draw + 1, check="shuffled_targets", level="another class", **known)
+            note(model, intact, shift=draw + 1, check="shuffled_targets", part="another class", **known)
         along = random_directions(intact, seed=seed + draw)
-        note(model, along, check="random_directions", level="random CAVs", **known)
+        note(model, along, check="random_directions", part="random CAVs", **known)
     return pd.concat(tables, ignore_index=True)

@@ -21,7 +21,7 @@ from . import INTACT
     columns="""
     model
     check: what is random: weights, shuffled_targets, random_directions, random_supervoxels
-    level: the last part whose weights are random, from the top; none: intact
+    part: the last part whose weights are random, from the top; none: intact
     depth: groups of weights that are random
     method: concept_score or an explainer
     measure: spearman, ssim, actor_auroc or accuracy_gap
@@ -33,7 +33,7 @@ from . import INTACT
     """,
     inputs={
         "scores": "randomized_scores",
-        "maps": "randomized_maps",
+        "maps": "map_similarity",
         "gaps": "concept_gaps",
         "shares": "matched_concepts",
     },
@@ -58,8 +58,8 @@ def randomization_table(
     Parameters
     ----------
     scores : DataFrame
-        model, seed, layer, check, level, depth, draw, class, concept, derivative, rank, and rank_run, the rank that
-        the run itself gave; with level "none" for the intact network looked at anew.
+        model, seed, layer, check, part, depth, draw, class, concept, derivative, rank, and rank_run, the rank that
+        the run itself gave; with part "none" for the intact network looked at anew.
     maps : DataFrame
         model, seed, depth, and the columns of `compare_maps`.
     gaps : DataFrame
@@ -72,7 +72,7 @@ def randomization_table(
     Returns
     -------
     DataFrame
-        model, check, level, depth (groups of weights that are random), method (concept_score or an
+        model, check, part, depth (groups of weights that are random), method (concept_score or an
         explainer), measure (spearman, ssim, actor_auroc, accuracy_gap), value, ci_low, ci_high (95 %),
         notices (missing where nothing is random), n_units (classes, clips or videos), n_draws.
     """
@@ -80,13 +80,13 @@ def randomization_table(
     concept = ["model", "seed", "layer", "class", "concept"]
     if shares is not None:
         shares = shares.loc[shares["variant"] == "run", [*concept, "actor"]]
-    place = ["model", "check", "level", "depth"]
+    place = ["model", "check", "part", "depth"]
     for key, group in scores.groupby(place, sort=False):
         where = dict(zip(place, key, strict=True)) | {"method": "concept_score"}
         values = pd.DataFrame(
             [
-                (f"{seed} {draw}", label, rank_correlation(part["rank"], part["rank_run"]))
-                for (seed, draw, label), part in group.groupby(["seed", "draw", "class"])
+                (f"{seed} {draw}", class_name, rank_correlation(rows_["rank"], rows_["rank_run"]))
+                for (seed, draw, class_name), rows_ in group.groupby(["seed", "draw", "class"])
             ],
             columns=["draw", "unit", "value"],
         )
@@ -106,7 +106,7 @@ def randomization_table(
             {
                 "model": row.model,
                 "check": "random_supervoxels",
-                "level": row.experiment,
+                "part": row.experiment,
                 "depth": 0,
                 "method": "concept_score",
                 "measure": "accuracy_gap",
@@ -131,7 +131,7 @@ def _similarity(where: dict[str, Any], measure: str, values: pd.DataFrame, limit
         "value": wide.to_numpy().mean() if wide.size else np.nan,
         "ci_low": low,
         "ci_high": high,
-        "notices": None if where["level"] == INTACT else bool(high < limit),
+        "notices": None if where["part"] == INTACT else bool(high < limit),
         "n_units": wide.shape[1],
         "n_draws": wide.shape[0],
     }
@@ -147,7 +147,7 @@ def _finds_actor(where: dict[str, Any], group: pd.DataFrame) -> dict[str, Any]:
         "value": auroc(values, positive),
         "ci_low": low,
         "ci_high": high,
-        "notices": None if where["level"] == INTACT else bool(low <= 0.5),
+        "notices": None if where["part"] == INTACT else bool(low <= 0.5),
         "n_units": group["class"].nunique(),
         "n_draws": len(np.unique(draws)),
     }

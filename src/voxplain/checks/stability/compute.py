@@ -114,23 +114,30 @@ def vary(
     importance : DataFrame
         class, video, clip, level, supervoxel, importance: of the run's own choice.
     """
-    labels = sorted(seen.clip_table["label"].unique())
-    own = {label: _find(label, seen, clustering, sets, cavs, negatives, rank_by, seed) for label in labels}
+    classes = sorted(seen.clip_table["class"].unique())
+    own = {
+        class_name: _find(class_name, seen, clustering, sets, cavs, negatives, rank_by, seed)
+        for class_name in classes
+    }
     rows = []
     trials = [("clusters", n, 0, {**clustering, "clusters": n}, seed) for n in clusters]
     trials += [("draws", "other seeds", n, clustering, n) for n in seeds]
     for what, value, draw, how, with_seed in trials:
-        for label in labels:
-            found = _find(label, seen, how, sets, cavs, negatives, rank_by, with_seed)
-            if found is not None and own[label] is not None:
-                tau = rank_agreement(own[label].table, found.table)
-                rows.append({"what": what, "value": str(value), "draw": draw, "class": label, "tau": tau})
-    importance = [found.table.assign(**{"class": label}) for label, found in own.items() if found is not None]
+        for class_name in classes:
+            found = _find(class_name, seen, how, sets, cavs, negatives, rank_by, with_seed)
+            if found is not None and own[class_name] is not None:
+                tau = rank_agreement(own[class_name].table, found.table)
+                rows.append(
+                    {"what": what, "value": str(value), "draw": draw, "class": class_name, "tau": tau}
+                )
+    importance = [
+        found.table.assign(**{"class": class_name}) for class_name, found in own.items() if found is not None
+    ]
     return rows, pd.concat(importance, ignore_index=True)
 
 
 def _find(
-    label: str,
+    class_name: str,
     seen: LayerActivations,
     clustering: Mapping[str, Any],
     sets: Mapping[str, int],
@@ -142,7 +149,7 @@ def _find(
     pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
     try:
         return find_concepts(
-            label,
+            class_name,
             seen,
             draw_sets(pool, **sets, seed=seed),
             clustering=clustering,
@@ -151,5 +158,5 @@ def _find(
             **cavs,
         )
     except VoxplainError as error:
-        print(f"{label}, {clustering['clusters']} clusters: left out. {error}")
+        print(f"{class_name}, {clustering['clusters']} clusters: left out. {error}")
         return None

@@ -23,7 +23,9 @@ def stability_figure(table: pd.DataFrame) -> Figure:
         curve = curve.assign(value=curve["value"].astype(int)).sort_values("value")
         name = f"{model}, {layer}"
         ranks.plot(curve["value"], curve["tau"], color=color, marker="o", ms=4, label=name)
-        ranks.fill_between(curve["value"], curve["tau_low"], curve["tau_high"], color=color, alpha=0.15, lw=0)
+        ranks.fill_between(
+            curve["value"], curve["tau_ci_low"], curve["tau_ci_high"], color=color, alpha=0.15, lw=0
+        )
         spread.plot(curve["value"], curve["spread"], color=color, marker="o", ms=4)
         if len(curve):
             spread.text(curve["value"].iloc[-1], curve["spread"].iloc[-1],
@@ -34,7 +36,9 @@ def stability_figure(table: pd.DataFrame) -> Figure:
             else rows.head(0)
         )
         if keys:
-            points(others, own["tau"], own["tau_low"], own["tau_high"], number, len(places), color, name)
+            points(
+                others, own["tau"], own["tau_ci_low"], own["tau_ci_high"], number, len(places), color, name
+            )
     ranks.set(
         title="ranks of two halves of the CAVs", xlabel="random sets", ylabel="Kendall's tau", ylim=(None, 1)
     )

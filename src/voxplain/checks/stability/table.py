@@ -22,8 +22,8 @@ from ..findings import rank_agreement
     what: what is chosen otherwise: random_sets, clusters, draws, seeds, layer
     value: the other choice
     tau: Kendall's tau of ranks: of concepts for random_sets, else of supervoxels by their concepts' ranks
-    tau_low: lower end of its 95 % interval
-    tau_high: upper end of its 95 % interval
+    tau_ci_low: lower end of its 95 % interval
+    tau_ci_high: upper end of its 95 % interval
     spread: standard deviation of a score; random_sets only
     needed: random sets for a spread of 0.05
     n_classes
@@ -48,7 +48,7 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
     -------
     DataFrame
         model, layer, what (random_sets, clusters, draws, seeds, layer), value, tau (Kendall's tau-b of ranks:
-        of concepts for random_sets, else of supervoxels by their concepts' ranks), tau_low, tau_high (95 %,
+        of concepts for random_sets, else of supervoxels by their concepts' ranks), tau_ci_low, tau_ci_high (95 %,
         bootstrap over classes and seeds), spread (standard deviation of a score; random_sets only), needed
         (random sets for a spread of 0.05), n_classes, n_pairs (of seeds or draws).
     """
@@ -70,8 +70,8 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
             {
                 **dict(zip(["model", "layer", "what", "value"], key, strict=True)),
                 "tau": wide.to_numpy().mean() if wide.size else np.nan,
-                "tau_low": low,
-                "tau_high": high,
+                "tau_ci_low": low,
+                "tau_ci_high": high,
                 "spread": group["spread"].mean(),
                 "needed": group["needed"].mean(),
                 "n_classes": wide.shape[1],
@@ -83,7 +83,7 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
 
 def _between_seeds(importance: pd.DataFrame) -> Iterable[tuple]:
     """tau between every two seeds of a network, and between every two of its layers."""
-    for (model, layer, label), group in importance.groupby(["model", "layer", "class"], sort=False):
+    for (model, layer, class_name), group in importance.groupby(["model", "layer", "class"], sort=False):
         seeds = sorted(group["seed"].unique())
         for first in range(len(seeds)):
             for second in range(first + 1, len(seeds)):
@@ -93,12 +93,12 @@ def _between_seeds(importance: pd.DataFrame) -> Iterable[tuple]:
                     layer,
                     "seeds",
                     "training",
-                    label,
+                    class_name,
                     f"{seeds[first]} {seeds[second]}",
                     rank_agreement(a, b),
                 )
-    for (model, seed, label), group in importance.groupby(["model", "seed", "class"], sort=False):
+    for (model, seed, class_name), group in importance.groupby(["model", "seed", "class"], sort=False):
         layers = list(group["layer"].unique())
         for other in layers[1:]:
             a, b = (group[group["layer"] == name] for name in (layers[0], other))
-            yield model, layers[0], "layer", other, label, seed, rank_agreement(a, b)
+            yield model, layers[0], "layer", other, class_name, seed, rank_agreement(a, b)

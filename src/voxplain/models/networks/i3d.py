@@ -52,10 +52,12 @@ class SameConv3d(nn.Conv3d):
     replicate = False  # set by `I3D`, for a whole forward pass
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if not self.replicate and set(self.stride) == {1}:  # torch's own padding, with the same zeros
+            return super().forward(inputs)
         around = same_padding(inputs.shape[2:], self.kernel_size, self.stride)
         if any(around):
             inputs = F.pad(inputs, around, mode="replicate" if self.replicate else "constant")
-        return super().forward(inputs)
+        return F.conv3d(inputs, self.weight, self.bias, self.stride)
 
 
 class SamePad3d(nn.Module):
@@ -99,7 +101,9 @@ class Unit(nn.Sequential):
     """Convolution, normalization, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> None:
-        conv = SameConv3d(inputs, outputs, kernel, stride=stride, bias=False)
+        # With stride 1 and odd kernels, SAME is torch's own symmetric padding.
+        around = kernel // 2 if stride == 1 else 0
+        conv = SameConv3d(inputs, outputs, kernel, stride=stride, padding=around, bias=False)
         super().__init__(OrderedDict(conv=conv, bn=CenteredBatchNorm3d(outputs), relu=nn.ReLU()))
 
 

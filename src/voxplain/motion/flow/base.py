@@ -23,7 +23,7 @@ def estimate_flow(frames: np.ndarray, method: str = "farneback", **options: Any)
     frames : (T, H, W, 3) uint8 array
         RGB frames.
     method : str
-        A name in `FLOWS`: ``farneback`` (the paper's), ``tvl1``, ``dis`` or ``raft``.
+        A name in `FLOWS`: ``farneback`` (that of the authors' code), ``tvl1``, ``dis`` or ``raft``.
     **options
         Options of the method, checked against its schema.
 

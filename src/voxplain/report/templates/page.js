@@ -272,7 +272,7 @@
       if (turn !== wanted) return;
       now = {clip, image, relevance, levels, motion: motion.map((frame) => outlines(frame, clip.width, clip.height))};
       views.forEach((view) => size(view, clip));
-      views[0].setAttribute("aria-label", `Clip of ${clip.label}, video ${clip.video}`);
+      views[0].setAttribute("aria-label", `Clip of ${clip.class}, video ${clip.video}`);
       views[1].setAttribute("aria-label", `The clip under its relevance for ${network.value} by ${name}`);
       views[2].setAttribute("aria-label", `The same, but only relevance that changes in time`);
       byId("relevance").dataset.ready = `${network.value} ${clipChoice.value} ${explainer.value}`;
@@ -282,7 +282,7 @@
     const update = () => {
       fill(network, distinct(data.explained.map((e) => e.model)));
       const own = data.explained.filter((e) => e.model === network.value);
-      const names = own.map((e) => data.clips[e.clip]).map((c) => c.video.startsWith(c.label) ? c.video : `${c.label}: ${c.video}`);
+      const names = own.map((e) => data.clips[e.clip]).map((c) => c.video.startsWith(c.class) ? c.video : `${c.class}: ${c.video}`);
       fill(clipChoice, own.map((e) => e.clip), names);
       const methods = Object.keys(own[0].maps);
       fill(explainer, methods, methods.map((m) => data.titles[m] || m));

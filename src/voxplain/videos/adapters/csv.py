@@ -14,7 +14,7 @@ from . import DATASETS
 
 @DATASETS("csv")
 def csv(source: str | Path) -> pd.DataFrame:
-    """A CSV file with the columns path, label, split and optionally start and end.
+    """A CSV file with the columns path, label (or class), split and optionally start and end.
 
     Parameters
     ----------

@@ -70,14 +70,14 @@ def embedded(
     Returns
     -------
     DataFrame
-        path, label, split; the same whether the videos have been made or not.
+        path, class, split; the same whether the videos have been made or not.
     """
     splits = ["train"] * train_per_class + ["test"] * test_per_class
     return pd.DataFrame(
         [
-            (str(Path(source).absolute() / label / f"{label}_{i:03d}.mp4"), label, split)
-            for label in CLASS_NAMES[variant][:classes]
+            (str(Path(source).absolute() / class_name / f"{class_name}_{i:03d}.mp4"), class_name, split)
+            for class_name in CLASS_NAMES[variant][:classes]
             for i, split in enumerate(splits)
         ],
-        columns=["path", "label", "split"],
+        columns=["path", "class", "split"],
     )

@@ -29,7 +29,7 @@ def folder(
     Parameters
     ----------
     source : path
-        Holds ``label/*.mp4`` (or avi, mkv, webm, mov), or ``train/label/…`` and ``test/label/…``.
+        Holds ``class/*.mp4`` (or avi, mkv, webm, mov), or ``train/class/…`` and ``test/class/…``.
     test_fraction : float
         Share of each class's videos that goes to the test split where there are no folders train
         and test: at least one video, but never all.
@@ -39,7 +39,7 @@ def folder(
     Returns
     -------
     DataFrame
-        path, label, split, in order of name.
+        path, class, split, in order of name.
 
     Raises
     ------
@@ -51,30 +51,30 @@ def folder(
         raise ConfigError(f"There is no folder {source}. Correct the data set's place in the config.")
     if (source / "train").is_dir() and (source / "test").is_dir():
         rows = [
-            (path, label, split)
+            (path, class_name, split)
             for split in ("train", "test")
-            for label, paths in _classes(source / split)
+            for class_name, paths in _classes(source / split)
             for path in paths
         ]
     else:
         rows = [
-            (path, label, split)
-            for label, paths in _classes(source)
-            for path, split in zip(paths, _splits(len(paths), label, test_fraction, seed))
+            (path, class_name, split)
+            for class_name, paths in _classes(source)
+            for path, split in zip(paths, _splits(len(paths), class_name, test_fraction, seed))
         ]
     if not rows:
         raise ConfigError(
             f"{source} has no folders with videos ({', '.join(sorted(ENDINGS))}). "
             "Put each class's videos into a folder named after the class."
         )
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])
 
 
 def _classes(root: Path) -> list[tuple[str, list[str]]]:
     return [
-        (label.name, [str(path) for path in _visible(label) if path.suffix.lower() in ENDINGS])
-        for label in _visible(root)
-        if label.is_dir()
+        (part.name, [str(path) for path in _visible(part) if path.suffix.lower() in ENDINGS])
+        for part in _visible(root)
+        if part.is_dir()
     ]
 
 
@@ -82,7 +82,7 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _splits(n: int, label: str, test_fraction: float, seed: int) -> np.ndarray:
+def _splits(n: int, class_name: str, test_fraction: float, seed: int) -> np.ndarray:
     n_test = min(max(round(test_fraction * n), 1), n - 1) if n else 0
     splits = np.array(["train"] * (n - n_test) + ["test"] * n_test, dtype=object)
-    return np.random.default_rng([seed, zlib.crc32(label.encode())]).permutation(splits)
+    return np.random.default_rng([seed, zlib.crc32(class_name.encode())]).permutation(splits)

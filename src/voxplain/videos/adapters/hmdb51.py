@@ -32,7 +32,7 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     Returns
     -------
     DataFrame
-        path, label, split of the listed videos that are there.
+        path, class, split of the listed videos that are there.
 
     Raises
     ------
@@ -45,18 +45,18 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     files = next((found for place in places if (found := sorted(place.glob(f"*_test_split{split}.txt")))), [])
     rows = []
     for file in files:
-        label = file.name.removesuffix(f"_test_split{split}.txt")
+        class_name = file.name.removesuffix(f"_test_split{split}.txt")
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             match = re.fullmatch(r"(.+\S)\s+([012])", line.strip())
             if line.strip() and not match:
                 raise ConfigError(
                     f"{file}, line {number}: {line!r} is not a file and 0, 1 or 2. Unpack it again."
                 )
-            if match and match[2] in SPLITS and (path := source / label / match[1]).is_file():
-                rows.append((str(path), label, SPLITS[match[2]]))
+            if match and match[2] in SPLITS and (path := source / class_name / match[1]).is_file():
+                rows.append((str(path), class_name, SPLITS[match[2]]))
     if not rows:
         raise ConfigError(
             f"HMDB51's lists for split {split} are not in {' or '.join(map(str, places))}, or none of their videos "
             f"is in {source}: unpack both, or name the lists' folder in data.options.lists."
         )
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])

@@ -57,8 +57,8 @@ def kinetics(
     Returns
     -------
     DataFrame
-        path, label, split, in the annotations' order. The validation split is the test split here, as the
-        test split's labels were long held back; rows of split "test" are not used.
+        path, class, split, in the annotations' order. The validation split is the test split here, as the
+        test split's classes were long held back; rows of split "test" are not used.
 
     Raises
     ------
@@ -72,27 +72,27 @@ def kinetics(
     if not place.is_dir():
         raise ConfigError(f"There is no folder {place} of clips. Correct data.options.videos.")
     rows = [row for file in files for row in _rows(file)]
-    labels = sorted({label for label, *_ in rows})
+    classes = sorted({class_name for class_name, *_ in rows})
     if draw_classes is not None:
-        if draw_classes > len(labels):
+        if draw_classes > len(classes):
             raise ConfigError(
-                f"data.options.draw_classes is {draw_classes}, but there are {len(labels)} classes."
+                f"data.options.draw_classes is {draw_classes}, but there are {len(classes)} classes."
             )
-        chosen = set(np.random.default_rng(draw_seed).choice(labels, draw_classes, replace=False))
+        chosen = set(np.random.default_rng(draw_seed).choice(classes, draw_classes, replace=False))
         rows = [row for row in rows if row[0] in chosen]
     present = _clips(place) if present_only else {}
     found, missing, empty = [], 0, 0
-    for label, video, start, end, split in rows:
+    for class_name, video, start, end, split in rows:
         name = f"{video}_{start:06d}_{end:06d}"
         if present_only:
-            path, size = _present(present, label, (name, video)) or (None, 0)
+            path, size = _present(present, class_name, (name, video)) or (None, 0)
             missing += path is None
             empty += path is not None and size == 0
             if size == 0:
                 continue
         else:
-            path = str(place / split / label / f"{name}.mp4")
-        found.append((path, label, "train" if split == "train" else "test"))
+            path = str(place / split / class_name / f"{name}.mp4")
+        found.append((path, class_name, "train" if split == "train" else "test"))
     if not found:
         raise ConfigError(
             f"None of the {len(rows)} clips that {source} lists is in {place}. Set data.options.videos to the "
@@ -102,13 +102,13 @@ def kinetics(
         log.warning(
             "Of %d clips that %s lists, %d are missing and %d are empty.", len(rows), source, missing, empty
         )
-    table = pd.DataFrame(found, columns=["path", "label", "split"]).drop_duplicates("path", ignore_index=True)
+    table = pd.DataFrame(found, columns=["path", "class", "split"]).drop_duplicates("path", ignore_index=True)
     return table if test_videos is None else _fewer_test_videos(table, test_videos, draw_seed)
 
 
 def _fewer_test_videos(table: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     chance = pd.Series(np.random.default_rng([seed, 1]).random(len(table)), index=table.index)
-    rank = chance.groupby([table["split"], table["label"]]).rank()
+    rank = chance.groupby([table["split"], table["class"]]).rank()
     return table[(table["split"] == "train") | (rank <= n)].reset_index(drop=True)
 
 
@@ -173,11 +173,11 @@ def _clips(place: Path) -> dict[str, dict[str, tuple[str, int]]]:
 
 
 def _present(
-    clips: dict[str, dict[str, tuple[str, int]]], label: str, names: tuple[str, ...]
+    clips: dict[str, dict[str, tuple[str, int]]], class_name: str, names: tuple[str, ...]
 ) -> tuple[str, int] | None:
     """The clip of one of the names, in its class's folder where that is one of several places."""
     for name in names:
         places = clips.get(name)
         if places:
-            return places.get(label.replace("_", " ")) or next(iter(places.values()))
+            return places.get(class_name.replace("_", " ")) or next(iter(places.values()))
     return None

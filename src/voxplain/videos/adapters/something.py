@@ -29,7 +29,7 @@ def something_v2(source: str | Path, *, videos: str = "20bn-something-something-
     Returns
     -------
     DataFrame
-        path, label (the template, its brackets removed), split of the listed videos that are there.
+        path, class (the template, its brackets removed), split of the listed videos that are there.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def something_v2(source: str | Path, *, videos: str = "20bn-something-something-
         for video, template in entries:
             file = source / videos / f"{video}.webm"
             if file.is_file():
-                label = template.replace("[", "").replace("]", "").replace("/", " or ")
-                rows.append((str(file), label, split))
+                class_name = template.replace("[", "").replace("]", "").replace("/", " or ")
+                rows.append((str(file), class_name, split))
     if not rows:
         raise ConfigError(
             f"No listed video is in {source / videos}. Name their folder in data.options.videos."
         )
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])

@@ -35,7 +35,7 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     Returns
     -------
     DataFrame
-        path, label, split: the listed videos that are there, in the order of the lists. How many are
+        path, class, split: the listed videos that are there, in the order of the lists. How many are
         missing is logged.
 
     Raises
@@ -59,11 +59,11 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     rows, missing = [], 0
     for part, name in (("train", f"trainlist0{split}.txt"), ("test", f"testlist0{split}.txt")):
         for number, line in enumerate(_lines(folder / name), start=1):
-            label, file = _entry(line, classes, f"{folder / name}, line {number}")
+            class_name, file = _entry(line, classes, f"{folder / name}, line {number}")
             path = files.get(file.lower())
             missing += path is None
             if path is not None:
-                rows.append((path, label, part))
+                rows.append((path, class_name, part))
     if not rows:
         raise ConfigError(
             f"None of the {missing} videos that {folder} lists is in {source}. Set data.path to the folder "
@@ -73,7 +73,7 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
         log.warning(
             "%d of the %d videos that %s lists are not in %s.", missing, missing + len(rows), folder, source
         )
-    return pd.DataFrame(rows, columns=["path", "label", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split"])
 
 
 def _list_folder(source: Path, lists: str | None) -> Path:
@@ -91,24 +91,24 @@ def _classes(folder: Path) -> dict[str, int]:
     """Numbers by class, from lines such as ``1 ApplyEyeMakeup``."""
     found = {}
     for line in _lines(folder / "classInd.txt"):
-        number, _, label = line.partition(" ")
-        if not number.isdigit() or not label.strip():
+        number, _, class_name = line.partition(" ")
+        if not number.isdigit() or not class_name.strip():
             raise ConfigError(f"{folder / 'classInd.txt'}: {line!r} is not a number and a class. {AGAIN}")
-        found[label.strip()] = int(number)
+        found[class_name.strip()] = int(number)
     return found
 
 
 def _entry(line: str, classes: dict[str, int], where: str) -> tuple[str, str]:
     """Class and file of a line, ``Class/v_Class_gXX_cYY.avi``; training lists add the class's number."""
     path, _, number = line.partition(" ")
-    label, _, file = path.partition("/")
-    if label not in classes or not file:
+    class_name, _, file = path.partition("/")
+    if class_name not in classes or not file:
         raise ConfigError(f"{where}: {line!r} does not name a class of classInd.txt and a file. {AGAIN}")
-    if number.strip() and number.strip() != str(classes[label]):
+    if number.strip() and number.strip() != str(classes[class_name]):
         raise ConfigError(
-            f"{where}: {label} has number {number.strip()}, but {classes[label]} in classInd.txt. {AGAIN}"
+            f"{where}: {class_name} has number {number.strip()}, but {classes[class_name]} in classInd.txt. {AGAIN}"
         )
-    return label, file
+    return class_name, file
 
 
 def _lines(path: Path) -> list[str]:
