@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .config import Config, Data, Supervoxels, digest
+from .config import Config, Data, digest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
@@ -52,7 +52,7 @@ def canonical(config: Config) -> Config:
     The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
     is written out, nor whether a whole number is written as ``8`` or ``8.0``.
     """
-    flow, cavs = config.flow, config.cavs
+    flow, cavs, supervoxels = config.flow, config.cavs, config.supervoxels
     models = {
         name: _changed(model, options=with_defaults("models", model.network, model.options))
         for name, model in sorted(config.models.items())
@@ -69,7 +69,11 @@ def canonical(config: Config) -> Config:
         explainers=explainers,
         flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
-        supervoxels=_canonical_supervoxels(config.supervoxels),
+        supervoxels=_changed(
+            supervoxels,
+            options=_plain(supervoxels.options),
+            method_options=_segmenter_options(supervoxels.method, supervoxels.method_options),
+        ),
         selective=_changed(config.selective, options=_plain(config.selective.options)),
     )
 
@@ -80,14 +84,6 @@ def _canonical_data(data: Data) -> Data:
     if "seed" in options and "seed" not in data.options:
         options["seed"] = data.seed
     return _changed(data, path=path, adapter=adapter, options=options)
-
-
-def _canonical_supervoxels(section: Supervoxels) -> Supervoxels:
-    options = section.method_options
-    if section.method != "slic":  # whose options are keys of the section
-        options = with_defaults("segmenters", section.method, options)
-        options.pop("n_segments", None)
-    return _changed(section, method_options=options, options=_plain(section.options))
 
 
 def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,42 +104,51 @@ def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[
     known = sources.plugins(sources.registries()[registry])
     defaults = known[name].defaults if name in known else {}
     filled = {**defaults, **options}
-    unset = {key for key in defaults if filled[key] is None and defaults[key] is None}
-    numbers = {key for key, value in defaults.items() if isinstance(value, (int, float))}
-    return _plain(
-        {
-            key: _number(value) if key in numbers else value
-            for key, value in filled.items()
-            if key not in unset
-        }
-    )
+    for key, default in defaults.items():
+        if isinstance(default, (int, float)) and isinstance(filled[key], str):
+            filled[key] = _number(filled[key])
+        elif default is None and filled[key] is None:
+            del filled[key]
+    return _plain(filled)
 
 
 def named_plugins(config: Config, model: str | None = None) -> dict[str, list[str]]:
     """Plug-ins that a config names, by registry; of networks only that of `model`, where it is given."""
     models = config.models.values() if model is None else [config.models[model]]
-    # SLIC is what occlusion segments with unless told otherwise, and what finer segmenters start from.
-    segmenters = {"slic", *(given.options.get("segmenter") for given in config.explainers.values())} - {None}
     return {
         "datasets": [source_of(config.data.path, config.data.adapter)[1]],
         "models": sorted({given.network for given in models}),
         "explainers": sorted({given.method or name for name, given in config.explainers.items()}),
         "flows": [config.flow.method],
+        "segmenters": _segmenters(config),
         "classifiers": [config.cavs.classifier],
-        "segmenters": sorted({config.supervoxels.method, *segmenters}),
     }
+
+
+def _segmenter_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a segmenter with its defaults; SLIC's, and the numbers of segments, are keys one level higher."""
+    if method == "slic":
+        return dict(options)
+    filled = with_defaults("segmenters", method, options)
+    return {key: value for key, value in filled.items() if key != "n_segments" or key in options}
+
+
+def _segmenters(config: Config) -> list[str]:
+    """The segmenter of the supervoxels, and those that explainers choose for themselves."""
+    chosen = {explainer.options.get("segmenter") for explainer in config.explainers.values()}
+    return sorted({config.supervoxels.method, "slic", *chosen} - {None})
 
 
 def _changed(section: Any, **changes: Any) -> Any:
     return section.model_copy(update=changes)
 
 
-def _number(value: Any) -> Any:
+def _number(text: str) -> float | str:
     """A number that YAML takes for text, such as ``1e-9``."""
     try:
-        return float(value) if isinstance(value, str) else value
+        return float(text)
     except ValueError:
-        return value
+        return text
 
 
 def _plain(value: Any) -> Any:

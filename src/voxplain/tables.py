@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
-Prose = Mapping[str, str]
 PARTS = ("networks", "concepts", "relevance", "checks")
+Prose = Mapping[str, str]  # words that no number hangs on: voxplain.sources
 # Columns that mean the same in every table.
 USUAL: Prose = {
     "model": "the network, by its name in the config",

@@ -53,7 +53,7 @@ rule explain_clips:
     input:
         weights=at("weights"),
         clips=at("clips"),
-        supervoxels=at("supervoxels") if USES_SUPERVOXELS else [],
+        supervoxels=[at("supervoxels")] if USES_SUPERVOXELS else [],
     output:
         made("explanations"),
     log:
