@@ -138,7 +138,7 @@ def read_clips(
     size, crop
         See `fit_frame`.
     start, end, fps
-        See `voxplain.videos.decode.read_frames`.
+        See `voxplain.videos.decode.read_chosen_frames`.
 
     Returns
     -------
