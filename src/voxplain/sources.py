@@ -331,13 +331,18 @@ class Library:
             yield from self._inside(f"{module}.{rest[0]}", rest[1:], user)
         elif rest[0] in source.imports:
             yield from self._stand_for(module, tuple(rest))
-        elif "__getattr__" in source.definitions and user.partition(".")[0] == module.partition(".")[0]:
+        elif "__getattr__" in source.definitions and not self._is_another(user, module):
             raise VoxplainError(
                 f"{user} imports {rest[0]!r} from {module!r}, which finds it only at run time: "
                 "import it from the module that defines it."
             )
         else:
             yield Place(module, None)
+
+    def _is_another(self, user: str, module: str) -> bool:
+        """Whether a module is of another package of ours than `module`, such as the user's own."""
+        root = user.partition(".")[0]
+        return root in self._roots and root != module.partition(".")[0]
 
     def _mark(self, place: Place) -> str:
         """What tells a definition from others, but not where it is: code may move."""
