@@ -161,7 +161,7 @@ def test_clips_of_concepts_play_and_can_be_browsed(read, concept_report):
     page = reader.page
     scores = tables_of(concept_report)["concept_scores"]
     first = "#concepts-list li:first-child canvas"
-    assert page.locator("#concepts-network option").all_inner_texts() == ["r3d", "i3d"]
+    assert page.locator("#concepts-network option").all_inner_texts() == ["i3d", "r3d"]
     for network in ("r3d", "i3d"):
         page.select_option("#concepts-network", network)
         for layer in page.locator("#concepts-layer option").all_inner_texts():
