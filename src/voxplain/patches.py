@@ -7,9 +7,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 from PIL import Image
-from scipy.ndimage import find_objects
 
 from .errors import ConfigError, VoxplainError
 
@@ -105,7 +105,7 @@ def supervoxel_inputs(
     size = tuple(size or video.shape[1:3])
     resize = _resize_pillow if preset == "official" else _resize_opencv
     kept = np.asarray(kept).reshape(-1, 2)
-    boxes = {level: find_objects(labels[level]) for level in np.unique(kept[:, 0])}
+    boxes = {level: scipy.ndimage.find_objects(labels[level]) for level in np.unique(kept[:, 0])}
     for first in range(0, len(kept), batch):
         chosen = kept[first : first + batch]
         clips = np.empty((len(chosen), len(video), *size, 3), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ def canonical(config: Config) -> Config:
     The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
     is written out, nor whether a whole number is written as ``8`` or ``8.0``.
     """
-    flow, cavs, supervoxels = config.flow, config.cavs, config.supervoxels
+    flow, cavs, supervoxels, selective = config.flow, config.cavs, config.supervoxels, config.selective
     models = {
         name: _changed(model, options=with_defaults("models", model.network, model.options))
         for name, model in sorted(config.models.items())
@@ -71,10 +72,12 @@ def canonical(config: Config) -> Config:
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
         supervoxels=_changed(
             supervoxels,
-            options=_plain(supervoxels.options),
+            options=_unlike_preset("supervoxels", supervoxels.preset, supervoxels.options),
             method_options=_segmenter_options(supervoxels.method, supervoxels.method_options),
         ),
-        selective=_changed(config.selective, options=_plain(config.selective.options)),
+        selective=_changed(
+            selective, options=_unlike_preset("motion.selective", selective.preset, selective.options)
+        ),
     )
 
 
@@ -123,6 +126,14 @@ def named_plugins(config: Config, model: str | None = None) -> dict[str, list[st
         "segmenters": _segmenters(config),
         "classifiers": [config.cavs.classifier],
     }
+
+
+def _unlike_preset(module: str, preset: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that change something of a preset, which ``PRESETS`` of the library's module holds."""
+    if not options:  # as mostly; the module is slow to load
+        return {}
+    own = importlib.import_module(f".{module}", __package__).PRESETS.get(preset)
+    return _plain({key: value for key, value in options.items() if getattr(own, key, object) != value})
 
 
 def _segmenter_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+import scipy  # whose parts are loaded when they are used
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
@@ -29,7 +29,7 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     """
     if n == 0:
         return np.nan, np.nan
-    interval = stats.binomtest(int(successes), n).proportion_ci(level, method="wilson")
+    interval = scipy.stats.binomtest(int(successes), n).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -148,7 +148,7 @@ def paired_test(a: np.ndarray, b: np.ndarray, *, flips: int = 9999, seed: int = 
     if len(difference) == 0:
         return 1.0
     if np.all(np.abs(difference) == 1):
-        return float(stats.binomtest(int(np.sum(difference > 0)), len(difference)).pvalue)
+        return float(scipy.stats.binomtest(int(np.sum(difference > 0)), len(difference)).pvalue)
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], size=(flips, len(difference)))
     # The tolerance keeps ties ties: sums of equal fractions differ in their last bits.
@@ -222,7 +222,7 @@ def adjust_p_values(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.full_like(p_values, np.nan)
     known = ~np.isnan(p_values)
     if known.any():
-        adjusted[known] = stats.false_discovery_control(p_values[known])
+        adjusted[known] = scipy.stats.false_discovery_control(p_values[known])
     return adjusted
 
 
@@ -251,7 +251,7 @@ def auroc(values: np.ndarray, positive: np.ndarray) -> float:
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rank correlation, ties given their mean rank; NaN where either is constant."""
-    a, b = stats.rankdata(a), stats.rankdata(b)
+    a, b = scipy.stats.rankdata(a), scipy.stats.rankdata(b)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])

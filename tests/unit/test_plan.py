@@ -81,6 +81,11 @@ def test_plugins_take_the_canonical_options_and_it_is_a_fixed_point(path):
             {"supervoxels": {"method": "agglomerative", "method_options": {"fine": 600.0, "sigma": 1}}},
         ),
         ({"supervoxels": {"options": {"min_frames": 2}}}, {"supervoxels": {"options": {"min_frames": 2.0}}}),
+        ({"supervoxels": {}}, {"supervoxels": {"options": {"min_frames": 1}}}),  # as its preset, corrected
+        (
+            {"selective": {"preset": "official"}},
+            {"selective": {"preset": "official", "options": {"padding": "zero", "normalize": "none"}}},
+        ),
     ],
 )
 def test_configs_that_mean_the_same_are_the_same(one, other):
@@ -94,6 +99,11 @@ def test_configs_that_mean_the_same_are_the_same(one, other):
         ({"data": {}}, {"data": {"seed": 1}}),
         ({"data": {"seed": 1}}, {"data": {"seed": 1, "options": {"seed": 0}}}),
         ({"explainers": {"dtd": {}}}, {"explainers": {"dtd": {"options": {"high": 1}}}}),
+        ({"selective": {}}, {"selective": {"options": {"padding": "zero"}}}),  # corrected has replicate
+        (
+            {"supervoxels": {"preset": "official"}},
+            {"supervoxels": {"preset": "official", "options": {"min_frames": 1}}},
+        ),
         # Not a default: by default they are the run's own.
         (
             {"explainers": {"occlusion": {}}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import softmax
+import scipy
 
 from ..models.trained import TrainedModel
 
@@ -23,7 +23,7 @@ def answers_of(
 
     def answer(clips: np.ndarray) -> np.ndarray:
         found = model.logits(clips).astype(float)
-        probability = softmax(found, axis=1)[:, number]
+        probability = scipy.special.softmax(found, axis=1)[:, number]
         return np.stack([probability, found[:, number]], axis=1) if logits else probability
 
     return answer

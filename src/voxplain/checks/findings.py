@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # whose parts are loaded when they are used
 
 from ..activation_store import LayerActivations
 from ..concepts.cavs import concept_distances, train_cavs
@@ -126,4 +126,4 @@ def rank_agreement(a: pd.DataFrame, b: pd.DataFrame) -> float:
     both = a.merge(b, on=KEY, suffixes=("_a", "_b"))
     if len(both) < 2:
         return float("nan")
-    return float(stats.kendalltau(both["importance_a"], both["importance_b"]).statistic)
+    return float(scipy.stats.kendalltau(both["importance_a"], both["importance_b"]).statistic)

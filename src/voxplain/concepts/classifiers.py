@@ -7,7 +7,6 @@ to the positives, and the offset that decides between the two.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.linear_model import SGDClassifier
 
 from ..registry import Registry
 
@@ -69,6 +68,8 @@ def sgd(
 
     Parameters and returns as in `ridge`; `alpha` is the strength of the L2 penalty.
     """
+    from sklearn.linear_model import SGDClassifier  # slow to load, and no other classifier needs it
+
     directions, offsets = [], []
     for positive, negative in zip(positives, negatives, strict=True):
         machine = SGDClassifier(alpha=alpha, max_iter=1000, tol=1e-3, random_state=seed)

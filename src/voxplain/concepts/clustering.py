@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from ..errors import VoxplainError
 
@@ -76,6 +75,8 @@ def cluster_concepts(
     VoxplainError
         There are fewer supervoxels than clusters, or no cluster passes the filters.
     """
+    from sklearn.cluster import KMeans  # slow to load, and many read this module that do not cluster
+
     if len(activations) < clusters:
         raise VoxplainError(
             f"Only {len(activations)} supervoxels for {clusters} clusters: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # whose parts are loaded when they are used
 
 from ..statistics import adjust_p_values, rank_p_value
 
@@ -134,7 +134,9 @@ def score_concepts(
         random_shares = importance(directional_derivatives(gradients, random_vectors[:1]))
         same = np.all(shares == random_shares[0], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            p_values = np.where(same, 1.0, stats.ttest_rel(shares, random_shares[0][None], axis=1).pvalue)
+            p_values = np.where(
+                same, 1.0, scipy.stats.ttest_rel(shares, random_shares[0][None], axis=1).pvalue
+            )
     score_sd = shares.std(axis=1, ddof=1) if shares.shape[1] > 1 else np.nan
     table = table.assign(score_sd=score_sd, p_value=p_values)
     return table[["concept", "score", "score_sd", "derivative", "effect", "p_value", "rank"]]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
+import scipy
 
 from ...errors import ConfigError
 from ...patches import keep_only
@@ -62,9 +62,9 @@ def hide(
 def blur(clip: np.ndarray) -> np.ndarray:
     """A clip (T, H, W, 3) uint8 with each frame blurred by an eighth of its height."""
     sigma = clip.shape[1] / 8
-    return np.rint(gaussian_filter(clip.astype(np.float32), (0, sigma, sigma, 0), mode="nearest")).astype(
-        np.uint8
-    )
+    return np.rint(
+        scipy.ndimage.gaussian_filter(clip.astype(np.float32), (0, sigma, sigma, 0), mode="nearest")
+    ).astype(np.uint8)
 
 
 def supervoxel_scores(relevance: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

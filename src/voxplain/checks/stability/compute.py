@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # whose parts are loaded when they are used
 
 from ...activation_store import LayerActivations
 from ...concepts.random_sets import draw_sets
@@ -74,7 +74,7 @@ def converge(
                 else changes[:, half].mean(axis=1)
                 for half, score in zip(halves, scores, strict=True)
             ]
-            taus.append(stats.kendalltau(*ranks).statistic if len(shares) > 1 else np.nan)
+            taus.append(scipy.stats.kendalltau(*ranks).statistic if len(shares) > 1 else np.nan)
             differences.append(scores[0] - scores[1])
         # The difference of two independent scores has twice the variance of one.
         spread = np.sqrt(np.mean(np.square(differences), axis=0) / 2).mean()
