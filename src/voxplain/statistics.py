@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy  # whose parts are loaded when they are used
 
+FEWEST_UNITS = 3  # of fewer, no interval
+
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a proportion.
@@ -31,6 +33,90 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
         return np.nan, np.nan
     interval = scipy.stats.binomtest(int(successes), n).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a mean over independent units, and over training seeds that see the same units.
+
+    Units are what is independent of each other: videos where a network is asked about videos, classes where
+    a ranking is shared by a class's videos. Which interval it is:
+
+    - outcomes of 0 and 1 of one seed: Wilson's;
+    - one seed: Student's t over units;
+    - several seeds: Student's t of the mean of two crossed random effects, seed and unit, with Satterthwaite's
+      degrees of freedom. With 3 seeds these are few, and the interval is as wide as that makes it.
+
+    Parameters
+    ----------
+    values : (units,) or (seeds, units) float
+        NaN is a value that is not there: its unit is left out in all seeds.
+
+    Returns
+    -------
+    (low, high) : floats; NaN where there are too few units to say: fewer than 3.
+    """
+    table = _complete(values)
+    if table.shape[1] < FEWEST_UNITS:
+        return np.nan, np.nan
+    if len(table) == 1 and np.isin(table, (0, 1)).all():
+        return wilson_interval(int(table.sum()), table.size, level=level)
+    mean, error, freedom = _crossed_error(table)
+    reach = error * scipy.stats.t.ppf(_ends(level)[1], freedom) if error else 0.0
+    return float(mean - reach), float(mean + reach)
+
+
+def mean_p_value(values: np.ndarray) -> float:
+    """Two-sided p-value that a mean over units, and over training seeds, is 0.
+
+    One seed: the exact test of flipped signs (`paired_test`), which for outcomes of -1, 0 and 1 is McNemar's.
+    Several: the test that belongs to `mean_interval`, since what seeds have in common does not flip.
+
+    Parameters
+    ----------
+    values : (units,) or (seeds, units) float
+        Differences; NaN as for `mean_interval`.
+
+    Returns
+    -------
+    float in (0, 1]; NaN for fewer than 3 units
+    """
+    table = _complete(values)
+    if table.shape[1] < FEWEST_UNITS:
+        return np.nan
+    if len(table) == 1:
+        return paired_test(table[0], np.zeros(table.shape[1]))
+    mean, error, freedom = _crossed_error(table)
+    if not error:
+        return 1.0 if mean == 0 else np.nan
+    return float(2 * scipy.stats.t.sf(abs(mean) / error, freedom))
+
+
+def _complete(values: np.ndarray) -> np.ndarray:
+    table = np.atleast_2d(np.asarray(values, dtype=float))
+    return table[:, ~np.isnan(table).any(axis=0)]
+
+
+def _crossed_error(table: np.ndarray) -> tuple[float, float, float]:
+    """Mean of (seeds, units) values, its standard error and that error's degrees of freedom.
+
+    The variance of the mean is (MS of seeds + MS of units - MS of the rest) / n; where what is taken away leaves
+    less than the largest of the three, that one stands for it.
+    """
+    seeds, units = table.shape
+    mean, by_seed, by_unit = table.mean(), table.mean(axis=1), table.mean(axis=0)
+    if seeds == 1:
+        return mean, float(np.sqrt(by_unit.var(ddof=1) / units)), units - 1
+    rest = table - by_seed[:, None] - by_unit + mean
+    freedoms = np.array([seeds - 1, units - 1, (seeds - 1) * (units - 1)])
+    squares = np.array(
+        [units * by_seed.var(ddof=1), seeds * by_unit.var(ddof=1), (rest**2).sum() / freedoms[2]]
+    )
+    total, largest = squares @ [1, 1, -1], squares.argmax()
+    if total > squares[largest]:
+        freedom = total**2 / (squares**2 / freedoms).sum()
+    else:
+        total, freedom = squares[largest], freedoms[largest]
+    return mean, float(np.sqrt(total / table.size)), float(freedom)
 
 
 def bootstrap_weights(n: int, resamples: int = 2000, seed: int | np.random.Generator = 0) -> np.ndarray:

@@ -13,6 +13,8 @@ from voxplain.statistics import (
     bootstrap_interval,
     bootstrap_weights,
     grouped_interval,
+    mean_interval,
+    mean_p_value,
     paired_test,
     percentile_interval,
     rank_correlation,
@@ -179,3 +181,51 @@ def test_seeds_drawn_first_have_the_same_distribution():
     videos, seeds = (resampled_means(table, seeds_first=first, resamples=20_000) for first in (False, True))
     assert not np.array_equal(videos, seeds)
     assert stats.ks_2samp(videos, seeds).pvalue > 0.01
+
+
+# Standard deviations of seeds, units and the rest, from none of a seed to seeds alone.
+SPREADS = [(0, 0.3, 0.3), (0.05, 0.3, 0.3), (0.2, 0.3, 0.3), (0.3, 0.05, 0.1)]
+
+
+def drawn(rng, seeds, units, spread):
+    of_seeds, of_units, rest = spread
+    return (
+        of_seeds * rng.normal(size=(seeds, 1))
+        + of_units * rng.normal(size=(1, units))
+        + rest * rng.normal(size=(seeds, units))
+    )
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize(("seeds", "units"), [(1, 6), (3, 6), (3, 12)])
+def test_the_interval_of_a_mean_covers_and_its_test_rejects_true_nulls_rarely(seeds, units, spread):
+    spread = spread if seeds > 1 else (0, *spread[1:])
+    rng = np.random.default_rng(0)
+    tables = [drawn(rng, seeds, units, spread) for _ in range(600)]
+    covered = np.mean([low <= 0 <= high for low, high in map(mean_interval, tables)])
+    rejected = np.mean([mean_p_value(table) <= 0.05 for table in tables[:300]])
+    assert 0.92 <= covered <= 0.985  # above .97 where seeds add nothing to what chance gives them
+    assert rejected <= 0.08
+
+
+def test_the_interval_of_a_mean_over_units_is_student_s():
+    values = np.random.default_rng(0).normal(size=9)
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert mean_interval(values) == pytest.approx((expected.low, expected.high))
+    assert mean_interval([1, 1, 1, 0, 1, 1]) == wilson_interval(5, 6)
+
+
+def test_crossed_seeds_and_units_by_hand():
+    # Row means 1 and 3, column means 1, 2, 3: squares 6, 2 and 0 over 1, 2 and 2 degrees of freedom.
+    table = np.array([[0.0, 1, 2], [2, 3, 4]])
+    error, freedom = np.sqrt(8 / 6), 64 / (36 + 2)
+    low, high = mean_interval(table)
+    assert (low + high) / 2 == pytest.approx(2)
+    assert (high - low) / 2 == pytest.approx(error * stats.t.ppf(0.975, freedom))
+    assert mean_p_value(table) == pytest.approx(2 * stats.t.sf(2 / error, freedom))
+
+
+def test_too_few_units_have_no_interval():
+    assert np.isnan(mean_interval([[0.1, 0.2], [0.3, 0.4]])).all()
+    assert np.isnan(mean_interval([0.1, 0.2, np.nan])).all()
+    assert np.isnan(mean_p_value([0.1, 0.2]))
