@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
+import torch
+from torch import nn
 
 OUTER = 8  # an eighth of the frame at each side
 
@@ -39,3 +43,47 @@ def position_bias(relevance: np.ndarray, mirrored: np.ndarray, axis: str) -> dic
         "first": OUTER * first / total,
         "last": OUTER * (total - last) / total,
     }
+
+
+def mirrored_network(model: nn.Module, frames: int, size: int) -> nn.Module:
+    """The network that does to mirrored clips what `model` does to clips: all its filters are mirrored left to right.
+
+    Of random weights both are as likely. Over a network on clips and its mirror image on mirrored ones, what the
+    filters happen to prefer balances out, and what is left is where the windows lie. Where padding comes
+    out even in width (`voxplain.models.padding.even_size`) nothing is left: both give mirrored maps.
+
+    Parameters
+    ----------
+    model : Module
+        Of convolutions, batch norms, poolings and linear layers; maps (N, 3, T, H, W) to logits.
+    frames, size : int
+        Length, and height and width, of the clips.
+    """
+    grids: list[torch.Size] = []
+    flat: dict[str, torch.Size] = {}  # what each linear layer's features were before they were flattened
+
+    def remember(module: nn.Module, given: tuple, output: torch.Tensor) -> None:
+        if isinstance(output, torch.Tensor) and output.dim() == 5:
+            grids.append(output.shape[1:])
+
+    def look_back(module: nn.Module, given: tuple) -> None:
+        flat[names[module]] = grids[-1]
+
+    shapes = copy.deepcopy(model).to("meta")
+    names = {module: name for name, module in shapes.named_modules()}
+    for module in names:
+        if isinstance(module, nn.Linear):
+            module.register_forward_pre_hook(look_back)
+        else:
+            module.register_forward_hook(remember)
+    with torch.no_grad():
+        shapes(torch.empty(1, 3, frames, size, size, device="meta"))
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        for name, module in twin.named_modules():
+            if isinstance(module, nn.Conv3d):
+                module.weight.copy_(module.weight.flip(-1))
+            elif isinstance(module, nn.Linear) and module.in_features == flat[name].numel():
+                # The features of a grid, one position after the other.
+                module.weight.copy_(module.weight.unflatten(1, flat[name]).flip(-1).flatten(1))
+    return twin

@@ -13,7 +13,7 @@ from voxplain import build_model, explain
 from voxplain.models.build import build_shapes
 from voxplain.models.networks.i3d import I3D, SameConv3d, same_padding
 from voxplain.models.padding import even_size, grid_offset
-from voxplain.position import position_bias
+from voxplain.position import mirrored_network, position_bias
 
 # A row of four pixels and a convolution of width 3 and stride 2: SAME pads one pixel, at the right end only. Its
 # two windows are pixels 0, 1, 2 and pixels 2, 3 and the padding. With all weights and pixels 1, a window answers 3
@@ -174,3 +174,28 @@ def test_negative_relevance_does_not_count_and_a_clip_without_any_neither() -> N
     maps[0, ..., 0], maps[0, ..., 7] = 1, -5
     found = position_bias(maps, np.zeros_like(maps), "width")
     assert found["first"] == pytest.approx(8) and found["last"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("method", ["dtd", "gradcam", "guided_backprop", "guided_gradcam"])
+@pytest.mark.parametrize(
+    ("network", "even", "uneven", "options"),
+    [
+        ("r3d_18", 49, 48, {"width": 4}),
+        ("c3d", 64, 48, {"width": 4, "fc_width": 16}),
+        ("i3d", 49, 64, {"width": 1 / 16}),
+    ],
+)
+def test_explainers_add_no_position_bias_where_windows_lie_even(
+    network, even, uneven, options, method
+) -> None:
+    """A mirrored network on a mirrored clip gives the mirrored map; of an uneven size it does not."""
+    differs = {}
+    for size in (even, uneven):
+        sized = options | ({"size": size} if network == "c3d" else {})
+        model = build_model(network, None, 5, seed=1, **sized).eval()
+        clip = torch.rand(1, 3, 16, size, size, generator=torch.Generator().manual_seed(0))
+        here = explain(model, clip, 2, method)
+        there = explain(mirrored_network(model, 16, size), clip.flip(-1), 2, method).flip(-1)
+        differs[size] = float((here - there).abs().max() / here.abs().max())
+    assert differs[even] < 1e-3
+    assert differs[uneven] > 0.01
