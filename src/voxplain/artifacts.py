@@ -86,7 +86,7 @@ KINDS = {
     "variant_members": 1,
     "variant_scores": 1,
     "variant_selections": 2,
-    "videos": 2,
+    "videos": 3,
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18
