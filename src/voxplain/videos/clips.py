@@ -95,16 +95,22 @@ def fit_frame(frame: np.ndarray, *, size: int | tuple[int, int] = 112, crop: Cro
         The kind of crop is unknown.
     """
     height, width = (size, size) if isinstance(size, int) else size
+    scaled, top, left = fitted_size(frame.shape[:2], size=size, crop=crop)
+    return _resize(frame, *scaled)[top : top + height, left : left + width]
+
+
+def fitted_size(
+    shape: tuple[int, int], *, size: int | tuple[int, int], crop: Crop
+) -> tuple[tuple[int, int], int, int]:
+    """Height and width that `fit_frame` scales a frame of (H, W) to, and the rows and columns that it then cuts off."""
+    height, width = (size, size) if isinstance(size, int) else size
     if crop == "squash":
-        return _resize(frame, height, width)
+        return (height, width), 0, 0
     if crop != "center":
         raise ConfigError(f"Crop {crop!r} is unknown. Use center or squash.")
-    factor = max(height / frame.shape[0], width / frame.shape[1])
-    frame = _resize(
-        frame, max(round(frame.shape[0] * factor), height), max(round(frame.shape[1] * factor), width)
-    )
-    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
-    return frame[top : top + height, left : left + width]
+    factor = max(height / shape[0], width / shape[1])
+    scaled = max(round(shape[0] * factor), height), max(round(shape[1] * factor), width)
+    return scaled, (scaled[0] - height) // 2, (scaled[1] - width) // 2
 
 
 def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
