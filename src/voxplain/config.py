@@ -69,9 +69,10 @@ class Clips(Section):
     frames: PositiveInt = Field(16, description="Frames per clip.")
     step: PositiveInt = Field(1, description="Distance between sampled frames, in frames.")
     size: Annotated[int, Field(ge=8)] = Field(112, description="Height and width, in pixels.")
-    sampling: Literal["center", "uniform", "consecutive"] = Field(
+    sampling: Literal["center", "uniform", "consecutive", "whole"] = Field(
         "center",
-        description="center: from the middle; uniform: spread; consecutive: one after the other, all.",
+        description="center: from the middle; uniform: spread; consecutive: one after the other, all; whole: one clip of "
+        "the whole video, whatever its length and the step.",
     )
     per_video: PositiveInt = Field(1, description="Clips per video for center and uniform sampling.")
     crop: Literal["center", "squash"] = Field(

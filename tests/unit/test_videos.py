@@ -352,6 +352,13 @@ def table_file(folder, text):
     return path
 
 
+def test_a_clip_of_the_whole_video_has_the_middles_of_equal_parts():
+    assert clip_indices(8, frames=4, sampling="whole").tolist() == [[1, 3, 5, 7]]
+    assert clip_indices(4, frames=4, sampling="whole").tolist() == [[0, 1, 2, 3]]
+    assert clip_indices(17, frames=16, sampling="whole", step=9)[0, [0, 15]].tolist() == [0, 16]
+    assert clip_indices(3, frames=4, sampling="whole", step=2).tolist() == [[0, 1, 2, 0]]
+
+
 def test_csv_table(tmp_path):
     path = table_file(
         tmp_path,

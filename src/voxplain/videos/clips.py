@@ -16,7 +16,7 @@ from voxplain.errors import ConfigError, VideoError
 
 from .decode import read_chosen_frames
 
-Sampling = Literal["center", "uniform", "consecutive"]
+Sampling = Literal["center", "uniform", "consecutive", "whole"]
 Crop = Literal["center", "squash"]
 
 
@@ -38,9 +38,10 @@ def clip_indices(
         Length of a clip.
     step : int
         Distance of a clip's frames in the video.
-    sampling : {"center", "uniform", "consecutive"}
+    sampling : {"center", "uniform", "consecutive", "whole"}
         One clip from the middle; up to `per_video` clips, evenly spread from the first frame to the
-        last; or all clips one after the other, ceil(n_frames / (frames · step)) of them.
+        last; all clips one after the other, ceil(n_frames / (frames · step)) of them; or one clip of
+        the whole video, whatever its length: the middle frames of equal parts, for which `step` means nothing.
     per_video : int
         Number of clips with sampling "uniform". A video too short for as many different clips gives
         fewer.
@@ -59,6 +60,10 @@ def clip_indices(
     for name, value in {"n_frames": n_frames, "frames": frames, "step": step, "per_video": per_video}.items():
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    if sampling == "whole":
+        if n_frames >= frames:
+            return ((2 * np.arange(frames) + 1) * n_frames // (2 * frames))[None]
+        sampling, step = "center", 1
     slack = max(n_frames - ((frames - 1) * step + 1), 0)
     if sampling == "center":
         starts = np.array([slack // 2])
@@ -68,7 +73,7 @@ def clip_indices(
     elif sampling == "consecutive":
         starts = np.arange(0, n_frames, frames * step)
     else:
-        raise ConfigError(f"Sampling {sampling!r} is unknown. Use center, uniform or consecutive.")
+        raise ConfigError(f"Sampling {sampling!r} is unknown. Use center, uniform, consecutive or whole.")
     available = np.minimum(frames, (n_frames - 1 - starts) // step + 1)
     return starts[:, None] + step * (np.arange(frames) % available[:, None])
 
