@@ -64,6 +64,8 @@ KINDS = {
     "motion_reliance": 2,
     "motion_scores": 2,
     "perturbation_curves": 2,
+    "position_bias": 1,
+    "position_shares": 1,
     "predictions": 2,
     "presets": 2,
     "random_sets": 1,

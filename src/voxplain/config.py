@@ -396,6 +396,13 @@ class Checks(Section):
         0.5,
         description="A method notices a randomization where the whole interval of the similarity lies below this.",
     )
+    mirrored_per_class: PositiveInt = Field(
+        4, description="Test videos per class that are explained with their mirror images, for position_bias."
+    )
+    mirrored_explainers: list[Name] = Field(
+        ["dtd", "gradcam", "guided_backprop", "guided_gradcam"],
+        description="Explainers of position_bias, as far as the run has them; by default the second paper's.",
+    )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
