@@ -18,25 +18,46 @@ OTHERS = {
     "random": "random ones",
     "least": "the least important ones",
     "random_volume": "random supervoxels of the same volume",
+    "score": "those of the paper's score",
+    "other_class": "another class's most important ones",
+    "predicted": "those of the predicted class",
+}
+CONTROLS = {
+    "saturation": "most saturated",
+    "frame_difference": "most changing",
+    "size": "largest",
+    "center": "nearest the frame's center",
+    "pool_distance": "farthest from the pool's mean",
+    "member_logit": "of the highest logit alone",
 }
 
 
 def strategy(name: str) -> str:
     """What a strategy is called in the report."""
-    return STRATEGIES.get(name, name)
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if name.endswith("_least"):
+        return f"{strategy(name.removesuffix('_least'))}, reversed"
+    return _other(name)
+
+
+def _other(name: str) -> str:
+    """Concepts of a strategy that top is compared with."""
+    control = name.removeprefix("control_")
+    return f"those {CONTROLS.get(control, control)}" if control != name else OTHERS.get(name, name)
 
 
 def verdict(gap: pd.Series) -> str:
     """Whether a gap between two strategies is as the method promises: ``yes``, ``no``, ``opposite``.
 
     Where concepts are ranked well, showing those on top leaves a higher accuracy than showing others,
-    and hiding them a lower one. ``no`` means that the interval includes 0.
+    and hiding them a lower one. ``no`` means that the interval includes 0, or that there is none.
 
     Parameters
     ----------
     gap : row of concept_gaps
     """
-    if gap["ci_low"] <= 0 <= gap["ci_high"]:
+    if not (gap["ci_low"] > 0 or gap["ci_high"] < 0):
         return "no"
     return "yes" if (gap["gap"] > 0) == (gap["experiment"] == "concept_addition") else "opposite"
 
@@ -102,7 +123,7 @@ def _comparisons(gaps: pd.DataFrame) -> str:
         often = "more" if gap["gap"] > 0 else "less"
         outcome = "neither clearly more nor less" if verdict(gap) == "no" else often
         figures = f"{points(gap['gap'])} points, {interval(gap, points)}"
-        outcomes.setdefault(outcome, []).append(f"{OTHERS.get(gap['worse'], gap['worse'])} ({figures})")
+        outcomes.setdefault(outcome, []).append(f"{_other(gap['worse'])} ({figures})")
     return ", and ".join(
         f"{outcome} often than with {listing(others)}" for outcome, others in outcomes.items()
     )
