@@ -23,3 +23,8 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     # As many words of entropy as names, and their number first, so that no list is the start of another.
     words = [zlib.crc32(str(name).encode()) for name in names]
     return np.random.default_rng(np.random.SeedSequence([int(seed), len(words), *words]))
+
+
+def seed_of(seed: int, *names: str | int) -> int:
+    """A seed in 0..2**31 - 1 for what takes a whole number only; of the same names as `stream`, and as different."""
+    return int(stream(seed, *names).integers(2**31))

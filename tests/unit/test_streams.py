@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from voxplain.streams import stream
+from voxplain.streams import seed_of, stream
 
 NAMES = [(0,), (1,), (0, "a"), (0, "b"), (0, "a", "b"), (0, "b", "a"), (0, "ab"), (0, ""), (0, "", "")]
 
@@ -27,3 +27,8 @@ def test_streams_of_many_names_are_unrelated():
     drawn = np.stack([stream(0, f"v{number}").standard_normal(64) for number in range(200)])
     correlation = np.corrcoef(drawn)[np.triu_indices(200, 1)]
     assert abs(correlation.mean()) < 0.005 and correlation.std() == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_seeds_by_name_are_whole_numbers_that_differ():
+    assert seed_of(0, "a") == seed_of(0, "a")
+    assert len({seed_of(seed, name) for seed in range(20) for name in "abcdefghij"}) == 200
