@@ -247,4 +247,4 @@ def test_rows_of_a_window():
     vectors = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
     rows = window_rows(MASKS, np.array([2.0, 4.0]), vectors)
     assert rows["share"].tolist() == [0.5, 0] and rows["derivative"].tolist() == [3, -2]
-    assert rows["derivative_ci_low"].tolist() == pytest.approx([2.05, -2])
+    assert rows["derivative_low"].tolist() == pytest.approx([2.05, -2])

@@ -18,8 +18,8 @@ def by_unit(rows: pd.DataFrame, unit: str, column: str) -> np.ndarray:
     holds for that network and other draws. Of several seeds draws are averaged, since they lie within seeds.
     """
     over = "draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed"
-    wide = rows.pivot_table(index=over, columns=unit, values=column, aggfunc="mean", sort=True)
-    return wide.dropna(axis=1).to_numpy(dtype=float).reshape(len(wide), -1)
+    wide = rows.pivot_table(index=over, columns=unit, values=column, aggfunc="mean", sort=True).dropna(axis=1)
+    return wide.to_numpy(dtype=float) if wide.size else np.empty((1, 0))
 
 
 def mean_of(name: str, values: np.ndarray) -> dict[str, float]:
@@ -53,18 +53,18 @@ def ratio_values(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def pair_values(means: np.ndarray) -> np.ndarray:
-    """Values per unit for the mean over pairs of units, from each unit's mean over the pairs that it is in.
+    """Values for the mean over pairs, of seeds say, from each seed's mean over the pairs that it is in.
 
-    A unit stands in several pairs, so the spread of its means is too small by the half that all units share: twice
-    the distance from the mean is the projection on which the variance of a mean over pairs rests (Hoeffding,
+    A seed stands in several pairs, so the spread of its means is too small by the part that all of them share: twice
+    the distance from the mean is the projection that the variance of a mean over pairs rests on (Hoeffding,
     Annals of Mathematical Statistics 19 (1948), p. 293).
 
     Parameters
     ----------
-    means : (seeds, units) float
+    means : (seeds, ...) float
 
     Returns
     -------
-    (seeds, units) float : of the same mean
+    (seeds, ...) float : of the same mean
     """
-    return 2 * means - means.mean(axis=1, keepdims=True)
+    return 2 * means - means.mean(axis=0)

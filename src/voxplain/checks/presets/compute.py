@@ -19,13 +19,13 @@ from ...models.trained import TrainedModel
 from ...motion.precision import motion_precision, moving_mask, selectivity
 from ...motion.scores import relevant_voxels
 from ...motion.selective import selective_relevance
+from ...streams import stream
 from ...supervoxels import distinct_supervoxels
 from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
 
-EDITING = {"k_max": 3, "draws": 1}
 RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
 
 
@@ -45,6 +45,8 @@ class Bench:
         clusters, min_supervoxels, max_members.
     sets : dict
         sets, size: of random sets.
+    editing : dict
+        k_max, draws: of `voxplain.editing.edit_answers`.
     known : mapping of (View, place) to (DataFrame, array)
         Supervoxels (`KEY`) that were already shown, and their activations (n, d).
     batch, seed : int
@@ -58,6 +60,7 @@ class Bench:
     layer: str
     clustering: Mapping[str, Any]
     sets: Mapping[str, int]
+    editing: Mapping[str, int]
     known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
     batch: int = 32
     seed: int = 0
@@ -234,8 +237,8 @@ def _tables(
             ranking(concepts.scores),
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            seed=[bench.seed, len(edits)],
-            **EDITING,
+            seed=stream(bench.seed, "edit", video, clip),
+            **bench.editing,
         )
         where = {"video": video, "clip": clip, "class": class_name}
         edits.append(answered.assign(correct=answered["answer"] == class_name, **where))
