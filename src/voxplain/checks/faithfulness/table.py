@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -62,22 +64,13 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame : a row per `PLACE` and `ORDER`
     """
-    found = areas(curves, [*PLACE[:-1], *ORDER, "draw", "seed", "video", "clip"])
-    found.loc[found["curve"] == "insertion", "floor"] = np.nan
     rows, nothing = [], np.empty((1, 0))
-    for key, group in found.groupby(PLACE, sort=False):
-        where = dict(zip(PLACE, key, strict=True))
-        sign = BETTER[where["curve"]]
-        # Random orders of a clip are averaged.
-        known = {
-            order: by_unit(part.drop(columns="draw"), "video", "area") for order, part in group.groupby(ORDER)
-        }
-        floors = group.groupby(ORDER)["floor"].mean()
-        for order in group[ORDER].drop_duplicates().itertuples(index=False, name=None):
-            values, best, difference = known[order], None, nothing
+    for where, known, floors in _cells(curves):
+        for order, values in known.items():
+            best, difference = None, nothing
             if not _is_control(order):
-                rivals = [other for other in known if _is_control(other) and other[1] in ("", order[0])]
-                best = max(rivals, key=lambda other: sign * known[other].mean())
+                sign = BETTER[where["curve"]]
+                best = max(_rivals(known, order), key=lambda other: sign * known[other].mean())
                 difference = values - known[best]
             beyond = nothing if order == RANDOM else values - known[RANDOM]
             row = where | dict(zip(ORDER, order, strict=True)) | mean_of("area", values)
@@ -85,13 +78,76 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
             row |= {"best_control": best[0] if best else None} | mean_of("difference", difference)
             row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_controls": None}
             rows.append(row | {"n_videos": values.shape[1], "n_seeds": values.shape[0]})
-    table = pd.DataFrame(rows)
-    table["p_adjusted"] = adjust_p_values(table["p_value"])
-    faithful = table["curve"].map(BETTER) * table["difference"] > 0
-    beats = (faithful & (table["p_adjusted"] <= ALPHA)).astype("boolean")
-    table["beats_controls"] = beats.mask(table["p_value"].isna())
-    return table
+    return _tested(pd.DataFrame(rows), "beats_controls")
+
+
+@table(
+    "faithfulness_controls",
+    part="checks",
+    title="Faithfulness beside each control",
+    meaning="What hiding and showing supervoxels in the order of a method does beyond the order of each of its controls: "
+    "beyond the explanation of another class it tells the class, beyond a random head the network.",
+    columns="""
+    model, layer
+    fill: what hidden voxels show: mean, blur or previous
+    curve: deletion or insertion
+    outcome: probability of the class; or margin, its logit less another class's, in logits
+    method: explainer, concepts or random_masking
+    control: as in faithfulness
+    difference: area under the method's curve less that under the control's, mean over videos and seeds; below 0 in deletion and above 0 in insertion is faithful
+    difference_ci_low: lower end of its 95 % interval; its units are videos and seeds
+    difference_ci_high: upper end of its 95 % interval
+    p_value: two-sided, that the difference is 0: flipped signs of videos, Student's t with several seeds
+    p_adjusted: p_value corrected for all of this table's (Benjamini and Hochberg)
+    beats_control: whether the difference is on the faithful side and p_adjusted at most 0.05; empty for fewer than 3 videos
+    n_videos, n_seeds
+    """,
+    inputs={"curves": "perturbation_curves"},
+)
+def faithfulness_controls_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences of the areas of every method from those of each of its controls.
+
+    Parameters as in `faithfulness_table`.
+
+    Returns
+    -------
+    DataFrame : a row per `PLACE`, method and control
+    """
+    rows = []
+    for where, known, _ in _cells(curves):
+        for order, values in known.items():
+            for control in [] if _is_control(order) else _rivals(known, order):
+                difference = values - known[control]
+                row = where | {"method": order[0], "control": control[0]} | mean_of("difference", difference)
+                row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_control": None}
+                rows.append(row | {"n_videos": values.shape[1], "n_seeds": values.shape[0]})
+    return _tested(pd.DataFrame(rows), "beats_control")
+
+
+def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, pd.Series]]:
+    """For each of `PLACE`: the place, areas (seeds, videos) by (method, control_of), and their mean floors."""
+    found = areas(curves, [*PLACE[:-1], *ORDER, "draw", "seed", "video", "clip"])
+    found.loc[found["curve"] == "insertion", "floor"] = np.nan
+    found = found.drop(columns="draw")  # random orders of a clip are averaged
+    for key, group in found.groupby(PLACE, sort=False):
+        orders = dict(list(group.groupby(ORDER, sort=False)))
+        known = {order: by_unit(part, "video", "area") for order, part in orders.items()}
+        floors = pd.Series({order: part["floor"].mean() for order, part in orders.items()})
+        yield dict(zip(PLACE, key, strict=True)), known, floors
 
 
 def _is_control(order: tuple[str, str]) -> bool:
     return order == RANDOM or order[0].startswith("control_")
+
+
+def _rivals(known: dict[tuple[str, str], np.ndarray], order: tuple[str, str]) -> list[tuple[str, str]]:
+    """Controls of all methods, and the method's own."""
+    return [other for other in known if _is_control(other) and other[1] in ("", order[0])]
+
+
+def _tested(table: pd.DataFrame, verdict: str) -> pd.DataFrame:
+    """The table with its p-values corrected, and what they say."""
+    adjusted = adjust_p_values(table["p_value"])
+    faithful = table["curve"].map(BETTER) * table["difference"] > 0
+    beats = (faithful & (adjusted <= ALPHA)).astype("boolean").mask(table["p_value"].isna())
+    return table.assign(**{"p_adjusted": adjusted, verdict: beats})
