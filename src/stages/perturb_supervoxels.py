@@ -22,7 +22,7 @@ def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
     color = model.fill(params.fill)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -33,7 +33,7 @@ def main(stage):
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
             names = (int(wildcards.seed), "perturb", wildcards.model, wildcards.layer, video, number)
             class_name, clip = group.attrs["class"], clips[video]["clips"][number]
-            other = str(stream(*names, "other").choice([name for name in centres if name != class_name]))
+            other = str(stream(*names, "other").choice([name for name in places if name != class_name]))
             # Each clip has a random head of its own: clips that share one would not be independent.
             head = random_head(model, seed=seed_of(*names, "head"))
             levels, kept = supervoxels[video]["labels"][number], group["kept"][()]
@@ -44,7 +44,7 @@ def main(stage):
             seen = group[f"supervoxels/{wildcards.layer}"][()]
             for key, name in ((("concepts", ""), class_name), (("control_other_class", "concepts"), other)):
                 effects = scores[name]["effect"].to_numpy()
-                maps[key] = concept_map(levels, kept, nearest_concepts(seen, centres[name]), effects)
+                maps[key] = concept_map(levels, kept, nearest_concepts(seen, *places[name]), effects)
             answers = [answers_of_two(network, class_name, other) for network in (model, head)]
             options = {"draw": partial(stream, *names), "color": color} | params.options
             found = curves_by_fill(*answers, clip, maps, levels[-1], **options)

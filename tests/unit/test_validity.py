@@ -28,7 +28,6 @@ from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes
 from voxplain.checks.stability.table import stability_table
-from voxplain.concepts.tables import GAPS
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
@@ -312,7 +311,7 @@ def test_gaps_notice_on_their_right_side_only():
         [("concept_addition", "m", "top", "random_volume", 0.1, 0.02, 0.2, 9, 1),
          ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1),
          ("concept_removal", "n", "top", "random_volume", 0.1, 0.05, 0.2, 9, 1)],
-        columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
+        columns="experiment model better worse gap ci_low ci_high n_classes n_seeds".split(),
     )  # fmt: skip
     ranks, shares = ranks_of({("none", 0): [1, 2, 3, 4]})
     table = randomization_table(ranks, NO_MAPS, gaps, shares).query("measure == 'accuracy_gap'")
@@ -321,7 +320,6 @@ def test_gaps_notice_on_their_right_side_only():
         pd.NA,
         False,
     ]
-    assert ("top", "random_volume") in GAPS
 
 
 # ---- stability ---------------------------------------------------------------------------------------
@@ -378,11 +376,12 @@ def test_presets_are_compared_by_hand_made_numbers():
     scores = pd.DataFrame({"model": "m", "seed": 0, "class": ["a", "a", "b"], "cav_accuracy": [0.6, 0.8, 0.9],
                            "variant": "corrected"})  # fmt: skip
     edits = pd.DataFrame(
-        [("m", 0, "l", "corrected", "concept_addition", strategy, 0, 1, correct, video)
-         for video in "xy" for strategy, correct in (("top", True), ("random_volume", False), ("random", True),
-                                                     ("least", False))],
+        [("m", 0, "l", "corrected", "concept_addition", strategy, draw, 1, correct, video)
+         for video in "xy" for strategy, draw, correct in (("top", 0, True), ("random_volume", 0, False),
+                                                           ("random", 0, True), ("random", 1, True), ("least", 0, False))],
         columns="model seed layer variant experiment strategy draw k correct video".split(),
     )  # fmt: skip
+    edits["class"] = edits["video"].map({"x": "a", "y": "b"})
     selections = pd.DataFrame({"model": "m", "seed": 0, "variant": ["official", "official"], "method": "dtd",
                                "video": ["x", "y"], "selected_share": [0.1, 0.3], "motion_precision": [0.5, np.nan]})  # fmt: skip
     table = presets_table(scores, edits, agreement, selections).set_index("variant")

@@ -1,7 +1,7 @@
 from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 
 # What the checks compute; their tables and figures are made by tables.smk.
-CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
+CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members", "cutoff")
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
@@ -43,7 +43,7 @@ rule try_variants:
         view=VIEW,
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
-        editing={"k_max": CONFIG.checks.edited_concepts, "draws": CONFIG.checks.edited_draws},
+        editing={"k_max": CONFIG.checks.edited_concepts, "clip_draws": CONFIG.checks.edited_draws},
         batch=CONFIG.activations.batch,
         code=code("try_variants", classifiers=[VARIANTS[name].classifier for name in TRIED_VARIANTS]),
     script:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ...activation_store import LayerActivations
-from ...concepts.clustering import nearest_concepts
+from ...concepts.clustering import places_of
 from ...concepts.random_sets import draw_sets
 from ...concepts.rankings import ranking
-from ...editing import edit_answers
+from ...editing import RankedConcepts, edit_answers, random_rankings
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
 from ...motion.precision import motion_precision, moving_mask, selectivity
@@ -42,11 +42,11 @@ class Bench:
         Videos.
     layer : str
     clustering : dict
-        clusters, min_supervoxels, max_members.
+        clusters, min_supervoxels, max_members, cutoff.
     sets : dict
         sets, size: of random sets.
     editing : dict
-        k_max, draws: of `voxplain.editing.edit_answers`.
+        k_max, clip_draws: of `voxplain.editing.edit_answers`.
     known : mapping of (View, place) to (DataFrame, array)
         Supervoxels (`KEY`) that were already shown, and their activations (n, d).
     batch, seed : int
@@ -193,7 +193,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 class_name,
                 seen,
                 sets,
-                clustering=bench.clustering,
+                clustering={**bench.clustering, **({"cutoff": None} if variant.forced else {})},
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
                 seed=bench.seed,
@@ -227,21 +227,27 @@ def _tables(
         if class_name not in found:
             continue
         concepts = found[class_name]
-        centres = np.stack([concept.centre for concept in concepts.concepts])
+        ranked = RankedConcepts(
+            *places_of(concepts.concepts),
+            {"top": ranking(concepts.scores)},
+            random_rankings(
+                len(concepts.scores), bench.editing["clip_draws"], stream(bench.seed, "rankings", class_name)
+            ),
+        )
         answered = edit_answers(
             bench.model.predict,
             bench.clips.clip(video, clip),
             bench.supervoxels.labels(video, clip),
             rows[["level", "supervoxel"]].to_numpy(),
-            nearest_concepts(activations[rows.index], centres),
-            ranking(concepts.scores),
+            activations[rows.index],
+            class_name,
+            {class_name: ranked},
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            seed=stream(bench.seed, "edit", video, clip),
+            rng=stream(bench.seed, "edit", video, clip),
             **bench.editing,
         )
-        where = {"video": video, "clip": clip, "class": class_name}
-        edits.append(answered.assign(correct=answered["answer"] == class_name, **where))
+        edits.append(answered.assign(**{"video": video, "clip": clip, "class": class_name}))
     none = pd.DataFrame()
     return {
         "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),

@@ -29,7 +29,7 @@ PLACE = ["model", "check", "part", "depth", "method"]
     method: concept_score or an explainer
     measure: spearman (rank correlation) and ssim (structural similarity) with what the intact network gives; actor_auroc (probability that a concept on the actor ranks above one that is not, mean over classes that have both); accuracy_gap
     value: mean over units and draws
-    ci_low: lower end of its 95 % interval; units are clips for maps, classes for concepts and videos for accuracy_gap. With one seed it is of this network over units and draws (over units alone for one draw), with several over units and seeds
+    ci_low: lower end of its 95 % interval; units are clips for maps, classes for concepts and gaps. With one seed it is of this network over units and draws (over units alone for one draw), with several over units and seeds
     ci_high: upper end of its 95 % interval
     unrelated: value where nothing relates the two: of maps, those of other clips; of ranks, 0; of actor_auroc, 0.5
     fall: value of the intact network less value, paired by unit and draw; a map's likeness to itself is 1
@@ -40,7 +40,7 @@ PLACE = ["model", "check", "part", "depth", "method"]
     left_ci_high: upper end of its 95 % interval
     notices: true where the whole interval of fall is above 0 and that of left below the limit; false where that of left is above the limit; empty where neither is told, as with few units, and where nothing is random. Of accuracy_gap: true where its interval is on the right side of 0, false on the wrong one
     verdict: of all measures of the method: true where each notices, false where one does not, else empty
-    n_units: classes, clips or videos
+    n_units: classes or clips
     n_draws: random networks, other classes or sets of directions, of each seed
     n_seeds
     """,
@@ -178,7 +178,7 @@ def _gap(row: Any) -> dict[str, Any]:
         "measure": "accuracy_gap",
         **found,
         "notices": True if low > 0 else False if high < 0 else None,
-        "n_units": row.n_videos,
+        "n_units": row.n_classes,
         "n_draws": 1,
         "n_seeds": row.n_seeds,
     }
