@@ -20,10 +20,10 @@ from voxplain.editing import (
     first_position,
     random_rankings,
     reverse_of,
-    stream,
 )
 from voxplain.models.tables import accuracy_table
 from voxplain.statistics import chosen_p_value, mean_interval
+from voxplain.streams import stream
 
 
 def two_levels():
@@ -134,12 +134,6 @@ def test_random_rankings_are_pairs_of_a_ranking_and_its_reverse():
     assert orders.shape == (20, 6) and (np.sort(orders) == np.arange(6)).all()
     assert np.array_equal(orders[::2], orders[1::2, ::-1])
     assert len({tuple(order) for order in orders}) > 15
-
-
-def test_streams_are_the_same_for_the_same_names_and_others_for_others():
-    names = [(0, "r3d", "a"), (1, "r3d", "a"), (0, "i3d", "a"), (0, "r3d", "b"), (0, "a", "r3d")]
-    drawn = [stream(*name).integers(2**62) for name in names]
-    assert len(set(drawn)) == len(names) and stream(*names[0]).integers(2**62) == drawn[0]
 
 
 def test_rankings_by_hand():
