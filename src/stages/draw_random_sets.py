@@ -10,7 +10,7 @@ from voxplain.concepts.random_sets import draw_sets
 
 
 def main(stage):
-    params, options, seed = stage.params, stage.params.options, int(stage.wildcards.seed)
+    params, options, seed = stage.params, stage.params.options, stage.params.random_sets_seed
     found = read_activations(
         stage.input.activations, stage.wildcards.layer, max_supervoxels=params.max_supervoxels, seed=seed
     )

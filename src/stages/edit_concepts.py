@@ -33,7 +33,7 @@ def main(stage):
                 ranking(scores[class_name]),
                 fill=model.fill(stage.params.fill),
                 batch=stage.params.batch,
-                seed=[int(wildcards.seed), len(parts)],
+                seed=[stage.params.draws_seed, len(parts)],
                 **stage.params.options,
             )
             place = {"video": video, "clip": number, "class": class_name}

@@ -220,6 +220,12 @@ def model_params(*keys):
     return lambda wildcards: CONFIG.models[wildcards.model].model_dump(mode="json", include=set(keys))
 
 
+def stream(name):
+    """Params function: the seed of a part of the run, by default the network's."""
+    given = getattr(CONFIG.streams, name)
+    return lambda wildcards: int(wildcards.seed) if given is None else given
+
+
 def weights_file(wildcards):
     """Input function: the file of given weights, whose change reruns what was made with it."""
     weights = CONFIG.models[wildcards.model].weights

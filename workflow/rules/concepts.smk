@@ -62,6 +62,7 @@ rule draw_random_sets:
         options=part("cavs"),
         concepts=CONFIG.scores.random_concepts,
         max_supervoxels=CONFIG.concepts.max_supervoxels,
+        random_sets_seed=stream("random_sets"),
         code=code("draw_random_sets"),
     script:
         "../../src/stages/draw_random_sets.py"
@@ -87,6 +88,7 @@ rule find_concepts:
         class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
+        clustering_seed=stream("clustering"),
         code=code("find_concepts"),
     script:
         "../../src/stages/find_concepts.py"
@@ -138,6 +140,7 @@ rule edit_concepts:
         options=part("editing", "k_max", "draws"),
         fill=CONFIG.activations.fill,
         batch=CONFIG.activations.batch,
+        draws_seed=stream("draws"),
         code=code("edit_concepts"),
     script:
         "../../src/stages/edit_concepts.py"
