@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
-PARTS = ("networks", "concepts", "relevance", "checks")
+PARTS = ("networks", "concepts", "relevance", "checks", "claims")
 Prose = Mapping[str, str]  # words that no number hangs on: voxplain.sources
 # Columns that mean the same in every table.
 USUAL: Prose = {
@@ -74,7 +74,7 @@ class Table:
     name : str
         Of the file, ``tables/NAME.parquet``, and of its kind of artifact.
     part : str
-        Of the run: ``networks``, ``concepts``, ``relevance`` or ``checks``.
+        Of the run: ``networks``, ``concepts``, ``relevance``, ``checks`` or ``claims``.
     title, meaning : str
         What it is called, and what it tells, in a sentence or two.
     columns : mapping of str to str
@@ -93,6 +93,8 @@ class Table:
         What the run must have: ``ground_truth`` (embedded data), ``common_clips`` (clips and networks that both
         concepts and relevance look at).
     figure : Figure, optional
+    optional : bool
+        Whether the function also does without final tables of parts that the run does not make: None then.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Table:
     published: bool
     needs: frozenset[str]
     figure: Figure | None
+    optional: bool = False
 
     @property
     def definitions(self) -> list[str]:
@@ -137,6 +140,7 @@ def table(
     published: bool = False,
     needs: Iterable[str] = (),
     figure: Figure | None = None,
+    optional: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register the decorated function as what computes a final table; see `Table`.
 
@@ -151,7 +155,7 @@ def table(
             raise ValueError(f"There are two tables {name!r}.")
         _TABLES[name] = Table(
             name, part, title, meaning, _columns(columns), function, dict(inputs), dict(options or {}), published,
-            frozenset(needs), figure,
+            frozenset(needs), figure, optional,
         )  # fmt: skip
         return function
 

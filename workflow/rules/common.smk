@@ -272,6 +272,15 @@ def tables_of(*parts):
     return [f"{TABLES}/{name}.parquet" for name, entry in FINAL.items() if entry.part in parts]
 
 
+def inputs_of(wanting):
+    """Kinds that go into a table or figure; of what it can do without only those that the run makes anyway."""
+    kinds = wanting.inputs.values()
+    if not getattr(wanting, "optional", False):
+        return list(kinds)
+    made_here = ("networks", *CONFIG.parts)
+    return [kind for kind in kinds if kind in ARTIFACTS or (kind in FINAL and FINAL[kind].part in made_here)]
+
+
 def figures_of(*parts):
     """Paths of the figures of their final tables."""
     return [f"{FIGURES}/{name}.png" for name, entry in FINAL.items() if entry.part in parts and entry.figure]

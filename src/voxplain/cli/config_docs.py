@@ -23,6 +23,8 @@ RERUNS = {
     "run": "train_model, compare_flows: the run's own folder is made under the new name",
     "parts": "what makes a part that was not there before",
     "data": "make_embedded_videos, or list_videos for videos of your own",
+    "data.adapter": "list_videos",
+    "data.options": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",
     "seeds": "train_model, for new seeds",
@@ -136,6 +138,8 @@ class Key(NamedTuple):
         """The first rules that a change reruns."""
         place = self.place
         parts = {entry.part for entry in all_tables().values() if place in entry.options.values()}
+        # Claims are made from the others' tables.
+        parts = parts - {"claims"} or parts
         if parts and place not in RERUNS:
             return ", ".join(f"tabulate_{part}" for part in PARTS if part in parts)
         while place not in RERUNS:

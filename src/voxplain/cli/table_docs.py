@@ -12,6 +12,7 @@ HEADINGS = {
     "concepts": "Concepts (3D-ACE)",
     "relevance": "Relevance (Selective Relevance)",
     "checks": "Checks (what they ask and found: checks.md)",
+    "claims": "Claims (what all of it comes to)",
 }
 NEEDS = {
     "ground_truth": "embedded data only",
