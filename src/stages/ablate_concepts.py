@@ -18,7 +18,7 @@ from voxplain.models.trained import load_trained
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -28,7 +28,7 @@ def main(stage):
         chosen = {key: group for key, group in activations.items() if key[0] in params.videos}
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
             class_name = group.attrs["class"]
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], *places[class_name])
             masks = concept_masks(
                 supervoxels[video]["labels"][number], group["kept"][()], nearest, len(scores[class_name])
             )

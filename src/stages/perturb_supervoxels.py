@@ -20,7 +20,7 @@ def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
     color = model.fill(params.fill)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -41,7 +41,7 @@ def main(stage):
             )
             # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
             maps = {name: values[0].clip(min=0) for name, values in maps.items()}
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], *places[class_name])
             maps["concepts"] = concept_map(levels, kept, nearest, scores[class_name]["effect"].to_numpy())
             seed = [int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())]
             answer = answers_of(model, class_name)

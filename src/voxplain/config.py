@@ -237,6 +237,11 @@ class Concepts(Section):
         description="Supervoxels of a class that are clustered at most; of more, a sample by the seed.",
     )
     max_members: Annotated[int, Field(ge=3)] = Field(40, description="Supervoxels that represent a concept.")
+    cutoff: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        0.95,
+        description="A supervoxel farther from the nearest centre than this share of the cluster's own belongs to no "
+        "concept. null: every supervoxel belongs to the nearest, as in the authors' code.",
+    )
 
 
 class Cavs(Section):
@@ -276,7 +281,19 @@ class Editing(Section):
 
     videos_per_class: PositiveInt | None = Field(None, description="Test videos per class; all by default.")
     k_max: PositiveInt = Field(5, description="Largest number of concepts.")
-    draws: PositiveInt = Field(5, description="Draws of the random strategies.")
+    draws: PositiveInt = Field(
+        20,
+        description="Random rankings of each class's concepts, half of them the reverse of the others: an odd number is "
+        "one more.",
+    )
+    clip_draws: PositiveInt = Field(
+        5, description="Draws per clip of random supervoxels of equal volume, and of another class."
+    )
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.05, 0.1, 0.2, 0.4, 0.6, 0.8],
+        min_length=1,
+        description="Shares of the clip's volume at which the curves show and hide concepts.",
+    )
 
 
 class Explainer(Section):

@@ -86,7 +86,7 @@ rule find_concepts:
         **needs(4000, 60),
     params:
         class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
-        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
+        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels", "cutoff"),
         cavs=part("cavs", "classifier", "options"),
         clustering_seed=stream("clustering"),
         code=code("find_concepts"),
@@ -126,6 +126,7 @@ rule edit_concepts:
         activations=at("activations"),
         concepts=at("concepts", **OF_CLASS),
         scores=at("scored_concepts"),
+        controls=at("concept_controls"),
     output:
         at("edits"),
     log:
@@ -137,7 +138,9 @@ rule edit_concepts:
     resources:
         **needs(4000, 480, network=True),
     params:
-        options=part("editing", "k_max", "draws"),
+        options=part("editing", "k_max", "shares", "clip_draws"),
+        draws=CONFIG.editing.draws,
+        rank_by=CONFIG.scores.rank_by,
         fill=CONFIG.activations.fill,
         batch=CONFIG.activations.batch,
         draws_seed=stream("draws"),

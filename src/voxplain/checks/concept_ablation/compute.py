@@ -49,7 +49,7 @@ def concept_masks(
     supervoxels : (n, 2) int
         (level, label) of each kept supervoxel.
     concepts : (n,) int
-        Its concept.
+        Its concept; -1 for none.
     count : int
         Concepts of the class.
 
@@ -58,7 +58,7 @@ def concept_masks(
     (count, T, H, W) bool
     """
     masks = np.zeros((count, *labels.shape[1:]), dtype=bool)
-    for concept in np.unique(concepts):
+    for concept in range(count):
         for number, level in enumerate(labels):
             rows = (supervoxels[:, 0] == number) & (concepts == concept)
             if rows.any():

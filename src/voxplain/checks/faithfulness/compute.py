@@ -253,7 +253,7 @@ def concept_map(
     supervoxels : (n, 2) int
         (level, label) of each kept supervoxel.
     concepts : (n,) int
-        Its concept.
+        Its concept; -1 for none.
     effects : (concepts,) float
 
     Returns
@@ -262,7 +262,7 @@ def concept_map(
     """
     total, count = np.zeros(labels.shape[1:]), np.zeros(labels.shape[1:])
     for number, level in enumerate(labels):
-        rows = supervoxels[:, 0] == number
+        rows = (supervoxels[:, 0] == number) & (concepts >= 0)
         table = np.full(int(level.max()) + 1, np.nan)
         table[supervoxels[rows, 1]] = effects[concepts[rows]]
         values = table[level]

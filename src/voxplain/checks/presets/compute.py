@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ...activation_store import LayerActivations
-from ...concepts.clustering import nearest_concepts
+from ...concepts.clustering import places_of
 from ...concepts.random_sets import draw_sets
 from ...concepts.rankings import ranking
-from ...editing import edit_answers
+from ...editing import RankedConcepts, edit_answers, random_rankings, stream
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
 from ...motion.precision import motion_precision, moving_mask, selectivity
@@ -25,7 +25,7 @@ from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
 
-EDITING = {"k_max": 3, "draws": 1}
+EDITING = {"k_max": 3, "clip_draws": 1}
 RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
 
 
@@ -42,7 +42,7 @@ class Bench:
         Videos.
     layer : str
     clustering : dict
-        clusters, min_supervoxels, max_members.
+        clusters, min_supervoxels, max_members, cutoff.
     sets : dict
         sets, size: of random sets.
     known : mapping of (View, place) to (DataFrame, array)
@@ -190,7 +190,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 class_name,
                 seen,
                 sets,
-                clustering=bench.clustering,
+                clustering={**bench.clustering, **({"cutoff": None} if variant.forced else {})},
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
                 seed=bench.seed,
@@ -224,21 +224,25 @@ def _tables(
         if class_name not in found:
             continue
         concepts = found[class_name]
-        centres = np.stack([concept.centre for concept in concepts.concepts])
+        ranked = RankedConcepts(
+            *places_of(concepts.concepts),
+            {"top": ranking(concepts.scores)},
+            random_rankings(len(concepts.scores), 2, stream(bench.seed, "rankings", class_name)),
+        )
         answered = edit_answers(
             bench.model.predict,
             bench.clips.clip(video, clip),
             bench.supervoxels.labels(video, clip),
             rows[["level", "supervoxel"]].to_numpy(),
-            nearest_concepts(activations[rows.index], centres),
-            ranking(concepts.scores),
+            activations[rows.index],
+            class_name,
+            {class_name: ranked},
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            seed=[bench.seed, len(edits)],
+            rng=stream(bench.seed, "clip", f"{video}#{clip}"),
             **EDITING,
         )
-        where = {"video": video, "clip": clip, "class": class_name}
-        edits.append(answered.assign(correct=answered["answer"] == class_name, **where))
+        edits.append(answered.assign(**{"video": video, "clip": clip, "class": class_name}))
     none = pd.DataFrame()
     return {
         "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),
