@@ -41,13 +41,14 @@ def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
         for strategy, method, last in (("top", rank_by, "least"), ("score", "score", "score_least")):
             if strategy == "score" and rank_by == "score":
                 continue
+            suffix = "" if strategy == "top" else "_by_score"
             for other, measure in (("random", "first - random"), (last, "first - last")):
                 own = pairs.get((strategy, other))
                 if own is None:
                     continue
                 base = {
-                    "claim": claim, "model": model, "layer": layer, "method": method, "measure": measure, "sign": sign,
-                    "value": own.gap, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes",
+                    "claim": claim + suffix, "model": model, "layer": layer, "method": method, "measure": measure,
+                    "sign": sign, "value": own.gap, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes",
                     "n": own.n_classes, "n_seeds": own.n_seeds,
                 }  # fmt: skip
                 found.append(_against(base, other, CHANCE, 0.0, own.gap, own))

@@ -19,6 +19,8 @@ STATEMENTS = {
     "follows_network": "on the same pixels, explanations follow what decides for their own network",
     "adding": "shown alone, the concepts ranked first keep more answers right than others",
     "removing": "hidden, the concepts ranked first take more answers away than others",
+    "adding_by_score": "shown alone, the concepts that the paper's score S ranks first keep more answers right than others",
+    "removing_by_score": "hidden, the concepts that the paper's score S ranks first take more answers away than others",
     "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
     "concepts_significant": "more concepts count for their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
@@ -69,6 +71,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
         "scores": "concept_scores",
         "maps": "explanation_controls",
         "map_truth": "ground_truth_precision",
+        "motion": "motion_precision",
         "selections": "selection_controls",
         "pixels": "same_pixels",
         "curves": "faithfulness",
@@ -88,6 +91,7 @@ def claims_table(
     scores: pd.DataFrame | None = None,
     maps: pd.DataFrame | None = None,
     map_truth: pd.DataFrame | None = None,
+    motion: pd.DataFrame | None = None,
     selections: pd.DataFrame | None = None,
     pixels: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
@@ -105,13 +109,19 @@ def claims_table(
     DataFrame
         The columns of the table, a row per claim, network, layer, method and measure, in the order of `STATEMENTS`.
     """
+    known = [
+        table
+        for table in (map_truth, None if motion is None else motion.assign(target="flow"))
+        if table is not None
+    ]
+    intervals = pd.concat(known) if known else None
     found = [
         *evidence.same_pixels(pixels),
         *evidence.editing(gaps, rank_by=rank_by),
         *evidence.concepts_on_evidence(truth, rank_by=rank_by),
         *evidence.significant_concepts(scores, rank_by=rank_by),
-        *evidence.maps_on_target(maps, map_truth, claim="maps_on_evidence", targets=EVIDENCE),
-        *evidence.maps_on_target(maps, map_truth, claim="maps_on_motion", targets=MOTION),
+        *evidence.maps_on_target(maps, intervals, claim="maps_on_evidence", targets=EVIDENCE),
+        *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
         *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
         *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),
         *evidence.faithfulness(curves),
