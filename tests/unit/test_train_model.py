@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import train_model
 
 from voxplain.artifacts import create_h5, store
 from voxplain.config import load_config
@@ -18,7 +17,6 @@ from voxplain.errors import ConfigError
 from voxplain.models.build import build_model
 from voxplain.models.weights import load_weights, save_weights
 
-STAGES = Path(__file__).resolve().parents[2] / "src/stages"
 SMALL = {"width": 4, "depth": [1, 1, 1, 1]}
 RECIPE = {"epochs": 2, "batch": 8, "learning_rate": 0.01, "validation_share": 0.25}
 CLASSES = ["dark", "light"]
@@ -32,18 +30,6 @@ class Files(list):
             path for given in named.values() for path in ([given] if isinstance(given, Path) else given)
         )
         self.__dict__.update(named)
-
-
-@pytest.fixture(scope="module")
-def train_model():
-    sys.path.insert(0, str(STAGES))
-    try:
-        spec = importlib.util.spec_from_file_location("train_model", STAGES / "train_model.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(STAGES))
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +51,7 @@ def weights_file(folder, n_classes: int, **about) -> Path:
     return path
 
 
-def run(train_model, folder, clips, *, weights_seed=0, split_seed=0, **model):
+def run(folder, clips, *, weights_seed=0, split_seed=0, **model):
     """The stage's weights, with the settings as the workflow gives them."""
     given = {"network": "r3d_18", "layers": ["layer3"], "options": SMALL, **model}
     settings = load_config({"models": {"r3d": given}}).models["r3d"].model_dump(mode="json")
@@ -78,25 +64,25 @@ def run(train_model, folder, clips, *, weights_seed=0, split_seed=0, **model):
     return load_weights(output.weights)[0]
 
 
-def test_given_weights_are_fine_tuned_where_training_is_given(train_model, tmp_path, clips):
+def test_given_weights_are_fine_tuned_where_training_is_given(tmp_path, clips):
     path = weights_file(tmp_path, 5)
     start = load_weights(path)[0]
-    found = run(train_model, tmp_path, clips, weights=str(path), training=RECIPE)
+    found = run(tmp_path, clips, weights=str(path), training=RECIPE)
     assert found["fc.weight"].shape[0] == 2  # the head for five classes was replaced
     assert not torch.equal(found["layer1.0.conv1.0.weight"], start["layer1.0.conv1.0.weight"])
     # Near where it started, as no network drawn anew is.
     near = (found["layer1.0.conv1.0.weight"] - start["layer1.0.conv1.0.weight"]).abs().mean()
     assert near < 0.5 * start["layer1.0.conv1.0.weight"].abs().mean()
-    found = run(train_model, tmp_path, clips, weights=str(path), training={**RECIPE, "from_layer": "layer3"})
+    found = run(tmp_path, clips, weights=str(path), training={**RECIPE, "from_layer": "layer3"})
     assert torch.equal(found["layer1.0.conv1.0.weight"], start["layer1.0.conv1.0.weight"])
     assert not torch.equal(found["layer3.0.conv1.0.weight"], start["layer3.0.conv1.0.weight"])
 
 
-def test_given_weights_are_taken_as_they_are_where_they_fit(train_model, tmp_path, clips):
+def test_given_weights_are_taken_as_they_are_where_they_fit(tmp_path, clips):
     path = weights_file(tmp_path, 2, classes=CLASSES)
-    found, start = run(train_model, tmp_path, clips, weights=str(path)), load_weights(path)[0]
+    found, start = run(tmp_path, clips, weights=str(path)), load_weights(path)[0]
     assert all(torch.equal(found[name], start[name]) for name in start)
-    found = run(train_model, tmp_path, clips, weights=str(path), weights_seed=9)
+    found = run(tmp_path, clips, weights=str(path), weights_seed=9)
     assert all(torch.equal(found[name], start[name]) for name in start)
 
 
@@ -117,11 +103,11 @@ def test_given_weights_with_other_classes_are_never_taken_silently(
 ):
     path = weights_file(tmp_path, classes, **about)
     with pytest.raises(ConfigError, match=says):
-        run(train_model, tmp_path, clips, weights=str(path))
+        run(tmp_path, clips, weights=str(path))
     assert not (tmp_path / "weights.safetensors").exists()
 
 
-def test_weights_and_split_have_seeds_of_their_own(train_model, tmp_path, clips, monkeypatch):
+def test_weights_and_split_have_seeds_of_their_own(tmp_path, clips, monkeypatch):
     """The split changes which clips are held out and nothing else, the weights all else."""
     seen = []
 
@@ -131,7 +117,7 @@ def test_weights_and_split_have_seeds_of_their_own(train_model, tmp_path, clips,
 
     monkeypatch.setattr(train_model, "train", train)
     for seeds in ({}, {"split_seed": 1}, {"weights_seed": 1}):
-        run(train_model, tmp_path, clips, training=RECIPE, **seeds)
+        run(tmp_path, clips, training=RECIPE, **seeds)
     (weights, split, seed), (weights_1, split_1, seed_1), (weights_2, split_2, seed_2) = seen
     assert torch.equal(weights, weights_1) and seed == seed_1 and not np.array_equal(split, split_1)
     assert not torch.equal(weights, weights_2) and seed != seed_2 and np.array_equal(split, split_2)
