@@ -53,7 +53,7 @@ def test_the_projects_configs_are_good(path):
         ("clips.frame", 16, "clips.frame: unknown key; did you mean 'frames'?"),
         ("models.r3d.layer", ["layer3"], "models.r3d.layer: unknown key; did you mean 'layers'?"),
         ("models.r3d.training.epoch", 3, "models.r3d.training.epoch: unknown key; did you mean 'epochs'?"),
-        ("scores.zzz", 1, "Known keys here: random_concepts, rank_by, test, alpha"),
+        ("scores.zzz", 1, "Known keys here: null_clusterings, null_gradients, rank_by, test, alpha"),
         ("run", "a/b", "run: "),
         ("run", "", "run: "),
         ("seeds", [], "seeds: "),
@@ -198,7 +198,10 @@ def test_given_weights_are_trained_where_training_is_given_and_only_there():
     assert model(weights="a.pt", training={"from_layer": "layer4"}).training.from_layer == "layer4"
     for wrong, says in (
         ({"training": {"from_layer": "layer4"}}, "give weights, or leave it out"),
-        ({"weights": "kinetics400", "head": "new", "training": {}}, "leave out training, or head to fine-tune"),
+        (
+            {"weights": "kinetics400", "head": "new", "training": {}},
+            "leave out training, or head to fine-tune",
+        ),
     ):
         with pytest.raises(ConfigError, match=says):
             model(**wrong)

@@ -98,9 +98,7 @@ def test_given_weights_are_taken_as_they_are_where_they_fit(tmp_path, clips):
         (3, {"classes": ["a", "b", "c"]}, r"answer in 3 classes \(a, b, c\), and"),
     ],
 )
-def test_given_weights_with_other_classes_are_never_taken_silently(
-    train_model, tmp_path, clips, classes, about, says
-):
+def test_given_weights_with_other_classes_are_never_taken_silently(tmp_path, clips, classes, about, says):
     path = weights_file(tmp_path, classes, **about)
     with pytest.raises(ConfigError, match=says):
         run(tmp_path, clips, weights=str(path))

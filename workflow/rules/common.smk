@@ -133,6 +133,7 @@ ARTIFACTS = {
     "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
     "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
     "random_cavs": (f"{LAYER}/random_cavs.h5", FOUND, {}),
+    "random_gradients": (f"{LAYER}/random_gradients.h5", FOUND, {}),
     "concepts": (f"{LAYER}/concepts/{{class_name}}.h5", FOUND, OF_CLASS),
     "concept_members": (f"{LAYER}/concept_members/{{class_name}}.parquet", FOUND, OF_CLASS),
     "cavs": (f"{LAYER}/cavs/{{class_name}}.h5", FOUND, OF_CLASS),
