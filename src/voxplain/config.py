@@ -315,12 +315,13 @@ class Flow(Section):
 class Relevant(Section):
     """What counts as relevant."""
 
-    unit: Literal["share", "rendered"] = Field(
-        "share", description="share of the map's maximum, or gray levels of the map stretched to 0..255."
+    unit: Literal["share", "rendered", "official"] = Field(
+        "share",
+        description="share of the map's maximum, or gray levels of the map stretched to 0..255; official: gray levels "
+        "of every map stretched by itself, a selective one too, as the authors' code does.",
     )
     threshold: Annotated[float, Field(ge=0)] = Field(
-        0.05,
-        description="A voxel with more than this is relevant; the selected share counts all above 0 instead.",
+        0.05, description="A voxel with more than this is relevant, in all tables."
     )
 
 
@@ -352,6 +353,11 @@ class Relevance(Section):
     )
     compare_with: Name | None = Field(
         None, description="Another run, finished, of the same networks, to compare the selected share with."
+    )
+    controls: list[Name] | None = Field(
+        None,
+        description="Explainers whose maps are compared with those for another class and of a network with a random "
+        "head; by default dtd, gradcam, guided_backprop and guided_gradcam, where they are; [] for none.",
     )
     timing: Timing = Field(default_factory=Timing)
 
@@ -520,16 +526,23 @@ class Config(Section):
                 )
         return section
 
-    @field_validator("checks")
+    @field_validator("relevance", "checks")
     @classmethod
-    def _explainers_are_there(cls, section: Checks, info: ValidationInfo) -> Checks:
+    def _explainers_are_there(cls, section: Relevance | Checks, info: ValidationInfo) -> Relevance | Checks:
         known = list(info.data.get("explainers", {}))
-        for name in section.randomized_explainers or []:
+        key = "controls" if info.field_name == "relevance" else "randomized_explainers"
+        for name in getattr(section, key) or []:
             if name not in known:
                 raise ValueError(
-                    f"randomized_explainers: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                    f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
                 )
         return section
+
+    def controlled_explainers(self) -> list[str]:
+        """Explainers whose maps are compared with another class's and a random head's."""
+        paper = ("dtd", "gradcam", "guided_backprop", "guided_gradcam")
+        chosen = self.relevance.controls
+        return [name for name in paper if name in self.explainers] if chosen is None else chosen
 
 
 def load_config(given: dict[str, Any]) -> Config:

@@ -37,6 +37,7 @@ CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
+CONTROLLED = CONFIG.controlled_explainers()
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
 KNOWN = CONFIG.data.path is None  # of the embedded videos it is known what moves
 CLASSES = sorted(TABLE["class"].unique())
