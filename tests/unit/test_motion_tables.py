@@ -517,7 +517,9 @@ def test_selections_and_explanations_against_controls_by_hand():
     )
     # Videos that one of the two has no value for do not count; without ground truth there is motion alone.
     gaps = scores.copy()
-    gaps.loc[(gaps["method"] == "control_saturation") & (gaps["video"] == "v00") & (gaps["seed"] == 1), MEASURES] = NAN
+    gaps.loc[
+        (gaps["method"] == "control_saturation") & (gaps["video"] == "v00") & (gaps["seed"] == 1), MEASURES
+    ] = NAN
     table = tables.explanation_controls_table(gaps, pd.DataFrame())
     assert set(table["target"]) == {"flow"}
     assert set(table.loc[table["control"] == "control_saturation", "n_videos"]) == {7}
@@ -542,7 +544,9 @@ def simulated(rng, seeds, videos, *, mean=0.0, skewed=False):
     return mean + rng.normal(0, 0.05, (seeds, 1)) + video + rng.normal(0, 0.1, (seeds, videos))
 
 
-@pytest.mark.parametrize("seeds, videos, skewed", [(1, 36, False), (1, 72, True), (3, 36, False), (3, 72, True)])
+@pytest.mark.parametrize(
+    "seeds, videos, skewed", [(1, 36, False), (1, 72, True), (3, 36, False), (3, 72, True)]
+)
 def test_intervals_hold_the_truth_in_95_of_100_cases(seeds, videos, skewed):
     """6 classes of 6 or 12 videos; each network is a repetition."""
     rng, names = np.random.default_rng(videos + seeds), (*tables.MEASURES, "base_rate")
