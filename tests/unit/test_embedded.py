@@ -10,10 +10,10 @@ import pytest
 from scipy import stats
 
 from voxplain.errors import ConfigError
-from voxplain.videos.adapters import DATASETS
 from voxplain.motion.truth import truth_masks
 from voxplain.segmenters import SEGMENTERS
 from voxplain.statistics import auroc
+from voxplain.videos.adapters import DATASETS
 from voxplain.videos.adapters.embedded import CLASS_MOTIONS, CLASS_NAMES, CLASS_PATTERNS, two_acts
 from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.embedded import _draw_class, make_embedded_videos, read_ground_truth
