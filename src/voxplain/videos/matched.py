@@ -29,7 +29,12 @@ from .scenes import (
 
 # Motions that no class has; any other word is no motion at all.
 OTHER_MOTIONS = ("falling", "rising", "rock")
-DIRECTIONS = {"horizontal": (1, 0), "vertical": (0, 1), "falling": (0.7071, 0.7071), "rising": (0.7071, -0.7071)}
+DIRECTIONS = {
+    "horizontal": (1, 0),
+    "vertical": (0, 1),
+    "falling": (0.7071, 0.7071),
+    "rising": (0.7071, -0.7071),
+}
 SOLID_SHAPES = ("disk", "square", "hexagon", "cross")
 OTHER_TEXTURES = ("hatch", "blotches")
 AREA = (0.075, 0.095)  # of an object, as a share of the frame
@@ -161,7 +166,8 @@ def _draw_colors(rng, hue):
     """A dark and a bright color (2, 3) of one hue and saturation."""
     bright = rng.uniform(0.85, 1.0)
     return np.array(
-        [colorsys.hsv_to_rgb(hue, SATURATION, value) for value in (bright * (1 - CONTRAST), bright)], np.float32
+        [colorsys.hsv_to_rgb(hue, SATURATION, value) for value in (bright * (1 - CONTRAST), bright)],
+        np.float32,
     )
 
 
