@@ -45,7 +45,6 @@ def test_parts_lie_around_the_layer_as_large_as_can_be():
     [
         ("r3d_18", "layer3", True),
         ("r3d_18", "layer3.0.conv1", False),  # the block's sum takes its input too
-        ("i3d", "mixed_5b", True),
         ("i3d", "mixed_4c", True),
         ("c3d", "pool4", True),
     ],
