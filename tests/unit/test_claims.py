@@ -190,7 +190,7 @@ def test_concepts_are_told_from_their_ground_truth():
     assert (row["claim"], row["value"], row["best_control"], row["n_controls"]) == (
         "concepts_on_evidence", 0.9, "control_size", 2,
     )  # fmt: skip
-    assert row["verdict"] == "yes" and row["p_value"] == 0.04 and row["n_seeds"] == 3
+    assert row["verdict"] == "yes" and row["p_value"] == 0.001 and row["n_seeds"] == 3
     (row,) = claims_table(truth=others).to_dict("records")
     assert row["value"] == 0.1  # the actor, where no evidence is known
 
@@ -247,7 +247,7 @@ def test_concepts_of_noise_are_not_more_than_chance():
 
     def scores(p_values):
         return (
-            pd.DataFrame({"p_value": p_values}, index=columns)
+            pd.DataFrame({"p_clusters": p_values, "p_gradients": 0.5 * p_values}, index=columns)
             .reset_index()
             .assign(model="r3d", layer="layer3")
         )
@@ -258,24 +258,27 @@ def test_concepts_of_noise_are_not_more_than_chance():
     assert row["verdict"] == "yes" and row["n"] == 6 and row["n_seeds"] == 2
 
 
-def test_following_the_network_is_told_where_two_see_the_same_pixels():
+def pixels_table():
     rows = [
         ("dtd", "", "auroc", 0.2, 0.1, 0.3, 0.001), ("gradcam", "", "auroc", 0.01, -0.1, 0.12, 0.8),
         ("dtd", "", "share", 0.9, 0.8, 1.0, 0.001), ("control_saturation", "", "auroc", 0.0, 0.0, 0.0, 1.0),
         ("control_other_class", "dtd", "auroc", 0.1, 0.0, 0.2, 0.04), ("random", "", "auroc", 0.0, 0.0, 0.0, 1.0),
     ]  # fmt: skip
     columns = ["method", "control_of", "measure", "difference", "ci_low", "ci_high", "p_value"]
-    table = pd.DataFrame(rows, columns=columns).assign(
+    return pd.DataFrame(rows, columns=columns).assign(
         model="r3d", layer="", selective=False, unit="video", n_videos=24, n_classes=6, n_seeds=3
     )
-    found = claims_table(pixels=table).set_index("method")
+
+
+def test_following_the_network_is_told_where_two_see_the_same_pixels():
+    found = claims_table(pixels=pixels_table()).set_index("method")
     assert found.index.tolist() == ["dtd", "gradcam"]
     assert found["verdict"].tolist() == ["yes", "no"] and found.loc["dtd", "control_value"] == 0
     assert found.loc["dtd", "best_control"] == "control_saturation" and found.loc["dtd", "model"] == "r3d"
 
 
-def test_deletion_and_randomization():
-    curves = pd.DataFrame(
+def curves_table():
+    return pd.DataFrame(
         {
             "model": "r3d", "layer": "layer3", "fill": ["mean", "mean", "blur", "mean"],
             "outcome": ["margin", "margin", "margin", "probability"], "method": ["dtd", "control_saturation", "dtd", "dtd"],
@@ -285,7 +288,20 @@ def test_deletion_and_randomization():
             "difference_ci_low": -0.05, "difference_ci_high": 0.07, "p_value": 0.7, "n_videos": 12, "n_seeds": 1,
         }
     )  # fmt: skip
-    (row,) = claims_table(curves=curves).to_dict("records")
+
+
+def randomization_table():
+    return pd.DataFrame(
+        {
+            "model": "r3d", "check": "weights", "part": ["fc", "layer1", "fc"], "depth": [1, 5, 1],
+            "method": ["dtd", "dtd", "gradcam"], "measure": "spearman", "left": [0.9, 0.1, 0.1],
+            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "n_units": 6, "n_seeds": 1,
+        }
+    )  # fmt: skip
+
+
+def test_deletion_and_randomization():
+    (row,) = claims_table(curves=curves_table()).to_dict("records")
     assert (row["claim"], row["method"], row["best_control"], row["verdict"]) == (
         "faithful",
         "dtd",
@@ -293,14 +309,7 @@ def test_deletion_and_randomization():
         "no",
     )
     assert row["control_value"] == pytest.approx(0.19) and row["measure"] == "area under deletion, margin"
-    random = pd.DataFrame(
-        {
-            "model": "r3d", "check": "weights", "part": ["fc", "layer1", "fc"], "depth": [1, 5, 1],
-            "method": ["dtd", "dtd", "gradcam"], "measure": "spearman", "left": [0.9, 0.1, 0.1],
-            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "n_units": 6, "n_seeds": 1,
-        }
-    )  # fmt: skip
-    found = claims_table(random=random).set_index("method")["verdict"]
+    found = claims_table(random=randomization_table()).set_index("method")["verdict"]
     assert found.to_dict() == {"dtd": "opposite", "gradcam": "yes"}
 
 
@@ -315,6 +324,22 @@ def test_a_run_without_any_of_the_tables_has_no_claims():
 )
 def test_the_data_is_named(adapter, options, expected):
     assert set(claims_table(truth=truth_table(), adapter=adapter, options=options)["data"]) == {expected}
+
+
+def test_claims_read_only_what_the_tables_say_that_they_have():
+    """The made-up tables here have no other columns than the real ones."""
+    entries, tables = all_tables(), {"concept_gaps": gaps_table(), "concept_ground_truth": truth_table()}
+    tables |= {
+        "explanation_controls": pd.DataFrame([map_rows("random", 0.1)]),
+        "selection_controls": pd.DataFrame([map_rows("whole", 0.1)]),
+    }
+    tables |= {
+        "faithfulness": curves_table(),
+        "randomization": randomization_table(),
+        "same_pixels": pixels_table(),
+    }
+    for name, table in tables.items():
+        assert set(table.columns) <= set(entries[name].columns), name
 
 
 def test_every_claim_says_what_it_says_and_every_column_what_it_means():

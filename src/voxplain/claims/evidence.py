@@ -79,19 +79,19 @@ def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
             }  # fmt: skip
             found.append(_above(base, 0.5, own.p_value))
             for row in rows[rows["ranking"].str.startswith("control_")].itertuples():
-                found.append(
-                    _against(
-                        base, row.ranking, kind_of(row.ranking), row.auroc, row.difference, row, "difference_"
-                    )
-                )
+                # The p-value there is of the control's own AUROC: of the difference there is the interval alone.
+                its = row.ranking, kind_of(row.ranking), row.auroc, row.difference
+                found.append(_against(base, *its, row, "difference_", p=np.nan))
     return found
 
 
 def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: float = 0.05) -> Rows:
-    """Share of concepts that their null rejects, against what it rejects by chance (concept_scores)."""
+    """Share of concepts that both nulls reject, against what one rejects by chance (concept_scores)."""
     found: Rows = []
     for (model, layer), rows in _groups(scores, ["model", "layer"]):
-        rejected = rows.assign(rejected=(rows["p_value"] <= level).astype(float))
+        # Both nulls, whatever test the run is set to: what the authors' t-test rejects says nothing.
+        p_values = rows[["p_clusters", "p_gradients"]].max(axis=1, skipna=False)
+        rejected = rows.assign(rejected=(p_values <= level).where(p_values.notna()).astype(float))
         shares = rejected.pivot_table(index="seed", columns="class", values="rejected").to_numpy()
         low, high = mean_interval(shares)
         base = {
