@@ -256,6 +256,7 @@ OTHERS = {
     "activations.pooling": (2, 1, 1),
     "concepts.videos_per_class": 2,
     "editing.videos_per_class": 2,
+    "editing.shares": [0.3],
     "concepts.models": ["r3d"],
     "explainers.NAME.method": "random",
     "explainers.NAME.options": {"seed": 1},

@@ -251,7 +251,7 @@ def test_presets_are_compared_by_hand_made_numbers():
          for video in "xy" for strategy, correct in (("top", True), ("random_volume", False), ("random", True),
                                                      ("least", False))],
         columns="model seed layer variant experiment strategy draw k correct video".split(),
-    )  # fmt: skip
+    ).assign(**{"class": "a"})  # fmt: skip
     selections = pd.DataFrame({"model": "m", "seed": 0, "variant": ["official", "official"], "method": "dtd",
                                "video": ["x", "y"], "selected_share": [0.1, 0.3], "motion_precision": [0.5, np.nan]})  # fmt: skip
     table = presets_table(scores, edits, agreement, selections).set_index("variant")

@@ -152,7 +152,8 @@ class Outcomes:
         if other is None or "random" not in self.strategies:
             return mean_p_value(self.difference(better, worse, at))
         pair = [self.by_class(name, at) for name in (ranked, other)]
-        candidates = np.concatenate([*pair, self.by_class("random", at)])
+        random = self.by_class("random", at)
+        candidates = np.concatenate([*pair, random[: len(random) // 2 * 2]])
         if worse == reverse_of(better):
             # Less its reverse, which is the other of its pair.
             candidates = candidates - candidates[np.arange(len(candidates)) ^ 1]
