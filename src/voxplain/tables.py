@@ -91,7 +91,7 @@ class Table:
         Whether the function takes ``published``, the cells of ``config/published/NAME.csv``.
     needs : frozenset of str
         What the run must have: ``ground_truth`` (embedded data), ``common_clips`` (clips and networks that both
-        concepts and relevance look at).
+        concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels).
     figure : Figure, optional
     optional : bool
         Whether the function also does without final tables of parts that the run does not make: None then.
@@ -194,7 +194,9 @@ def all_tables() -> dict[str, Table]:
     return dict(sorted(ordered.items(), key=lambda item: PARTS.index(item[1].part)))
 
 
-def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = None) -> dict[str, Table]:
+def choose_tables(
+    *, known: bool, common: bool, shared: bool = False, checks: Sequence[str] | None = None
+) -> dict[str, Table]:
     """Final tables that a run can have, in the order of `all_tables`.
 
     Parameters
@@ -203,6 +205,8 @@ def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = N
         Whether the ground truth is known.
     common : bool
         Whether concepts and relevance have networks and clips in common.
+    shared : bool
+        Whether the run that it is compared with has the same videos with other labels.
     checks : sequence of str, optional
         Tables of the part ``checks``: these and what they are computed from. By default all.
 
@@ -211,7 +215,8 @@ def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = N
     ConfigError
         A check is unknown, or cannot be made here.
     """
-    lacking = {name for name, there in (("ground_truth", known), ("common_clips", common)) if not there}
+    there = {"ground_truth": known, "common_clips": common, "same_videos": shared}
+    lacking = {name for name, is_there in there.items() if not is_there}
     tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
     possible = [name for name, entry in tables.items() if entry.part == "checks"]
     for name in checks or []:

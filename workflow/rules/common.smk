@@ -264,7 +264,12 @@ def device_of_attempt(wildcards, attempt):
 # Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:
     FINAL = choose_tables(
-        known=KNOWN, common=bool(COMMON_MODELS) and len(COMMON) > 0, checks=CONFIG.checks.tables
+        known=KNOWN,
+        common=bool(COMMON_MODELS) and len(COMMON) > 0,
+        shared=KNOWN
+        and CONFIG.relevance.compare_with is not None
+        and CONFIG.data.options.get("variant") == "two_actors",
+        checks=CONFIG.checks.tables,
     )
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None

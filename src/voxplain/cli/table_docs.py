@@ -16,6 +16,7 @@ HEADINGS = {
 }
 NEEDS = {
     "ground_truth": "embedded data only",
+    "same_videos": "where another run has the same videos with other labels",
     "common_clips": "where concepts and relevance have networks and clips in common",
 }
 

@@ -27,6 +27,7 @@ from .precision import (
 
 NAN = float("nan")
 UNITS = ("share", "rendered", "official")
+AMONG_OBJECTS = "evidence_among_objects"  # the target evidence, but asked of the objects' voxels alone
 
 
 def strength(relevance: np.ndarray, unit: str) -> np.ndarray:
@@ -116,20 +117,29 @@ def score_clip(
         the scores of `ranking_scores` (of `strength`) for what moves by the estimated flow, and of selective maps area_share and
         relevance_share. Controls of a selection are selective too.
     found : list of dict
-        method, control_of, selective, target, share (of voxels, the base rate), and the scores of
-        `ground_truth_scores`.
+        method, control_of, selective, target, share (of voxels, the base rate), relevance_on_target (share of the
+        positive relevance), and the scores of `ground_truth_scores`. Where evidence and distractor are targets, also
+        evidence_among_objects: the evidence within the voxels of both.
     """
     scores, found = [], []
+    targets = {
+        target: (mask, np.s_[:] if len(mask) == len(moving) + 1 else np.flatnonzero(pairs))
+        for target, mask in truth.items()
+    }
+    if {"evidence", "distractor"} <= truth.keys():
+        objects = truth["evidence"] | truth["distractor"]
+        targets[AMONG_OBJECTS] = truth["evidence"][objects], objects
     flow = moving[pairs]
     known = {"base_rate": base_rate(flow) if len(flow) else NAN, "base_rate_exact": NAN}
-    shares = {target: float(mask.mean()) if mask.size else NAN for target, mask in truth.items()}
+    shares = {target: float(mask.mean()) if mask.size else NAN for target, (mask, _) in targets.items()}
     known["base_rate_exact"] = shares.get("moving", NAN)
-    for row, ranked, chosen, kept in _entries(maps, masks, controls or {}, relevant):
-        by_target = {}
-        for target, mask in truth.items():
-            within = np.s_[:] if len(mask) == len(chosen) else np.flatnonzero(pairs)
+    for row, relevance, ranked, chosen, kept in _entries(maps, masks, controls or {}, relevant):
+        by_target, positive = {}, np.maximum(relevance, 0)
+        for target, (mask, within) in targets.items():
             by_target[target] = _against(ranked, chosen, mask, within)
-            found.append({**row, "target": target, "share": shares[target], **by_target[target]})
+            on_target = _on_target(positive[within], mask)
+            values = {"share": shares[target], "relevance_on_target": on_target, **by_target[target]}
+            found.append({**row, "target": target, **values})
         estimated = _against(ranked, chosen, flow, np.flatnonzero(pairs))
         exact = by_target.get("moving", {"precision": NAN})["precision"]
         estimated = {name: estimated[name] for name in ("precision", *RANKING_SCORES)}
@@ -138,7 +148,7 @@ def score_clip(
 
 
 def _entries(maps, masks, controls, relevant):
-    """Rows to score: their keys, ranking, what is relevant, and what a selection keeps."""
+    """Rows to score: their keys, map, ranking, what is relevant, and what a selection keeps."""
     for method, relevance in maps.items():
         relevance, selected = strength(relevance, relevant["unit"]), masks[method]
         ranked = Ranking.of(relevance)
@@ -147,17 +157,19 @@ def _entries(maps, masks, controls, relevant):
             relevant_voxels(relevance, selected, **relevant),
         )
         row = {"method": method, "control_of": "", "selective": False}
-        yield row, ranked, whole, {}
+        yield row, relevance, ranked, whole, {}
         area, share = selectivity(relevance, whole, chosen)
         kept = {"area_share": area, "relevance_share": share}
-        yield row | {"selective": True}, Ranking.of(relevance * selected), chosen, kept
+        shown = relevance * selected
+        yield row | {"selective": True}, shown, Ranking.of(shown), chosen, kept
         for name, (some, marked) in selection_controls(relevance, ranked, whole, selected, chosen).items():
             row = {"method": name, "control_of": method, "selective": True}
-            yield row, Ranking.of(relevance * some), marked, {}
+            shown = relevance * some
+            yield row, shown, Ranking.of(shown), marked, {}
     for (name, method), relevance in controls.items():
         relevance = strength(relevance, relevant["unit"])
         row = {"method": name, "control_of": method, "selective": False}
-        yield row, Ranking.of(relevance), relevant_voxels(relevance, **relevant), {}
+        yield row, relevance, Ranking.of(relevance), relevant_voxels(relevance, **relevant), {}
 
 
 def _against(ranked, chosen, mask, within) -> dict[str, float]:
@@ -165,6 +177,12 @@ def _against(ranked, chosen, mask, within) -> dict[str, float]:
     if not mask.size:
         return dict.fromkeys(("precision", "recall", "iou", *RANKING_SCORES), NAN)
     return overlap_scores(chosen[within], mask) | ranked.scores(mask, within)
+
+
+def _on_target(positive: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the positive relevance that lies on the target; NaN where there is none."""
+    total = positive.sum(dtype=float)
+    return float(positive[mask].sum(dtype=float) / total) if total > 0 else NAN
 
 
 def agreements(maps: Mapping[str, np.ndarray], *, relevant: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from ...motion.scores import AMONG_OBJECTS
 from ...motion.tables import per_video
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
 from ...tables import Figure, table
@@ -63,7 +64,7 @@ def same_pixels_table(
     Parameters
     ----------
     scores, others : DataFrame
-        model, seed, method, control_of, selective, target, video, class, clip, relevance_share, auroc of either
+        model, seed, method, control_of, selective, target, video, class, clip, relevance_on_target, auroc of either
         run. The targets are evidence, distractor, and evidence_among_objects, whose AUROC is of the one's voxels
         against the other's.
     concepts, other_concepts : DataFrame, optional
@@ -73,7 +74,8 @@ def same_pixels_table(
     -------
     DataFrame
         The columns of the table. Intervals (95 %, `mean_interval`) and p-values (`mean_p_value`) are over the videos,
-        of concepts over classes, that both runs have, crossed with training seeds.
+        of concepts over classes, that both runs have, crossed with training seeds. With one seed they are of these
+        two networks alone.
     """
     rows = list(_maps(_sides(scores), _sides(others)))
     if concepts is not None and other_concepts is not None:
@@ -89,9 +91,11 @@ def same_pixels_table(
 def _sides(scores: pd.DataFrame) -> pd.DataFrame:
     """What a map has on its network's own actor and on the other one, by measure."""
     by_target = {target: rows.set_index(PLACE) for target, rows in scores.groupby("target")}
-    own, other, both = (by_target[target] for target in ("evidence", "distractor", "evidence_among_objects"))
+    own, other, both = (
+        by_target[target] for target in ("evidence", "distractor", AMONG_OBJECTS)
+    )
     measures = {
-        "share": {"own": own["relevance_share"], "other": other["relevance_share"]},
+        "share": {"own": own["relevance_on_target"], "other": other["relevance_on_target"]},
         "auroc": {"own": both["auroc"], "other": 1 - both["auroc"]},
     }
     parts = [
@@ -136,7 +140,8 @@ def _joined(mine: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.Dat
 def _row(key: tuple, group: pd.DataFrame, *, unit: str) -> dict:
     known = group.dropna(subset=["own", "other"])
     differences = per_video(known, "difference")
-    low, high = mean_interval(differences)
+    # Where all cancels nothing is uncertain: zeros are no outcomes of 0 and 1, of which Wilson's interval would be.
+    low, high = mean_interval(differences) if differences.any() else (0.0, 0.0)
     return {
         **dict(zip(MAP, key, strict=True)),
         **{name: per_video(known, name).mean() for name in ("own", "other")},
