@@ -13,7 +13,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from .adapters.embedded import CLASS_MOTIONS
 from .scenes import (
     ACTOR,
     DISTRACTOR_TEXTURES,
@@ -27,20 +26,22 @@ from .scenes import (
     zigzag,
 )
 
-# Motions that no class has; any other word is no motion at all.
-OTHER_MOTIONS = ("falling", "rising", "rock")
+# Steady motions, by their direction on the screen; classes have the first four. The background always has the fifth:
+# if its motion were drawn too, small networks would not learn from hundreds of videos what one object does before it.
 DIRECTIONS = {
-    "horizontal": (1, 0),
-    "vertical": (0, 1),
-    "falling": (0.7071, 0.7071),
-    "rising": (0.7071, -0.7071),
-}
+    "right": (1, 0), "down": (0, 1), "left": (-1, 0), "up": (0, -1),
+    "down_right": (0.7071, 0.7071), "down_left": (-0.7071, 0.7071), "up_left": (-0.7071, -0.7071),
+    "up_right": (0.7071, -0.7071),
+}  # fmt: skip
+OBLIQUE = tuple(DIRECTIONS)[4:]
+OTHER_MOTIONS = (*OBLIQUE, "rock")  # of no class
 SOLID_SHAPES = ("disk", "square", "hexagon", "cross")
 OTHER_TEXTURES = ("hatch", "blotches")
-AREA = (0.075, 0.095)  # of an object, as a share of the frame
-SPEED = (1.3, 1.7)  # mean over an object's surface and over time, in pixels per frame of 64 pixels
-SATURATION, CONTRAST = 0.5, 0.5  # of every object and of the background
-GRAIN = 7.0  # wavelength of the common texture, in pixels of a frame of 64
+AREA = (0.08, 0.10)  # of an object, as a share of the frame
+SPEED = (1.0, 1.3)  # mean over an object's surface and over time, in pixels per frame of 64 pixels
+SATURATION, CONTRAST, FAINT = 0.5, 0.33, 0.08  # of objects and background; FAINT is of a still background
+HUES = [-0.05, 0.55, 0.22], [0.05, 0.65, 0.42]  # of the warm actor, of the cold one, of their background
+GRAIN = 9.0  # wavelength of the common texture, in pixels of a frame of 64
 
 
 def draw_two_actors(
@@ -52,14 +53,14 @@ def draw_two_actors(
     size: int = 64,
     noise: float = 4.0,
 ) -> Scene:
-    """Draw two actors, a round one and an angular one, each with a motion of its own.
+    """Draw two actors, a warm one and a cold one, each with a motion of its own.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Decides everything that is not given.
     first, second : str
-        Motions of the round actor, code 1, and of the square one, code 2: of `CLASS_MOTIONS`.
+        Motions of the actor of a warm color, code 1, and of that of a cold one, code 2: of `DIRECTIONS`.
     frames, size, noise
         As for `voxplain.videos.scenes.draw_scene`.
 
@@ -67,18 +68,19 @@ def draw_two_actors(
     -------
     Scene
     """
-    looks = [("disk", first, None), ("square", second, None)]
-    return _draw(rng, looks, frames=frames, size=size, noise=noise)
+    looks = [(str(rng.choice(SOLID_SHAPES)), motion, None) for motion in (first, second)]
+    hues = rng.uniform(*HUES)
+    return _draw(rng, looks, hues, frames=frames, size=size, noise=noise)
 
 
 def draw_which_motion(
     rng: np.random.Generator, *, motion: str, frames: int = 20, size: int = 64, noise: float = 4.0
 ) -> Scene:
-    """Draw four objects of which one, code 1, makes the motion of a class and the others motions of none.
+    """Draw three objects of which one, code 1, makes the motion of a class and the others motions of none.
 
-    Parameters are those of `draw_two_actors`; `motion` is of `CLASS_MOTIONS`.
+    Parameters are those of `draw_two_actors`; `motion` is of `DIRECTIONS`, and of no oblique one.
     """
-    motions = [motion, *(str(rng.choice(OTHER_MOTIONS)) for _ in range(3))]
+    motions = [motion, *(str(rng.choice(OTHER_MOTIONS)) for _ in range(2))]
     looks = [(str(rng.choice(SOLID_SHAPES)), motion, None) for motion in motions]
     return _draw(rng, looks, frames=frames, size=size, noise=noise)
 
@@ -86,15 +88,15 @@ def draw_which_motion(
 def draw_static_evidence(
     rng: np.random.Generator, *, pattern: str, frames: int = 20, size: int = 64, noise: float = 4.0
 ) -> Scene:
-    """Draw an object, code 1, with the pattern of a class that stays where it is, and three that move.
+    """Draw an object, code 1, with the pattern of a class that stays where it is, and two that move.
 
     Parameters are those of `draw_two_actors`; `pattern` is a key of `voxplain.videos.scenes.TEXTURES`. The
-    background stays as well, so that motion leads away from the evidence.
+    background stays as well, so that motion leads away from the evidence; its texture is fainter.
     """
     looks = [(str(rng.choice(SOLID_SHAPES)), "stay", TEXTURES[pattern])]
-    for _ in range(3):
+    for _ in range(2):
         shape, motion, texture = (
-            str(rng.choice(kinds)) for kinds in (SOLID_SHAPES, CLASS_MOTIONS + OTHER_MOTIONS, OTHER_TEXTURES)
+            str(rng.choice(kinds)) for kinds in (SOLID_SHAPES, [*DIRECTIONS, "rock"], OTHER_TEXTURES)
         )
         looks.append((shape, motion, DISTRACTOR_TEXTURES[texture]))
     return _draw(rng, looks, still=True, frames=frames, size=size, noise=noise)
@@ -103,25 +105,27 @@ def draw_static_evidence(
 def _draw(
     rng: np.random.Generator,
     looks: list[tuple[str, str, Callable | None]],
+    hues: np.ndarray | None = None,
     *,
     still: bool = False,
     frames: int,
     size: int,
     noise: float,
 ) -> Scene:
-    """Draw objects of (shape, motion, texture or the common one), each in a quarter of the frame of its own."""
+    """Draw objects of (shape, motion, texture or the common one), each about a quarter of the frame of its own."""
     quarters = rng.permutation(4)[: len(looks)]
-    # Colors of equal saturation, far apart in hue, dealt by chance.
-    hues = (rng.uniform() + rng.permutation(len(looks) + 1) / (len(looks) + 1) + rng.uniform(-0.03, 0.03)) % 1
-    angle, speed = rng.uniform(0, 2 * np.pi), 0.0 if still else rng.uniform(*SPEED)
-    drift = speed * size / 64 * np.array([np.cos(angle), np.sin(angle)])
+    if hues is None:  # far apart, dealt by chance
+        hues = rng.uniform() + rng.permutation(len(looks) + 1) / (len(looks) + 1)
+    speed = 0.0 if still else rng.uniform(*SPEED)
+    drift = speed * size / 64 * np.array(DIRECTIONS[OBLIQUE[0]])
     layers = []
     for code, ((shape, motion, texture), quarter, hue) in enumerate(zip(looks, quarters, hues), ACTOR):
         radius = size * np.sqrt(rng.uniform(*AREA) / unit_area(shape))
         pose = _draw_path(rng, motion, shape, quarter, frames=frames, size=size, radius=radius)
         texture = texture or _grain(rng, 2 * np.pi * radius / (GRAIN * size / 64))
         layers.append(Layer(code, SHAPES[shape], texture, _draw_colors(rng, hue), pose))
-    background = _draw_background(rng, _draw_colors(rng, hues[-1]), size)
+    rng.shuffle(layers)  # which hides which
+    background = _draw_background(rng, _draw_colors(rng, hues[-1], FAINT if still else CONTRAST), size)
     canvas, objects, flow = render(background, drift, layers, frames=frames, size=size)
     canvas = 255 * rng.uniform(0.8, 1.0) * canvas
     if noise:
@@ -136,20 +140,16 @@ def _draw(
 
 def _draw_path(rng, motion, shape, quarter, *, frames, size, radius) -> Pose:
     """A path in a quarter of the frame, of a mean speed over the object that is drawn alike for all motions."""
-    t, period, phase = np.arange(frames), rng.uniform(9, 12), rng.uniform()
-    speed, sign = rng.uniform(*SPEED) * size / 64, rng.choice([-1, 1])
+    t, speed = np.arange(frames) - (frames - 1) / 2, rng.uniform(*SPEED) * size / 64
     offset, turn = np.zeros((frames, 2)), np.zeros(frames)
-    # A triangular wave of amplitude a moves by 4 a / period.
-    swing = zigzag(t / period + phase) * speed * period / 4
     if motion in DIRECTIONS:
-        offset = swing[:, None] * DIRECTIONS[motion]
-    elif motion == "circle":
-        around = 2 * np.pi * (sign * t / period + phase)
-        offset = speed * period / (2 * np.pi) * np.stack([np.cos(around), np.sin(around)], 1)
-    elif motion == "spin":
-        turn = sign * t * speed / (radius * mean_reach(shape))
-    elif motion == "rock":
-        turn = swing / (radius * mean_reach(shape))
+        offset = speed * t[:, None] * DIRECTIONS[motion]
+    else:  # stays where such a path might lead, so that it is as often in part out of sight
+        offset = offset + speed * rng.choice(t) * np.array(DIRECTIONS[str(rng.choice(list(DIRECTIONS)))])
+    if motion == "rock":
+        # A triangular wave of amplitude a moves by 4 a / period.
+        period = rng.uniform(9, 12)
+        turn = zigzag(t / period + rng.uniform()) * speed * period / 4 / (radius * mean_reach(shape))
     center = size / 4 * (1 + 2 * np.array([quarter % 2, quarter // 2])) - 0.5
     place = center + size / 64 * rng.uniform(-3, 3, 2)
     return Pose(place + offset, turn + rng.uniform(-0.3, 0.3), np.full(frames, float(radius)))
@@ -162,13 +162,11 @@ def mean_reach(shape: str) -> float:
     return float(np.hypot(u, v)[SHAPES[shape](u, v) < 0].mean())
 
 
-def _draw_colors(rng, hue):
+def _draw_colors(rng, hue, contrast=CONTRAST):
     """A dark and a bright color (2, 3) of one hue and saturation."""
-    bright = rng.uniform(0.85, 1.0)
-    return np.array(
-        [colorsys.hsv_to_rgb(hue, SATURATION, value) for value in (bright * (1 - CONTRAST), bright)],
-        np.float32,
-    )
+    middle = rng.uniform(0.64, 0.75)
+    values = middle * (1 - contrast), middle * (1 + contrast)
+    return np.array([colorsys.hsv_to_rgb(hue % 1, SATURATION, value) for value in values], np.float32)
 
 
 def _grain(rng, frequency: float) -> Callable:

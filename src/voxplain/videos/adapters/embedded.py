@@ -24,8 +24,8 @@ _STANDARD = (
 )
 _CONTEXT = ("planks", "bands", "slants", "tiles", "bubbles", "ripples", "net", "mist")
 # Of the variants in which nothing else tells classes apart: see `voxplain.videos.matched`.
-CLASS_MOTIONS = ("horizontal", "vertical", "circle", "spin")
-CLASS_PATTERNS = ("stripes", "checks", "spokes", "rings", "halves", "dots")
+CLASS_MOTIONS = ("right", "down", "left", "up")
+CLASS_PATTERNS = ("stripes", "checks", "spokes", "halves", "rings", "dots")
 CLASS_NAMES = {
     "standard": _STANDARD,
     "motion_only": tuple(name.partition("_")[2] for name in _STANDARD),
