@@ -43,6 +43,7 @@ KINDS = {
     "concept_ablations": 1,
     "concept_clip_motion": 1,
     "concept_clips": 1,
+    "concept_controls": 1,
     "concept_ground_truth": 2,
     "concept_members": 2,
     "concept_motion": 2,

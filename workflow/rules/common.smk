@@ -137,6 +137,7 @@ ARTIFACTS = {
     "concept_members": (f"{LAYER}/concept_members/{{class_name}}.parquet", FOUND, OF_CLASS),
     "cavs": (f"{LAYER}/cavs/{{class_name}}.h5", FOUND, OF_CLASS),
     "scored_concepts": (f"{LAYER}/scored_concepts.parquet", FOUND, {}),
+    "concept_controls": (f"{LAYER}/concept_controls.parquet", FOUND, {}),
     "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
     "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),

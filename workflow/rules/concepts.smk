@@ -116,6 +116,32 @@ rule score_concepts:
         "../../src/stages/score_concepts.py"
 
 
+rule measure_controls:
+    input:
+        weights=at("weights"),
+        random_sets=at("random_sets"),
+        concepts=at("concepts", **OF_CLASS),
+        members=at("concept_members", **OF_CLASS),
+        clips=at("clips", shard=DISCOVERY_SHARDS),
+        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
+    output:
+        at("concept_controls"),
+    log:
+        f"{LAYER}/logs/measure_controls.log",
+    benchmark:
+        f"{LAYER}/benchmarks/measure_controls.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 120, network=True),
+    params:
+        classes=CLASSES,
+        options=part("activations", "fill", "batch"),
+        code=code("measure_controls"),
+    script:
+        "../../src/stages/measure_controls.py"
+
+
 rule edit_concepts:
     input:
         weights=at("weights"),
