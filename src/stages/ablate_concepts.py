@@ -1,7 +1,5 @@
 """Answers to a shard's clips with random subsets of concepts hidden (rule ablate_concepts)."""
 
-import zlib
-
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
@@ -13,6 +11,7 @@ from voxplain.checks.concept_ablation.compute import ablate, concept_masks
 from voxplain.concepts.clustering import nearest_concepts
 from voxplain.concepts.rankings import read_rankings
 from voxplain.models.trained import load_trained
+from voxplain.streams import stream
 
 
 def main(stage):
@@ -37,7 +36,7 @@ def main(stage):
                 clips[video]["clips"][number],
                 masks,
                 subsets=params.subsets,
-                seed=[int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())],
+                seed=stream(int(wildcards.seed), "ablate", wildcards.model, wildcards.layer, video, number),
                 fill=params.hidden,
                 color=model.fill(params.fill),
             )

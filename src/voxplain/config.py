@@ -359,6 +359,7 @@ class Flow(Section):
     compare: list[str] = Field(
         ["farneback", "dis", "tvl1"], description="Estimators compared with exact flow, where that is known."
     )
+    compared_clips: PositiveInt = Field(24, description="Clips on which they are compared.")
 
 
 class Relevant(Section):
@@ -430,11 +431,16 @@ class Checks(Section):
     edited_per_class: PositiveInt = Field(
         4, description="Test videos per class that variants add and remove concepts in."
     )
+    edited_concepts: PositiveInt = Field(3, description="Most concepts that variants add and remove at once.")
+    edited_draws: PositiveInt = Field(1, description="Random draws of the controls of variants' edits.")
     random_sets: Annotated[int, Field(ge=2)] = Field(
         10, description="Random sets of variants and of randomized networks."
     )
     members: Annotated[int, Field(ge=3)] = Field(
         20, description="Supervoxels of each concept that are shown to randomized networks."
+    )
+    pool: Annotated[int, Field(ge=4)] = Field(
+        200, description="Discovery supervoxels that the negatives of randomized networks are drawn from."
     )
     levels: PositiveInt = Field(6, description="Steps from a random head to a wholly random network.")
     draws: PositiveInt = Field(
@@ -446,14 +452,23 @@ class Checks(Section):
         description="Explainers whose maps are compared with those of random networks; all by default.",
     )
     maps_per_class: PositiveInt = Field(2, description="Test videos per class of which they are compared.")
+    unrelated: PositiveInt = Field(
+        2,
+        description="Other clips' maps, of the same network, that each map is compared with: how alike unrelated maps are.",
+    )
     limit: Share = Field(
         0.5,
-        description="A method notices a randomization where the whole interval of the similarity lies below this.",
+        description="Of the likeness above that of unrelated explanations, the share that may be left where a method "
+        "notices a randomization: its whole interval is to lie below this.",
     )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
     repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
+    halves: PositiveInt = Field(
+        50,
+        description="Pairs of disjoint subsets of the random sets, of each size, whose ranks are compared.",
+    )
     perturbed_per_class: PositiveInt = Field(
         6,
         description="Test videos per class, of those that are edited, in which supervoxels and concepts are hidden.",
@@ -461,14 +476,17 @@ class Checks(Section):
     perturbed_explainers: list[Name] = Field(
         ["dtd", "gradcam", "guided_gradcam", "integrated_gradients", "occlusion"],
         description="Explainers, by their names under explainers or of a method, whose order is followed; concept "
-        "scores, random masking and a random order always are.",
+        "scores, random masking and the controls always are.",
     )
     fills: list[Literal["mean", "blur", "previous"]] = Field(
         ["mean", "blur", "previous"],
         min_length=1,
         description="What hidden voxels show: the input mean, the blurred frame, or what the pixel showed last.",
     )
-    steps: PositiveInt = Field(8, description="Steps of the curves, from no supervoxel to all.")
+    steps: PositiveInt = Field(
+        8, description="Steps of the curves, from one supervoxel to all; each is larger than the one before."
+    )
+    orders: PositiveInt = Field(10, description="Random orders per clip, whose curves are averaged.")
     masks: Annotated[int, Field(ge=2)] = Field(64, description="Random masks of random masking.")
     subsets: Annotated[int, Field(ge=2)] = Field(
         16, description="Random subsets of concepts hidden per clip."
@@ -482,6 +500,9 @@ class Checks(Section):
     )
     window_step: PositiveInt = Field(
         4, description="Frames between windows; fewer than a clip's make them overlap."
+    )
+    windows: PositiveInt = Field(
+        200, description="Windows of a video at most; of a longer one as many, evenly spread."
     )
 
 

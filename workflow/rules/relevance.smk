@@ -43,7 +43,7 @@ rule compare_flows:
             for name in CONFIG.flow.compare
         },
         videos=list(RELEVANT.values())[0],
-        clips=24,
+        clips=CONFIG.flow.compared_clips,
         code=code("compare_flows", flows=CONFIG.flow.compare),
     script:
         "../../src/stages/compare_flows.py"
@@ -93,7 +93,7 @@ rule time_explanations:
     resources:
         **needs(4000, 60, network=True),
     params:
-        **part("selective", "preset", "options"),
+        **part("selective", "preset", "options", "sigma"),
         explainers=EXPLAINERS,
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],

@@ -13,19 +13,19 @@ from ...activation_store import LayerActivations
 from ...concepts.clustering import places_of
 from ...concepts.random_sets import draw_sets
 from ...concepts.rankings import ranking
-from ...editing import RankedConcepts, edit_answers, random_rankings, stream
+from ...editing import RankedConcepts, edit_answers, random_rankings
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
 from ...motion.precision import motion_precision, moving_mask, selectivity
 from ...motion.scores import relevant_voxels
 from ...motion.selective import selective_relevance
+from ...streams import stream
 from ...supervoxels import distinct_supervoxels
 from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
 
-EDITING = {"k_max": 3, "clip_draws": 1}
 RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
 
 
@@ -45,6 +45,8 @@ class Bench:
         clusters, min_supervoxels, max_members, cutoff.
     sets : dict
         sets, size: of random sets.
+    editing : dict
+        k_max, clip_draws: of `voxplain.editing.edit_answers`.
     known : mapping of (View, place) to (DataFrame, array)
         Supervoxels (`KEY`) that were already shown, and their activations (n, d).
     batch, seed : int
@@ -58,6 +60,7 @@ class Bench:
     layer: str
     clustering: Mapping[str, Any]
     sets: Mapping[str, int]
+    editing: Mapping[str, int]
     known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
     batch: int = 32
     seed: int = 0
@@ -227,7 +230,9 @@ def _tables(
         ranked = RankedConcepts(
             *places_of(concepts.concepts),
             {"top": ranking(concepts.scores)},
-            random_rankings(len(concepts.scores), 2, stream(bench.seed, "rankings", class_name)),
+            random_rankings(
+                len(concepts.scores), bench.editing["clip_draws"], stream(bench.seed, "rankings", class_name)
+            ),
         )
         answered = edit_answers(
             bench.model.predict,
@@ -239,8 +244,8 @@ def _tables(
             {class_name: ranked},
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            rng=stream(bench.seed, "clip", f"{video}#{clip}"),
-            **EDITING,
+            rng=stream(bench.seed, "edit", video, clip),
+            **bench.editing,
         )
         edits.append(answered.assign(**{"video": video, "clip": clip, "class": class_name}))
     none = pd.DataFrame()
