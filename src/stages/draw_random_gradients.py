@@ -26,7 +26,7 @@ def main(stage):
             wildcards.layer,
             grid=params.grid and tuple(params.grid),
             draws=params.draws,
-            seed=int(wildcards.seed),
+            seed=params.random_sets_seed,
             batch=params.batch,
         )
     made = {"kind": "random_gradients", "made_by": stage.made_by, "attrs": stage.measured}

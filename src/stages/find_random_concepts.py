@@ -10,7 +10,7 @@ from voxplain.concepts.random_sets import null_concepts
 
 
 def main(stage):
-    options, layer, seed = dict(stage.params.options), stage.wildcards.layer, int(stage.wildcards.seed)
+    options, layer, seed = dict(stage.params.options), stage.wildcards.layer, stage.params.random_sets_seed
     sample = {"max_supervoxels": options.pop("max_supervoxels"), "seed": seed}
 
     def supervoxels_of(videos):

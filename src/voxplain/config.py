@@ -529,7 +529,10 @@ class Streams(Section):
         None,
         description="Supervoxels that are clustered where they are too many, clusters, folds of their CAVs.",
     )
-    random_sets: Seed | None = Field(None, description="Random sets and random concepts.")
+    random_sets: Seed | None = Field(
+        None,
+        description="Random sets, and what significance is judged by: clusters of random videos, random gradients.",
+    )
     draws: Seed | None = Field(None, description="Draws of the random strategies of editing.")
 
 

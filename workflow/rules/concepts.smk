@@ -84,6 +84,7 @@ rule find_random_concepts:
         clusterings=CONFIG.scores.null_clusterings,
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
+        random_sets_seed=stream("random_sets"),
         code=code("find_random_concepts"),
     script:
         "../../src/stages/find_random_concepts.py"
@@ -108,6 +109,7 @@ rule draw_random_gradients:
         draws=CONFIG.scores.null_gradients,
         grid=CONFIG.activations.pooling,
         batch=CONFIG.activations.batch,
+        random_sets_seed=stream("random_sets"),
         code=code("draw_random_gradients"),
     script:
         "../../src/stages/draw_random_gradients.py"
