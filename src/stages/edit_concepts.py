@@ -14,7 +14,7 @@ from voxplain.streams import stream
 
 def main(stage):
     wildcards, params = stage.wildcards, stage.params
-    network = (int(wildcards.seed), "edit_concepts", wildcards.model, wildcards.layer)
+    network = (params.draws_seed, "edit_concepts", wildcards.model, wildcards.layer)
     model = load_trained(stage.input.weights, trust=stage.networks)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     controls = read_table(stage.input.controls, "concept_controls").groupby("class")

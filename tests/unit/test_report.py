@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from voxplain.claims.table import STATEMENTS
 from voxplain.figures import COLORS, STYLES
 from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
 from voxplain.report.browsers import concept_browser, relevance_browser
@@ -72,6 +73,38 @@ def gap(experiment="concept_addition", worse="least", gap=0.4, low=0.33, high=0.
     }  # fmt: skip
 
 
+def claim(name, verdict, value=0.4, difference=0.05, missed="", **more) -> dict:
+    return {
+        "claim": name, "statement": STATEMENTS[name], "data": "standard", "model": "r3d", "layer": "layer3",
+        "method": "effect", "measure": "first - last", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1,
+        "best_control": "control_saturation", "control_value": value - difference, "difference": difference,
+        "difference_ci_low": difference - 0.04, "difference_ci_high": difference + 0.04, "not_beaten": missed,
+        "n_controls": 4, "p_value": 0.011, "p_adjusted": 0.022, "unit": "classes", "n": 6, "n_seeds": 1,
+        "verdict": verdict, **more,
+    }  # fmt: skip
+
+
+def claims_of(*claims) -> pd.DataFrame:
+    return pd.DataFrame(claims)
+
+
+def made_up_claims() -> pd.DataFrame:
+    maps = [
+        claim(
+            "maps_on_motion",
+            "yes" if n < 3 else "no",
+            0.7,
+            method="dtd",
+            missed="" if n < 3 else "control_center",
+        )
+        for n in range(9)
+    ]
+    return claims_of(
+        claim("adding", "yes"), claim("adding", "no", missed="chance, control_saturation"),
+        claim("removing", "yes", -0.3, -0.1), claim("concepts_on_evidence", "too few", missed="control_size"), *maps,
+    )  # fmt: skip
+
+
 def scores_table(label="kick") -> pd.DataFrame:
     rows = [(3, 0.98, 1, 0.005, True), (0, 0.5, 2, 0.8, False), (1, 0.02, 3, 0.005, True)]
     table = pd.DataFrame(rows, columns=["concept", "score", "rank", "p_adjusted", "significant"])
@@ -97,6 +130,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         "concept_removal": edits_table(0.6979),
         "concept_gaps": pd.DataFrame(gaps),
         "concept_scores": scores_table(label),
+        "claims": made_up_claims(),
         "set_aside": pd.DataFrame(aside, columns=["video", "path", "class", "split", "reason"]),
     }
 
@@ -266,44 +300,60 @@ def page() -> Page:
 
 def test_the_answer_is_what_the_tables_say(page):
     for sentence in (
-        "In part: the concepts that are ranked highest do not always matter more than others. Of 4 comparisons "
-        "with random and "
-        "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot "
-        "be told from chance.",
+        "In part: shown alone, the concepts ranked first keep more answers right than others, in 1 of 2 comparisons. "
+        "Of 2 comparisons, 1 beat chance and every control, 0 come out the other way round, 0 have too few data or no "
+        "control, and 1 cannot be told from chance or from a control. Not beaten most often: chance (1).",
+        "Yes: hidden, the concepts ranked first take more answers away than others.",
+        "No: it cannot be shown that the concepts ranked first lie on what decides the class.",
+        "In part: what maps call relevant moves, in 3 of 9 comparisons.",
         "r3d names the right class of 81.7 % (95 % interval 73.8 to 87.6 %) of 120 test videos; chance is "
         "50.0 %.",
-        "With only its most important concepts shown, r3d (layer3) is right more often than with the least "
-        "important ones "
-        "(+40.0 points, +33.0 to +47.0) and random ones (+19.8 points, +12.0 to +27.1), and neither clearly "
-        "more nor less "
-        "often than with random supervoxels of the same volume (−1.0 points, −4.0 to +2.0).",
-        "With its most important concepts hidden, r3d (layer3) is right less often than with the least "
-        "important ones "
-        "(−20.0 points, −30.0 to −10.0), and more often than with random ones (+5.0 points, +1.0 to +9.0).",
-        "Of 3 concepts of r3d (layer3), 2 can be told from random subsets of supervoxels (false discovery rate "
-        "5 %), as clusters can whatever the network uses.",
+        "With only its most important concepts shown, r3d (layer3) is right more often (less where negative), in points, "
+        "than with the least important ones by +40.0 (+33.0 to +47.0), random ones by +19.8 (+12.0 to +27.1) and random "
+        "supervoxels of the same volume by −1.0 (−4.0 to +2.0).",
+        "With its most important concepts hidden, r3d (layer3) is right more often (less where negative), in points, than "
+        "with the least important ones by −20.0 (−30.0 to −10.0) and random ones by +5.0 (+1.0 to +9.0).",
         "1 video was set aside; the reasons are below.",
     ):
         assert sentence in page.text
 
 
 @pytest.mark.parametrize(
-    "experiment, low, high, expected",
+    "verdicts, start",
     [
-        ("concept_addition", 0.1, 0.3, "yes"),
-        ("concept_addition", -0.3, -0.1, "opposite"),
-        ("concept_addition", -0.1, 0.3, "no"),
-        ("concept_addition", 0.0, 0.3, "no"),
-        ("concept_removal", -0.3, -0.1, "yes"),
-        ("concept_removal", 0.1, 0.3, "opposite"),
-        ("concept_removal", -0.2, 0.1, "no"),
+        (["yes", "yes"], "Yes: hidden"),
+        (["yes", "no"], "In part: hidden"),
+        (["no", "no"], "No: it cannot be shown that hidden"),
+        (["opposite", "too few"], "No: it cannot be shown that hidden"),
+        ([], ""),
     ],
 )
-def test_verdicts(experiment, low, high, expected):
-    row = pd.Series(gap(experiment, gap=(low + high) / 2, low=low, high=high))
-    assert words.verdict(row) == expected
-    start = {"yes": "Yes:", "opposite": "No:", "no": "No:"}[expected]
-    assert words.headline({"concept_gaps": pd.DataFrame([row])}).startswith(start)
+def test_answers_are_the_verdicts_of_the_claims(verdicts, start):
+    claims = pd.DataFrame(
+        [claim("removing", verdict) for verdict in verdicts], columns=list(claim("removing", ""))
+    )
+    found = words.answer(claims, ["removing"])
+    assert found.startswith(start) and bool(found) == bool(verdicts)
+    assert words.answer(claims, ["adding"]) == "" and words.claim_sentences(None, ["removing"]) == []
+
+
+def test_no_other_words_say_yes():
+    """What decides is the table claims."""
+    without = {name: table for name, table in everything().tables.items() if name != "claims"}
+    text = Page(build_report(Found(without, concept_clips(), relevance_clips()), provenance())).text
+    assert not re.search(r"\b(Yes|In part|No):", text) and "The claims" not in text
+
+
+def test_the_report_begins_with_its_claims(page):
+    assert page.text.index("Claims of this run") < page.text.index("How sure we are")
+    # Claims of many rows are folded, and none is left out.
+    assert "What maps call relevant moves: yes in 3 of 9" in page.text
+    cells = [
+        attributes
+        for name, attributes, _ in page.cells
+        if name == "claims" and attributes["data-column"] == "verdict"
+    ]
+    assert len(cells) == len(made_up_claims())
 
 
 def test_several_seeds_and_dead_classes_are_told():
@@ -320,7 +370,7 @@ def same(written: str, value: object) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return written == ("yes" if value else "no")
     if isinstance(value, str):
-        return written in (value, words.strategy(value), panels.title_of(value))
+        return written in (value, words.strategy(value), words.control(value), panels.title_of(value))
     if value is None or np.isnan(value):
         return written == "–"
     if written == "< 0.001":
@@ -385,7 +435,9 @@ def test_tables_can_be_taken_along(page):
     found = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
     for name, table in everything().tables.items():
         content = base64.b64decode(found[f"{name}.csv"].removeprefix("data:text/csv;base64,"))
-        pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), table, check_dtype=False)
+        pd.testing.assert_frame_equal(
+            pd.read_csv(io.BytesIO(content)), table.replace("", np.nan), check_dtype=False
+        )
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -513,31 +565,20 @@ def test_looks_differ():
     assert set(SHAPES.values()) == {look(n)[1] for n in range(6)} and look(0)[0] == COLORS[0]
 
 
-@pytest.mark.parametrize(
-    "low, high, expected", [(0.4, 0.6, "more"), (0.1, 0.2, "less"), (0.2, 0.4, "no"), (0.3, 0.4, "no"), (np.nan, np.nan, "no")]
-)  # fmt: skip
-def test_motion_verdicts(low, high, expected):
-    row = pd.Series({"ci_low": low, "ci_high": high, "base_rate": 0.3})
-    assert words.motion_verdict(row) == expected
-
-
 def test_motion_in_words(page):
     for sentence in (
-        "Only some explanations call relevant what moves more often than chance would have it. Of 2 pairs of a "
-        "network and an explainer, 1 lie above chance, 0 below, and 1 cannot be told from it.",
         "Of the voxels that the explanations of r3d call relevant, 31.5 to 72.0 % move, against 31.0 % of all "
         "voxels; of those that selective relevance keeps, 56.0 to 91.0 % do. 8.6 to 30.6 % of the relevance "
         "changes in time by more than 2 σ.",
-        "81.0 % of what the explanations of r3d call relevant lies on the shape that acts, which fills 12.1 % of "
-        "the videos.",
         "One network of each kind was trained (seed 0)",
     ):
         assert sentence in page.text
+    # Controls, rows of the same table, are no explainers.
     table = motion_tables()["motion_precision"]
-    for change, start in ((0.9, "What the explanations call relevant moves"), (-1, "It cannot be shown")):
-        moved = {"motion_precision": table.assign(ci_low=change, ci_high=2 + change)}
-        assert words.motion_headline(moved).startswith(start)
-    assert words.motion_headline({}) == ""
+    more = table.assign(method="control_center", mean=0.99)
+    tables = {"motion_precision": pd.concat([table, more], ignore_index=True)}
+    (sentence,) = words.motion_sentences(tables, 2.0)
+    assert "31.5 to 72.0 % move" in sentence
 
 
 def test_a_run_shows_what_it_has():

@@ -99,7 +99,7 @@ def _short(strategy: str) -> str:
 def precision_group(table: pd.DataFrame) -> Group:
     """Share of the relevant voxels that move, of whole maps and selective ones; a panel per network."""
     panels = []
-    for model, found in table.groupby("model", sort=False):
+    for model, found in words.explainers_alone(table).groupby("model", sort=False):
         rows, described = [], []
         for row, cells in found.iterrows():
             selective = bool(cells["selective"])
