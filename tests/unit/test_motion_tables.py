@@ -221,7 +221,7 @@ def test_maps_of_the_pixels_by_hand():
     change[:, 2, 2] = 10  # to the next frame; of the last, to the one before
     np.testing.assert_allclose(values["control_frame_difference"], change)
     center = values["control_center"][0]
-    assert center[1, 1] == pytest.approx(np.sqrt(2)) and center[0, 0] == center[2, 2] == 0
+    assert center[1, 1] == pytest.approx(np.sqrt(8 / 9)) and center[0, 0] == center[2, 2] == 0
     assert (values["control_size"][:, 0] == 9).all() and (values["control_size"][:, 1:] == 18).all()
     again = controls.pixel_controls(frames, video="a", number=1)
     assert (again["random", ""] == values["random"]).all() and ("control_size", "") not in again
@@ -656,8 +656,10 @@ def test_examples_are_the_most_precise_clip_of_each_class():
         ("d", "z", 0, NAN),
     ]
     scores = pd.DataFrame(rows, columns=["video", "class", "clip", "precision"]).assign(
-        selective=True, method="m"
+        selective=True, method="m", control_of=""
     )
+    control = scores.assign(method="control_same_size", control_of="m", precision=1 - scores["precision"])
+    scores = pd.concat([scores, control])
     assert figures.choose_examples(scores, 3) == [("a", 0), ("c", 1), ("d", 0)]
     assert figures.choose_examples(scores, 2, ["d", "c"]) == [("d", 0), ("c", 1)]
 

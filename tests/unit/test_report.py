@@ -156,7 +156,8 @@ def motion_tables() -> dict[str, pd.DataFrame]:
     ]  # fmt: skip
     rows = [
         {"model": "r3d", "method": method, "selective": selective, "mean": mean, "ci_low": low, "ci_high": high,
-         "sd": 0.1234, "base_rate": base, "lift": mean / base, "n_clips": 12, "n_videos": 12, "n_empty": 0,
+         "sd": 0.1234, "control_of": "", "mean_exact": mean - 0.1, "base_rate_exact": base - 0.1, "auroc": 0.7,
+         "average_precision": 0.6, "base_rate": base, "lift": mean / base, "n_clips": 12, "n_videos": 12, "n_empty": 0,
          "published_mean": paper, "published_sd": 0.17}
         for (method, selective), (mean, low, high, base, paper) in zip(both, precision, strict=True)
     ]  # fmt: skip
@@ -187,16 +188,25 @@ def motion_tables() -> dict[str, pd.DataFrame]:
         for threshold in (0.25, 0.5)
     ]  # fmt: skip
     truth = [
-        {"model": "r3d", "method": "dtd", "selective": False, "target": target, "precision": 0.81, "recall": 0.3,
-         "iou": 0.2, "auroc": 0.9, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
-         "recall_ci_high": 0.4, "base_rate": 0.121}
+        {"model": "r3d", "method": "dtd", "control_of": "", "selective": False, "target": target, "precision": 0.81,
+         "recall": 0.3, "iou": 0.2, "auroc": 0.9, "auroc_ci_low": 0.85, "auroc_ci_high": 0.95, "average_precision": 0.5,
+         "precision_equal_area": 0.45, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
+         "recall_ci_high": 0.4, "base_rate": 0.121, "n_videos": 12}
         for target in ("actor", "moving")
     ]  # fmt: skip
+    against = {
+        name: [{"model": "r3d", "method": "dtd", "control": control, "target": "moving", "measure": measure, "value": 0.8,
+                "control_value": 0.7, "difference": 0.1, "ci_low": 0.05, "ci_high": 0.15, "p_value": 0.001,
+                "p_adjusted": 0.002, "n_videos": 12, "n_seeds": 1}]
+        for name, control, measure in (
+            ("explanation_controls", "control_saturation", "auroc"), ("selection_controls", "whole", "precision"),
+        )
+    }  # fmt: skip
     error = [{"method": "dis", "epe": 0.3, "ms_per_frame": 1.2, "n_clips": 6, "best": True}]
     found = {
         "motion_precision": rows, "baseline_agreement": [agreement], "selectivity": selectivity,
         "selected_share": share, "explanation_overhead": overhead, "motion_sweep": sweep,
-        "ground_truth_precision": truth, "flow_error": error,
+        "ground_truth_precision": truth, "flow_error": error, **against,
     }  # fmt: skip
     return {name: pd.DataFrame(rows) for name, rows in found.items()}
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-from scipy import ndimage
+import scipy  # whose parts are loaded when they are used
 
+from ..pixel_maps import center_map, frame_difference_map, saturation_map
 from .precision import Ranking
 
 Controls = dict[tuple[str, str], np.ndarray]
@@ -37,23 +38,15 @@ def pixel_controls(
     Returns
     -------
     dict of (name, "") to (T, H, W) float32 array, 0 or more
-        control_saturation: (max - min) / max of a voxel's RGB. control_frame_difference: mean absolute difference to
-        the next frame, in the last frame to the one before. control_center: nearness to the frame's centre, 0 in the
-        corners. control_size, with labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
+        control_saturation, control_frame_difference and control_center: see `voxplain.pixel_maps`; nearness to the
+        frame's centre is 0 in its corners. control_size, with labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
     """
-    colors = frames.astype(np.float32)
-    brightest = colors.max(axis=-1)
-    change = np.abs(np.diff(colors, axis=0)).mean(axis=-1)
-    if not len(change):
-        change = np.zeros((1, *frames.shape[1:3]), np.float32)
-    height, width = frames.shape[1:3]
-    y, x = np.mgrid[:height, :width]
-    distance = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2)
+    center = center_map(frames.shape[:3])
     rng = np.random.default_rng([zlib.crc32(video.encode()), number])
     found = {
-        "control_saturation": (brightest - colors.min(axis=-1)) / np.maximum(brightest, 1),
-        "control_frame_difference": np.concatenate([change, change[-1:]])[: len(frames)],
-        "control_center": np.broadcast_to(distance.max() - distance, frames.shape[:3]),
+        "control_saturation": saturation_map(frames),
+        "control_frame_difference": frame_difference_map(frames),
+        "control_center": center - center.min(),
         "random": rng.random(frames.shape[:3]),
     }
     if labels is not None:
@@ -86,8 +79,8 @@ def selection_controls(
     """
     positive = relevance > 0
     numbers = [mask.sum(axis=(1, 2)) for mask in (selected & positive, chosen)]
-    slopes = [ndimage.sobel(relevance.astype(np.float32), axis=axis, mode="nearest") for axis in (1, 2)]
-    slope = np.hypot(*slopes)
+    values = relevance.astype(np.float32)
+    slope = np.hypot(*(scipy.ndimage.sobel(values, axis=axis, mode="nearest") for axis in (1, 2)))
     frames = [Ranking(ranked.levels[[t]]) for t in range(len(relevance))]
     return {
         "control_same_size": tuple(ranked.greatest(int(n.sum())) for n in numbers),
