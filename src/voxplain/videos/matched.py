@@ -40,7 +40,9 @@ OTHER_TEXTURES = ("hatch", "blotches")
 AREA = (0.08, 0.10)  # of an object, as a share of the frame
 SPEED = (1.0, 1.3)  # mean over an object's surface and over time, in pixels per frame of 64 pixels
 SATURATION, CONTRAST, FAINT = 0.5, 0.33, 0.08  # of objects and background; FAINT is of a still background
-HUES = [-0.05, 0.55, 0.22], [0.05, 0.65, 0.42]  # of the warm actor, of the cold one, of their background
+# Objects and background differ in hue, from which a small network can tell them apart, and in no other way.
+BACKGROUND_HUE = 0.22, 0.42
+WARM, COLD = (-0.05, 0.05), (0.55, 0.65)
 GRAIN = 9.0  # wavelength of the common texture, in pixels of a frame of 64
 
 
@@ -69,7 +71,7 @@ def draw_two_actors(
     Scene
     """
     looks = [(str(rng.choice(SOLID_SHAPES)), motion, None) for motion in (first, second)]
-    hues = rng.uniform(*HUES)
+    hues = rng.uniform(*np.transpose([WARM, COLD, BACKGROUND_HUE]))
     return _draw(rng, looks, hues, frames=frames, size=size, noise=noise)
 
 
@@ -115,7 +117,8 @@ def _draw(
     """Draw objects of (shape, motion, texture or the common one), each about a quarter of the frame of its own."""
     quarters = rng.permutation(4)[: len(looks)]
     if hues is None:  # far apart, dealt by chance
-        hues = rng.uniform() + rng.permutation(len(looks) + 1) / (len(looks) + 1)
+        places = (rng.permutation(len(looks)) + rng.uniform(0, 0.5, len(looks))) / len(looks)
+        hues = [*(0.52 + 0.53 * places), rng.uniform(*BACKGROUND_HUE)]
     speed = 0.0 if still else rng.uniform(*SPEED)
     drift = speed * size / 64 * np.array(DIRECTIONS[OBLIQUE[0]])
     layers = []
