@@ -228,18 +228,23 @@ class Cavs(Section):
 class Scores(Section):
     """Importance of concepts and its significance."""
 
-    random_concepts: Annotated[int, Field(ge=2)] = Field(
-        1000,
-        description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many).",
+    null_clusterings: Annotated[int, Field(ge=1)] = Field(
+        40,
+        description="Clusterings of random videos of all classes, whose concepts a class's are compared with.",
+    )
+    null_gradients: Annotated[int, Field(ge=2)] = Field(
+        199,
+        description="Gradients of networks that are random above the layer, which the own is compared with; p-values are at "
+        "least 2 / (1 + as many).",
     )
     rank_by: Literal["effect", "score"] = Field(
         "effect",
         description="effect: the derivative times the way to the concept; score: S, as in the paper.",
     )
-    test: Literal["random_concepts", "paired_t"] = Field(
-        "random_concepts",
-        description="Rank among random subsets of supervoxels, which says that a concept is a cluster and not that it "
-        "counts, or the paired t-test of the authors' code.",
+    test: Literal["clusters_and_gradients", "paired_t"] = Field(
+        "clusters_and_gradients",
+        description="Rank among concepts of random videos and among random gradients, both of which have to be exceeded; or the "
+        "paired t-test of the authors' code, which random clusters pass as well.",
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Level of the false discovery rate.")
 

@@ -51,7 +51,7 @@ def test_the_projects_configs_are_good(path):
         ("clips.frame", 16, "clips.frame: unknown key; did you mean 'frames'?"),
         ("models.r3d.layer", ["layer3"], "models.r3d.layer: unknown key; did you mean 'layers'?"),
         ("models.r3d.training.epoch", 3, "models.r3d.training.epoch: unknown key; did you mean 'epochs'?"),
-        ("scores.zzz", 1, "Known keys here: random_concepts, rank_by, test, alpha"),
+        ("scores.zzz", 1, "Known keys here: null_clusterings, null_gradients, rank_by, test, alpha"),
         ("run", "a/b", "run: "),
         ("run", "", "run: "),
         ("seeds", [], "seeds: "),

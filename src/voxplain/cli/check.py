@@ -221,10 +221,10 @@ def check_thresholds(config: Config) -> Iterator[str | Note]:
                 f"selective.{key}: no voxel of {voxels} can lie {sigma:g} standard deviations off: nothing would "
                 "be selected. Lower it; the paper names 2 and 4."
             )
-    least = 2 / (1 + config.scores.random_concepts)
-    if config.scores.test == "random_concepts" and least > config.scores.alpha:
+    least = 2 / (1 + config.scores.null_gradients)
+    if config.scores.test == "clusters_and_gradients" and least > config.scores.alpha:
         yield (
-            f"scores.random_concepts is {config.scores.random_concepts}, so that p-values are at least {least:.3g}, "
+            f"scores.null_gradients is {config.scores.null_gradients}, so that p-values are at least {least:.3g}, "
             f"and scores.alpha is {config.scores.alpha:g}: no concept could be significant. Raise it to "
             f"{math.ceil(2 / config.scores.alpha) - 1} or more."
         )

@@ -11,8 +11,8 @@ from . import UNEDITED
 from .scores import mark_significant
 
 GAPS = (("top", "random"), ("random", "least"), ("top", "least"), ("top", "random_volume"))
-COLUMNS = """model seed layer class concept score score_sd derivative effect p_value p_adjusted significant
-n_supervoxels n_videos cav_accuracy rank""".split()
+COLUMNS = """model seed layer class concept score score_sd derivative effect p_clusters p_gradients p_value p_adjusted
+significant n_supervoxels n_videos cav_accuracy rank""".split()
 # Columns of both tables of edited clips.
 EDITED = """
     model, layer
@@ -32,16 +32,18 @@ EDITED = """
     "concept_scores",
     part="concepts",
     title="Scores of concepts",
-    meaning="Every concept with its importance by directional derivatives, and whether it can be told from random subsets of supervoxels.",
+    meaning="Every concept with its importance by directional derivatives, and whether its effect exceeds what clusters of random videos have, and what random gradients give.",
     columns="""
     model, seed, layer, class, concept
     score: share of clips whose class logit rises along the concept's direction (equation 2), mean over random sets
     score_sd: standard deviation of the score over random sets
     derivative: mean directional derivative (equation 1), in logits per unit along the CAV
     effect: derivative times the way from random samples to the concept, in logits
-    p_value: that the concept is a random subset of supervoxels
+    p_clusters: that concepts found by the same procedure in random videos of all classes have such an effect (two-sided rank)
+    p_gradients: that the gradients of networks with random weights above the layer, made as long, give such an effect (two-sided rank)
+    p_value: the greater of the two, since both have to be rejected; with scores.test paired_t, of the authors' t-test, which clusters of noise pass as well
     p_adjusted: p_value after Benjamini and Hochberg, over the concepts of a network, seed and layer
-    significant: whether p_adjusted is at most scores.alpha; a cluster differs from random subsets by being a cluster, so this does not show that the network uses the concept
+    significant: whether p_adjusted is at most scores.alpha
     n_supervoxels: supervoxels of the concept's cluster
     n_videos: videos of the concept's cluster
     cav_accuracy: held-out accuracy of the CAVs, mean over random sets
