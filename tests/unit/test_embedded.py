@@ -336,7 +336,6 @@ def conspicuous(frames):
     y, x = np.mgrid[: frames.shape[1], : frames.shape[2]] - (np.array(frames.shape[1:3]) - 1).reshape(2, 1, 1) / 2
     return {
         "saturation": (brightest - colors.min(-1)) / np.maximum(brightest, 1),
-        "brightness": brightest,
         "frame_difference": np.concatenate([change, change[-1:]]),
         "center": np.broadcast_to(-np.hypot(x, y), frames.shape[:3]),
     }
