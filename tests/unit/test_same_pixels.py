@@ -61,7 +61,9 @@ def test_what_looks_at_pixels_alone_has_exactly_nothing():
     """The same maps in both runs: what is evidence in the one is a distractor in the other."""
     rng = np.random.default_rng(0)
     values = rng.uniform(size=(20, 3))
-    first = scores(*(rows_of(f"v{i}", a, b, c, method="control_saturation") for i, (a, b, c) in enumerate(values)))
+    first = scores(
+        *(rows_of(f"v{i}", a, b, c, method="control_saturation") for i, (a, b, c) in enumerate(values))
+    )
     second = scores(
         *(rows_of(f"v{i}", b, a, 1 - c, method="control_saturation") for i, (a, b, c) in enumerate(values))
     )
@@ -73,9 +75,7 @@ def test_what_looks_at_pixels_alone_has_exactly_nothing():
 def test_two_runs_are_alike():
     """Which of the two networks is called the first does not matter."""
     rng = np.random.default_rng(1)
-    first, second = (
-        scores(*(rows_of(f"v{i}", *rng.uniform(size=3)) for i in range(10))) for _ in range(2)
-    )
+    first, second = (scores(*(rows_of(f"v{i}", *rng.uniform(size=3)) for i in range(10))) for _ in range(2))
     pd.testing.assert_frame_equal(same_pixels_table(first, second), same_pixels_table(second, first))
 
 
@@ -113,7 +113,9 @@ def test_networks_that_do_not_follow_their_labels_are_rarely_significant(seeds, 
 
 
 def test_networks_that_follow_their_labels_are_found():
-    table = same_pixels_table(*simulated(np.random.default_rng(3), methods=20, seeds=3, videos=24, effect=0.2))
+    table = same_pixels_table(
+        *simulated(np.random.default_rng(3), methods=20, seeds=3, videos=24, effect=0.2)
+    )
     shares = table[table["measure"] == "share"]
     assert (shares["p_adjusted"] <= 0.05).mean() > 0.9
     np.testing.assert_allclose(shares["difference"].mean(), 0.4, atol=0.03)
@@ -122,7 +124,9 @@ def test_networks_that_follow_their_labels_are_found():
 def concepts(*rows):
     names = ["class", "rank", "evidence", "distractor"]
     place = {"model": "net", "seed": 0, "layer": "layer3", "variant": "run"}
-    return pd.DataFrame([dict(zip(names, row, strict=True)) | place | {"concept": row[1] - 1} for row in rows])
+    return pd.DataFrame(
+        [dict(zip(names, row, strict=True)) | place | {"concept": row[1] - 1} for row in rows]
+    )
 
 
 def test_concepts_by_class():
@@ -153,7 +157,9 @@ def test_other_orders_of_concepts():
         empty, empty, first, second, first[keys].assign(**values), second[keys].assign(**values)
     )
     # The second concept of both runs: (.1 - .7 + .1 - .1) / 2; of the three, the first is left out.
-    assert one(table, method="control_saturation", control_of="concepts_top_1")["difference"] == pytest.approx(-0.3)
+    assert one(table, method="control_saturation", control_of="concepts_top_1")[
+        "difference"
+    ] == pytest.approx(-0.3)
     three = one(table, method="control_saturation", control_of="concepts_top_3")
     assert three["difference"] == pytest.approx((-0.6 + 0.0 - 0.4 + 0.0 - 0.6 + 1.0) / 6)
     assert one(table, method="control_size", control_of="concepts_top_1")["difference"] == pytest.approx(0.5)

@@ -45,5 +45,7 @@ def same_pixels_figure(table: pd.DataFrame) -> Figure:
             axis.set_title(f"{model}: {words}", fontsize=9)
             axis.tick_params(axis="x", labelsize=7)
             axis.grid(alpha=0.25)
-    figure.suptitle("Same pixels, two networks: 0 for all that looks at pixels alone (95 % intervals)", fontsize=10)
+    figure.suptitle(
+        "Same pixels, two networks: 0 for all that looks at pixels alone (95 % intervals)", fontsize=10
+    )
     return figure

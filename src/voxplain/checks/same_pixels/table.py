@@ -100,9 +100,7 @@ def same_pixels_table(
 def _sides(scores: pd.DataFrame) -> pd.DataFrame:
     """What a map has on its network's own actor and on the other one, by measure."""
     by_target = {target: rows.set_index(PLACE) for target, rows in scores.groupby("target")}
-    own, other, both = (
-        by_target[target] for target in ("evidence", "distractor", AMONG_OBJECTS)
-    )
+    own, other, both = (by_target[target] for target in ("evidence", "distractor", AMONG_OBJECTS))
     measures = {
         "share": {"own": own["relevance_on_target"], "other": other["relevance_on_target"]},
         "auroc": {"own": both["auroc"], "other": 1 - both["auroc"]},

@@ -109,9 +109,7 @@ def embedded(
             for i, (act, split) in enumerate(zip(acts, splits, strict=True))
         ]
     else:
-        rows = [
-            (f"{name}/{name}_{i:03d}", name, split) for name in names for i, split in enumerate(splits)
-        ]
+        rows = [(f"{name}/{name}_{i:03d}", name, split) for name in names for i, split in enumerate(splits)]
     folder = Path(source).absolute()
     return pd.DataFrame(
         [(str(folder / f"{path}.mp4"), name, split) for path, name, split in rows],
