@@ -31,11 +31,12 @@ AMONG_OBJECTS = "evidence_among_objects"  # the target evidence, but asked of th
 
 
 def strength(relevance: np.ndarray, unit: str) -> np.ndarray:
-    """What of a map's relevance counts: as it is for ``share``, where positive relevance does; else its size.
+    """What of a map's relevance counts, in every table alike: positive relevance, negative being none.
 
-    The official code renders absolute values as soon as a map has a negative one.
+    For ``rendered`` and ``official`` it is the size of the relevance, since the authors' code renders absolute values
+    as soon as a map has a negative one.
     """
-    return relevance if unit == "share" else np.abs(relevance)
+    return np.maximum(relevance, 0) if unit == "share" else np.abs(relevance)
 
 
 def relevant_voxels(
@@ -113,7 +114,7 @@ def score_clip(
     -------
     scores : list of dict
         method, control_of, selective, precision, base_rate, precision_exact and base_rate_exact (by the exact flow),
-        the scores of `ranking_scores` for what moves by the estimated flow, and of selective maps area_share and
+        the scores of `ranking_scores` (of `strength`) for what moves by the estimated flow, and of selective maps area_share and
         relevance_share. Controls of a selection are selective too.
     found : list of dict
         method, control_of, selective, target, share (of voxels, the base rate), relevance_on_target (share of the

@@ -594,10 +594,12 @@ def _selective(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
-    """Means over videos and seeds, each with its interval."""
-    found = {}
+    """Means over videos and seeds, each with its interval; videos without a value for every seed do not count."""
+    found, names = {}, list(names)
+    wide = rows.groupby(["seed", "video"])[names].mean().unstack("video")
     for name in names:
-        values = per_video(rows, name)
+        values = wide[name].to_numpy()
+        values = values[:, ~np.isnan(values).any(axis=0)]
         low, high = mean_interval(values)
         mean = values.mean() if values.size else np.nan
         found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
