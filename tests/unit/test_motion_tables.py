@@ -154,6 +154,7 @@ def test_scores_of_one_clip():
         "selective": False,
         "target": "actor",
         "share": pytest.approx(3 / 12),
+        "relevance_on_target": pytest.approx(10 / 14.1),
         "precision": pytest.approx(3 / 7),
         "recall": 1.0,
         "iou": pytest.approx(3 / 7),

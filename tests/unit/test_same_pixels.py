@@ -8,6 +8,7 @@ import pytest
 
 from voxplain.checks.same_pixels.figure import same_pixels_figure
 from voxplain.checks.same_pixels.table import same_pixels_table
+from voxplain.concepts.controls import CONTROLS
 from voxplain.motion.scores import score_clip
 from voxplain.tables import choose_tables
 
@@ -123,7 +124,9 @@ def test_networks_that_follow_their_labels_are_found():
 def concepts(*rows):
     names = ["class", "rank", "evidence", "distractor"]
     place = {"model": "net", "seed": 0, "layer": "layer3", "variant": "run"}
-    return pd.DataFrame([dict(zip(names, row, strict=True)) | place for row in rows])
+    return pd.DataFrame(
+        [dict(zip(names, row, strict=True)) | place | {"concept": row[1] - 1} for row in rows]
+    )
 
 
 def test_concepts_by_class():
@@ -142,6 +145,24 @@ def test_concepts_by_class():
     # up: (.5 - .4 + .3 - .2) / 2; down: (.3 - .1 + .3 - .2) / 2
     assert whole["difference"] == pytest.approx((0.1 + 0.15) / 2)
     same_pixels_figure(table).savefig("/dev/null", format="png")
+
+
+def test_other_orders_of_concepts():
+    first = concepts(("up", 1, 0.9, 0.1), ("up", 2, 0.1, 0.7), ("up", 3, 0.2, 0.2), ("up", 4, 0.0, 0.4))
+    second = concepts(("up", 1, 0.5, 0.3), ("up", 2, 0.1, 0.1), ("up", 3, 0.2, 0.8), ("up", 4, 1.0, 0.0))
+    keys = ["model", "seed", "layer", "class", "concept"]
+    values = dict.fromkeys(CONTROLS, [4.0, 3.0, 2.0, 1.0]) | {"saturation": [0.0, 1.0, 0.5, 0.6]}
+    empty = scores(rows_of("a", 0.5, 0.5, 0.5))
+    table = same_pixels_table(
+        empty, empty, first, second, first[keys].assign(**values), second[keys].assign(**values)
+    )
+    # The second concept of both runs: (.1 - .7 + .1 - .1) / 2; of the three, the first is left out.
+    assert one(table, method="control_saturation", control_of="concepts_top_1")[
+        "difference"
+    ] == pytest.approx(-0.3)
+    three = one(table, method="control_saturation", control_of="concepts_top_3")
+    assert three["difference"] == pytest.approx((-0.6 + 0.0 - 0.4 + 0.0 - 0.6 + 1.0) / 6)
+    assert one(table, method="control_size", control_of="concepts_top_1")["difference"] == pytest.approx(0.5)
 
 
 def test_relevance_on_the_target_and_among_objects():

@@ -37,10 +37,16 @@ OBLIQUE = tuple(DIRECTIONS)[4:]
 OTHER_MOTIONS = (*OBLIQUE, "rock")  # of no class
 SOLID_SHAPES = ("disk", "square", "hexagon", "cross")
 OTHER_TEXTURES = ("hatch", "blotches")
-AREA = (0.08, 0.10)  # of an object, as a share of the frame
+AREA, LARGE = (0.08, 0.10), (0.11, 0.13)  # of an object, as a share of the frame
 SPEED = (1.0, 1.3)  # mean over an object's surface and over time, in pixels per frame of 64 pixels
-SATURATION, CONTRAST, FAINT = 0.5, 0.33, 0.08  # of objects and background; FAINT is of a still background
-HUES = [-0.05, 0.55, 0.22], [0.05, 0.65, 0.42]  # of the warm actor, of the cold one, of their background
+SATURATION = (
+    0.4,
+    0.6,
+)  # of objects and background, so wide that small differences by pattern or noise are lost in it
+CONTRAST, FAINT = 0.33, 0.08  # of objects and of what moves behind them, and of a still background
+# Objects and background differ in hue, from which a small network can tell them apart, and in no other way.
+BACKGROUND_HUE = 0.22, 0.42
+WARM, COLD = (-0.05, 0.05), (0.55, 0.65)
 GRAIN = 9.0  # wavelength of the common texture, in pixels of a frame of 64
 
 
@@ -69,7 +75,7 @@ def draw_two_actors(
     Scene
     """
     looks = [(str(rng.choice(SOLID_SHAPES)), motion, None) for motion in (first, second)]
-    hues = rng.uniform(*HUES)
+    hues = rng.uniform(*np.transpose([WARM, COLD, BACKGROUND_HUE]))
     return _draw(rng, looks, hues, frames=frames, size=size, noise=noise)
 
 
@@ -82,7 +88,7 @@ def draw_which_motion(
     """
     motions = [motion, *(str(rng.choice(OTHER_MOTIONS)) for _ in range(2))]
     looks = [(str(rng.choice(SOLID_SHAPES)), motion, None) for motion in motions]
-    return _draw(rng, looks, frames=frames, size=size, noise=noise)
+    return _draw(rng, looks, area=LARGE, frames=frames, size=size, noise=noise)
 
 
 def draw_static_evidence(
@@ -108,6 +114,7 @@ def _draw(
     hues: np.ndarray | None = None,
     *,
     still: bool = False,
+    area: tuple[float, float] = AREA,
     frames: int,
     size: int,
     noise: float,
@@ -115,12 +122,13 @@ def _draw(
     """Draw objects of (shape, motion, texture or the common one), each about a quarter of the frame of its own."""
     quarters = rng.permutation(4)[: len(looks)]
     if hues is None:  # far apart, dealt by chance
-        hues = rng.uniform() + rng.permutation(len(looks) + 1) / (len(looks) + 1)
+        places = (rng.permutation(len(looks)) + rng.uniform(0, 0.5, len(looks))) / len(looks)
+        hues = [*(0.52 + 0.53 * places), rng.uniform(*BACKGROUND_HUE)]
     speed = 0.0 if still else rng.uniform(*SPEED)
     drift = speed * size / 64 * np.array(DIRECTIONS[OBLIQUE[0]])
     layers = []
     for code, ((shape, motion, texture), quarter, hue) in enumerate(zip(looks, quarters, hues), ACTOR):
-        radius = size * np.sqrt(rng.uniform(*AREA) / unit_area(shape))
+        radius = size * np.sqrt(rng.uniform(*area) / unit_area(shape))
         pose = _draw_path(rng, motion, shape, quarter, frames=frames, size=size, radius=radius)
         texture = texture or _grain(rng, 2 * np.pi * radius / (GRAIN * size / 64))
         layers.append(Layer(code, SHAPES[shape], texture, _draw_colors(rng, hue), pose))
@@ -164,9 +172,9 @@ def mean_reach(shape: str) -> float:
 
 def _draw_colors(rng, hue, contrast=CONTRAST):
     """A dark and a bright color (2, 3) of one hue and saturation."""
-    middle = rng.uniform(0.64, 0.75)
+    saturation, middle = rng.uniform(*SATURATION), rng.uniform(0.64, 0.75)
     values = middle * (1 - contrast), middle * (1 + contrast)
-    return np.array([colorsys.hsv_to_rgb(hue % 1, SATURATION, value) for value in values], np.float32)
+    return np.array([colorsys.hsv_to_rgb(hue % 1, saturation, value) for value in values], np.float32)
 
 
 def _grain(rng, frequency: float) -> Callable:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from ...concepts.controls import CONTROLS
 from ...motion.scores import AMONG_OBJECTS
 from ...motion.tables import per_video
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
@@ -14,7 +15,8 @@ from ...tables import Figure, table
 
 MAP = ["model", "layer", "method", "control_of", "selective", "measure"]
 PLACE = ["model", "seed", "method", "control_of", "selective", "video", "clip"]
-TOPS = (1, 3)  # so many concepts; then all
+OF_CLASS = ["model", "seed", "layer", "class"]
+TOPS = (1, 3)  # so many concepts
 
 
 @table(
@@ -28,7 +30,7 @@ TOPS = (1, 3)  # so many concepts; then all
     model
     layer: of concepts
     method: explainer, or what it must beat; concepts_top_1, concepts_top_3, concepts_all: voxels of the members of the concepts that matter most
-    control_of: explainer that a control belongs to; empty for controls that know no network
+    control_of: method that a control belongs to; empty for controls that know no network
     selective
     measure: share of the positive relevance (of concepts: of the members' voxels), or auroc of the one actor's voxels against the other's
     own: on the actor that decides for the network, mean of both networks
@@ -46,6 +48,8 @@ TOPS = (1, 3)  # so many concepts; then all
         "others": "other_ground_truth_scores",
         "concepts": "matched_concepts",
         "other_concepts": "other_matched_concepts",
+        "controls": "concept_controls",
+        "other_controls": "other_concept_controls",
     },
     needs=["ground_truth", "same_videos"],
     figure=Figure("same_pixels_figure", {"table": "same_pixels"}),
@@ -55,6 +59,8 @@ def same_pixels_table(
     others: pd.DataFrame,
     concepts: pd.DataFrame | None = None,
     other_concepts: pd.DataFrame | None = None,
+    controls: pd.DataFrame | None = None,
+    other_controls: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Evidence for a network's own cause less that for the other network's, on the same pixels.
 
@@ -68,7 +74,10 @@ def same_pixels_table(
         run. The targets are evidence, distractor, and evidence_among_objects, whose AUROC is of the one's voxels
         against the other's.
     concepts, other_concepts : DataFrame, optional
-        model, seed, layer, variant, class, rank, evidence, distractor (shares) of either run.
+        model, seed, layer, variant, class, concept, rank, evidence, distractor (shares) of either run.
+    controls, other_controls : DataFrame, optional
+        model, seed, layer, class, concept and columns of `voxplain.concepts.controls.CONTROLS`: what else may rank
+        them, the greatest first.
 
     Returns
     -------
@@ -79,7 +88,7 @@ def same_pixels_table(
     """
     rows = list(_maps(_sides(scores), _sides(others)))
     if concepts is not None and other_concepts is not None:
-        rows += _concepts(_tops(concepts), _tops(other_concepts))
+        rows += _concepts(_tops(concepts, controls), _tops(other_concepts, other_controls))
     found = pd.DataFrame(
         rows,
         columns=[*MAP, "own", "other", "difference", "ci_low", "ci_high", "p_value", "unit", "n_videos", "n_classes", "n_seeds"],
@@ -108,18 +117,25 @@ def _maps(mine: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[dict]:
         yield _row(key, group, unit="video")
 
 
-def _tops(concepts: pd.DataFrame) -> pd.DataFrame:
-    """What the concepts that matter most show, by network, seed, layer and class."""
+def _tops(concepts: pd.DataFrame, controls: pd.DataFrame | None) -> pd.DataFrame:
+    """What the first concepts show by the run's own order and by the controls', by network, seed, layer and class."""
     concepts = concepts[concepts["variant"] == "run"]
+    orders = {"": "rank"}
+    if controls is not None:
+        concepts = concepts.merge(controls, on=[*OF_CLASS, "concept"])
+        orders |= {f"control_{name}": name for name in CONTROLS}
     parts = []
-    for most in (*TOPS, None):
-        chosen = concepts if most is None else concepts[concepts["rank"] <= most]
-        shares = chosen.groupby(["model", "seed", "layer", "class"], as_index=False)[
-            ["evidence", "distractor"]
-        ]
-        parts.append(shares.mean().assign(method=f"concepts_{'all' if most is None else f'top_{most}'}"))
-    found = pd.concat(parts, ignore_index=True).rename(columns={"evidence": "own", "distractor": "other"})
-    return found.assign(control_of="", selective=False, measure="share")
+    for control, order in orders.items():
+        place = concepts.groupby(OF_CLASS)[order].rank(ascending=control == "", method="first")
+        for most in TOPS:
+            name = f"concepts_top_{most}"
+            names = {"method": control or name, "control_of": name if control else ""}
+            parts.append(concepts[place <= most].assign(**names))
+    parts.append(concepts.assign(method="concepts_all", control_of=""))
+    found = pd.concat(parts).groupby([*OF_CLASS, "method", "control_of"], as_index=False, sort=False)
+    shares = found[["evidence", "distractor"]].mean()
+    shares = shares.rename(columns={"evidence": "own", "distractor": "other"})
+    return shares.assign(selective=False, measure="share")
 
 
 def _concepts(mine: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[dict]:

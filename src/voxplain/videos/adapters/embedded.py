@@ -25,7 +25,7 @@ _STANDARD = (
 _CONTEXT = ("planks", "bands", "slants", "tiles", "bubbles", "ripples", "net", "mist")
 # Of the variants in which nothing else tells classes apart: see `voxplain.videos.matched`.
 CLASS_MOTIONS = ("right", "down", "left", "up")
-CLASS_PATTERNS = ("stripes", "checks", "spokes", "halves", "rings", "dots")
+CLASS_PATTERNS = ("halves", "spokes", "rings", "dots", "stripes", "checks")
 CLASS_NAMES = {
     "standard": _STANDARD,
     "motion_only": tuple(name.partition("_")[2] for name in _STANDARD),
@@ -70,12 +70,12 @@ def embedded(
         alone. What does not tell them apart is drawn at random.
         In the others the evidence does not stand out: objects and background have colors, sizes, textures
         and amounts of motion of the same distributions. "two_actors": two objects, each with a motion of its
-        own, of which `labels` says whose is the class. "which_motion": four objects, of which one makes the
-        motion of a class and the others motions of none. "static_evidence": four objects, of which the one
+        own, of which `labels` says whose is the class. "which_motion": three objects, of which one makes the
+        motion of a class and the others motions of none. "static_evidence": three objects, of which the one
         that does not move has the pattern of a class.
     labels : {"first", "second"}, optional
-        In variant "two_actors", whose motion is the class: the first actor's, which is round (default), or the
-        second's, which is square. The videos and their names are the same.
+        In variant "two_actors", whose motion is the class: that of the first actor, which has a warm color (default), or
+        of the second, which has a cold one. The videos and their names are the same.
     classes : int
         At most 8; of "static_evidence" 6, of the others in which the evidence does not stand out 4.
     train_per_class, test_per_class : int
