@@ -1,7 +1,5 @@
 """Answers to a shard's clips with random subsets of concepts hidden (rule ablate_concepts)."""
 
-import zlib
-
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
@@ -13,12 +11,13 @@ from voxplain.checks.concept_ablation.compute import ablate, concept_masks
 from voxplain.concepts.clustering import nearest_concepts
 from voxplain.concepts.rankings import read_rankings
 from voxplain.models.trained import load_trained
+from voxplain.streams import stream
 
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -28,7 +27,7 @@ def main(stage):
         chosen = {key: group for key, group in activations.items() if key[0] in params.videos}
         for (video, number), group in tqdm(chosen.items(), unit="clip", mininterval=10):
             class_name = group.attrs["class"]
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], *places[class_name])
             masks = concept_masks(
                 supervoxels[video]["labels"][number], group["kept"][()], nearest, len(scores[class_name])
             )
@@ -37,7 +36,7 @@ def main(stage):
                 clips[video]["clips"][number],
                 masks,
                 subsets=params.subsets,
-                seed=[int(wildcards.seed), zlib.crc32(f"{video}#{number}".encode())],
+                seed=stream(int(wildcards.seed), "ablate", wildcards.model, wildcards.layer, video, number),
                 fill=params.hidden,
                 color=model.fill(params.fill),
             )

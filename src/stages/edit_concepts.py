@@ -5,17 +5,25 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.activation_store import open_activations
-from voxplain.artifacts import open_h5, write_table
-from voxplain.concepts.clustering import nearest_concepts
-from voxplain.concepts.rankings import ranking, read_rankings
-from voxplain.editing import edit_answers
+from voxplain.artifacts import open_h5, read_table, write_table
+from voxplain.concepts.rankings import rankings, read_rankings
+from voxplain.editing import RankedConcepts, edit_answers, random_rankings
 from voxplain.models.trained import load_trained
+from voxplain.streams import stream
 
 
 def main(stage):
-    wildcards = stage.wildcards
+    wildcards, params = stage.wildcards, stage.params
+    network = (params.draws_seed, "edit_concepts", wildcards.model, wildcards.layer)
     model = load_trained(stage.input.weights, trust=stage.networks)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    controls = read_table(stage.input.controls, "concept_controls").groupby("class")
+    classes = {}
+    for name, own in scores.items():
+        found = rankings(own, controls.get_group(name), rank_by=params.rank_by)
+        # Drawn by the class's name alone: the same in every shard.
+        draws = random_rankings(len(own), params.draws, stream(*network, "rankings", name))
+        classes[name] = RankedConcepts(*places[name], found, draws)
     parts = []
     with (
         open_h5(stage.input.clips, "clips") as clips,
@@ -29,15 +37,15 @@ def main(stage):
                 clips[video]["clips"][number],
                 supervoxels[video]["labels"][number],
                 group["kept"][()],
-                nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name]),
-                ranking(scores[class_name]),
-                fill=model.fill(stage.params.fill),
-                batch=stage.params.batch,
-                seed=[int(wildcards.seed), len(parts)],
-                **stage.params.options,
+                group[f"supervoxels/{wildcards.layer}"][()],
+                class_name,
+                classes,
+                fill=model.fill(params.fill),
+                batch=params.batch,
+                rng=stream(*network, "clip", video, number),
+                **params.options,
             )
-            place = {"video": video, "clip": number, "class": class_name}
-            parts.append(answers.assign(correct=answers["answer"] == class_name, **place))
+            parts.append(answers.assign(**{"video": video, "clip": number, "class": class_name}))
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
     write_table(stage.output[0], table, kind="edits", made_by=stage.made_by | stage.measured())

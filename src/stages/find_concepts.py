@@ -1,6 +1,5 @@
 """Cluster a class's supervoxels into concepts and learn their CAVs (rule find_concepts)."""
 
-import numpy as np
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
@@ -8,11 +7,11 @@ from tqdm import tqdm
 from voxplain.activation_store import read_activations
 from voxplain.artifacts import create_h5, open_h5, store, write_table
 from voxplain.concepts.cavs import cav_arrays
-from voxplain.concepts.clustering import cluster_concepts
+from voxplain.concepts.clustering import cluster_concepts, places_of
 
 
 def main(stage):
-    options, seed = dict(stage.params.options), int(stage.wildcards.seed)
+    options, seed = dict(stage.params.options), stage.params.clustering_seed
     found = read_activations(
         stage.input.activations,
         stage.wildcards.layer,
@@ -24,7 +23,8 @@ def main(stage):
     sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
     members = [found.supervoxels[concept.members] for concept in concepts]
     with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by, attrs=sample) as file:
-        store(file, "centres", np.stack([concept.centre for concept in concepts]))
+        for name, array in zip(("centres", "cutoffs"), places_of(concepts), strict=True):
+            store(file, name, array)
         store(file, "n_supervoxels", [concept.n_supervoxels for concept in concepts])
         store(file, "n_videos", [concept.n_videos for concept in concepts])
         for number, activations in enumerate(members):

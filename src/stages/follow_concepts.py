@@ -15,7 +15,7 @@ from voxplain.models.trained import load_trained
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     vectors = {}
     for class_name, path in zip(scores, stage.input.cavs, strict=True):
         with open_h5(path, "cavs") as file:
@@ -28,7 +28,7 @@ def main(stage):
     for video, class_name in zip(chosen.itertuples(), chosen["class"], strict=True):
         clips, indices = read_windows(video, **params.windows)
         for window, clip in enumerate(tqdm(clips, unit="window", mininterval=10)):
-            known = {"centres": centres[class_name], "vectors": vectors[class_name]}
+            known = {"places": places[class_name], "vectors": vectors[class_name]}
             first, last = indices[window][[0, -1]]
             try:
                 rows = follow_clip(model, clip, class_name, wildcards.layer, **known, **params.options)

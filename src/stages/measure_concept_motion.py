@@ -20,7 +20,7 @@ from voxplain.motion.precision import moving_mask
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks)
-    centres, scores = read_rankings(stage.input.concepts, stage.input.scores)
+    places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     shares, whole = [], []
     with (
         open_motion(stage.input, params.explainers) as clips,
@@ -33,7 +33,7 @@ def main(stage):
             if group is None or clip.video not in params.videos:
                 continue
             class_name, moving = group.attrs["class"], moving_mask(clip.flow, **params.moving)
-            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], centres[class_name])
+            nearest = nearest_concepts(group[f"supervoxels/{wildcards.layer}"][()], *places[class_name])
             levels = supervoxels[clip.video]["labels"][clip.number]
             masks = concept_masks(levels, group["kept"][()], nearest, len(scores[class_name]))
             place = {"class": class_name, "video": clip.video, "clip": clip.number}

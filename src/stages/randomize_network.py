@@ -1,6 +1,5 @@
 """Scores and maps with random weights, targets and directions (rule randomize_network)."""
 
-import numpy as np
 import pandas as pd
 from _stage import run
 
@@ -12,22 +11,24 @@ from voxplain.checks.randomization import INTACT
 from voxplain.checks.randomization.compute import compare_maps, randomized_networks
 from voxplain.checks.randomization.rescoring import rescore_networks
 from voxplain.models.trained import load_trained
+from voxplain.streams import seed_of, stream
 from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
-    params, seed = stage.params, int(stage.wildcards.seed)
+    params, seed, name = stage.params, int(stage.wildcards.seed), stage.wildcards.model
     model = load_trained(stage.input.weights, trust=stage.networks)
     members = pd.concat([read_table(path, "concept_members") for path in stage.input.members])
     members = members.groupby(["class", "concept"]).head(params.members)
     ranks = pd.concat([read_table(path, "scored_concepts") for path in stage.input.scores])
     ranks = ranks[["class", "concept", "rank"]].rename(columns={"rank": "rank_run"})
     kept = read_kept(stage.input.activations, params.discovery)
-    pool = kept[KEY].iloc[np.random.default_rng(seed).permutation(len(kept))[: params.pool]]
-    networks = randomized_networks(model, levels=params.levels, draws=params.draws, seed=seed)
+    pool = kept[KEY].iloc[stream(seed, "pool", name).permutation(len(kept))[: params.pool]]
+    networks = randomized_networks(model, levels=params.levels, draws=params.draws, seed=seed, name=name)
     videos, place = sorted({*members["video"], *params.discovery}), (params.layer, params.grid)
     looked = dict(view=View(**params.view), sets=params.sets, cavs=params.cavs, batch=params.batch)
-    looked |= dict(videos=params.discovery, draws=params.draws, rank_by=params.rank_by, seed=seed)
+    looked |= dict(videos=params.discovery, draws=params.draws, rank_by=params.rank_by)
+    looked["seed"] = seed_of(seed, "rescore", name)
     with (
         ClipStore(stage.input.clips, videos) as clips,
         SupervoxelStore(stage.input.supervoxels) as supervoxels,
@@ -43,13 +44,14 @@ def main(stage):
             clips.fetch(clips.table.index.to_numpy()),
             clips.table["class"].tolist(),
             params.explainers,
+            unrelated=params.unrelated,
             batch=params.map_batch,
             labels=supervoxels.of_videos(list(clips.table["video"].unique())),
             segmentation=params.segmentation,
         )
     depths = {part: depth for (_, part, _), (depth, _) in networks.items()}
     maps["depth"] = maps["part"].map(depths).fillna(0).astype(int)
-    where = {"model": stage.wildcards.model, "seed": seed, "layer": params.layer}
+    where = {"model": name, "seed": seed, "layer": params.layer}
     scores = scores.merge(ranks, on=["class", "concept"]).assign(**where)
     write_table(stage.output.scores, scores, kind="randomized_scores", made_by=stage.made_by)
     write_table(stage.output.similarity, maps.assign(**where), kind="map_similarity", made_by=stage.made_by)

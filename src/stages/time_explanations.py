@@ -34,8 +34,7 @@ def main(stage):
             options["labels"] = supervoxels[: len(clips)]
         first, both = time_steps(
             lambda: explain(model.network, clips, targets, method, **options),
-            # Whatever the threshold, it costs the same.
-            lambda maps: selective_relevance(maps, 2.0, params.preset, **params.options),
+            lambda maps: selective_relevance(maps, params.sigma, params.preset, **params.options),
             model.device,
             repeats=params.timing["repeats"],
             warmup=params.timing["warmup"],

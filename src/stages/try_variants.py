@@ -7,6 +7,7 @@ from voxplain.artifacts import write_table
 from voxplain.checks.presets.compute import Bench, try_variants
 from voxplain.checks.presets.variants import VARIANTS, View
 from voxplain.models.trained import load_trained
+from voxplain.streams import seed_of
 from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
@@ -29,9 +30,10 @@ def main(stage):
             params.layer,
             params.clustering,
             params.sets,
+            params.editing,
             known,
             params.batch,
-            seed,
+            seed_of(seed, "variants", stage.wildcards.model),
         )
         tables = try_variants(bench, {name: VARIANTS[name] for name in params.variants})
     where = {"model": stage.wildcards.model, "seed": seed, "layer": params.layer}

@@ -7,10 +7,15 @@ from voxplain.activation_store import read_activations
 from voxplain.artifacts import open_h5, write_table
 from voxplain.checks.stability.compute import converge, set_sizes, vary
 from voxplain.concepts.scores import directional_derivatives
+from voxplain.streams import seed_of, stream
 
 
 def main(stage):
-    params, seed = stage.params, int(stage.wildcards.seed)
+    params, seed, names = (
+        stage.params,
+        int(stage.wildcards.seed),
+        (stage.wildcards.model, stage.wildcards.layer),
+    )
     seen = read_activations(stage.input.activations, stage.wildcards.layer)
     rows = []
     for class_name, path in zip(params.classes, stage.input.cavs, strict=True):
@@ -19,12 +24,15 @@ def main(stage):
             derivatives = directional_derivatives(gradients, file["vectors"][()])
             distances = file["distances"][()]
         sizes = set_sizes(derivatives.shape[1])
-        found = converge(derivatives, distances, sizes=sizes, rank_by=params.rank_by, seed=seed)
+        rng = stream(seed, "halves", *names, class_name)
+        found = converge(
+            derivatives, distances, sizes=sizes, draws=params.halves, rank_by=params.rank_by, seed=rng
+        )
         rows += [row | {"what": "random_sets", "class": class_name} for row in found]
     varied, importance = vary(
         seen,
         clusters=params.clusters,
-        seeds=[seed + 1_000 * (n + 1) for n in range(params.repeats)],
+        seeds=[seed_of(seed, "repeat", *names, n) for n in range(params.repeats)],
         clustering=params.clustering,
         sets=params.sets,
         cavs=params.cavs,

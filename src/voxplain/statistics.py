@@ -302,6 +302,31 @@ def rank_p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 2 * (1 + np.minimum(at_most, at_least)) / (1 + len(null)))
 
 
+def chosen_p_value(values: np.ndarray, *, draws: int = 9999, seed: int = 0) -> float:
+    """Two-sided p-value that what each unit chose was drawn from its candidates, each as likely.
+
+    The mean over units of the chosen candidates is placed among the means of candidates drawn at random, in every
+    unit on its own. Of whatever distribution the values are and however they hang together, the test is exact.
+
+    Parameters
+    ----------
+    values : (units, candidates) float
+        The chosen one first.
+
+    Returns
+    -------
+    float
+        In (0, 1]: twice the smaller tail, with one added to all counts. NaN without a unit.
+    """
+    units, candidates = values.shape
+    if not units:
+        return float("nan")
+    chosen = np.random.default_rng(seed).integers(candidates, size=(draws, units))
+    null, observed = values[np.arange(units), chosen].sum(axis=1), values[:, 0].sum()
+    tails = np.sum(null >= observed - 1e-9), np.sum(null <= observed + 1e-9)
+    return float(min(1.0, 2 * (1 + min(tails)) / (1 + draws)))
+
+
 def adjust_p_values(p_values: np.ndarray) -> np.ndarray:
     """Correct p-values for multiple tests by Benjamini and Hochberg's rule; NaN stay NaN."""
     p_values = np.asarray(p_values, dtype=float)

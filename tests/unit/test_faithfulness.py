@@ -7,17 +7,39 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
-from voxplain.checks.concept_ablation.compute import ablate, concept_masks, total_effects
+from voxplain.checks.answers import answers_of, answers_of_two
+from voxplain.checks.concept_ablation.compute import (
+    ablate,
+    concept_masks,
+    independent_variance,
+    total_effects,
+)
 from voxplain.checks.concept_ablation.table import concept_ablation_agreement_table, concept_ablation_table
 from voxplain.checks.concept_motion.compute import concept_shares, motion_shares, stand_still
 from voxplain.checks.concept_motion.table import concept_motion_table
 from voxplain.checks.concept_over_time.compute import window_indices, window_rows, window_starts
-from voxplain.checks.faithfulness.compute import area, concept_map, curves, hide, random_masking, rank_voxels
-from voxplain.checks.faithfulness.table import faithfulness_table
+from voxplain.checks.faithfulness.compute import (
+    areas,
+    concept_map,
+    curves,
+    curves_by_fill,
+    hide,
+    random_masking,
+    rank_supervoxels,
+    step_counts,
+    supervoxel_scores,
+)
+from voxplain.checks.faithfulness.controls import explained_and_controls
+from voxplain.checks.faithfulness.table import faithfulness_controls_table, faithfulness_table
 from voxplain.checks.motion_reliance.table import motion_reliance_table
+from voxplain.checks.randomization.compute import random_head
 from voxplain.errors import ConfigError
+from voxplain.models.build import build_model
+from voxplain.models.trained import TrainedModel
+from voxplain.streams import stream
 
 COLOR = np.array([9, 9, 9], dtype=np.uint8)
 
@@ -47,29 +69,93 @@ def test_blur_keeps_a_plain_frame_and_what_is_shown():
         hide(clip, np.ones(clip.shape[:3], bool), fill="mirror", color=COLOR)
 
 
+def two(clips):
+    """Brightness, its half as margin, and what is not bright."""
+    return np.stack([brightness(clips), brightness(clips) / 2, 2 - brightness(clips)], axis=1)
+
+
+BLACK = np.zeros(3, np.uint8)
+
+
 def test_curves_of_an_additive_answer_by_hand():
-    clip, level = strip(0, 100, 200), np.array([[[5, 7, 9]]])
-    ranks = {
-        "right": rank_voxels(clip[..., 0].astype(float), level),
-        "wrong": rank_voxels(-1.0 * clip[..., 0], level),
-    }
-    black = np.zeros(3, np.uint8)
-    table = curves(brightness, clip, ranks, fill="mean", color=black, steps=3).set_index(["method", "curve"])
-    assert table.loc[("right", "deletion"), "probability"].tolist() == pytest.approx([1, 1 / 3, 0, 0])
-    assert table.loc[("right", "insertion"), "probability"].tolist() == pytest.approx([0, 2 / 3, 1, 1])
-    assert table.loc[("wrong", "deletion"), "probability"].tolist() == pytest.approx([1, 1, 2 / 3, 0])
-    assert table.loc[("right", "deletion"), "share"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    # Trapezoids by hand: (1/2 + 1/3 + 0 + 0) / 3.
-    right = table.loc[("right", "deletion")]
-    assert area(right["share"], right["probability"]) == pytest.approx((1 / 2 + 1 / 3) / 3)
+    clip, level = strip(0, 100, 200, 100), np.array([[[5, 7, 9, 7]]])
+    _, scores = supervoxel_scores(clip[..., 0].astype(float), level)
+    ranks = {("right", "", 0): rank_supervoxels(scores), ("wrong", "", 0): rank_supervoxels(-scores)}
+    table = curves(two, clip, level, ranks, fill="mean", color=BLACK, steps=3).assign(chance=0.5)
+    found = table.set_index(["method", "curve"])
+    assert found.loc[("right", "deletion"), "probability"].tolist() == pytest.approx([1, 1 / 2, 0])
+    assert found.loc[("right", "insertion"), "probability"].tolist() == pytest.approx([0, 1 / 2, 1])
+    assert found.loc[("wrong", "deletion"), "probability"].tolist() == pytest.approx([1, 1, 0])
+    assert found.loc[("right", "deletion"), "share"].tolist() == pytest.approx([0, 1 / 4, 1])
+    assert (found["margin"] == found["probability"] / 2).all()
+    area = areas(table, ["method", "curve"]).set_index(["method", "curve", "outcome"])
+    # Trapezoids by hand: (1 + 1/2) / 2 / 4 + (1/2 + 0) / 2 * 3 / 4.
+    assert area.loc[("right", "deletion", "probability"), "area"] == pytest.approx(3 / 16 + 3 / 16)
+    assert area.loc[("right", "deletion", "margin"), "area"] == pytest.approx(3 / 16)
+    # After the first step 1/2 is left, which is chance, and by the wrong order all.
+    assert area["floor"].xs("probability", level="outcome").to_dict() == {
+        ("right", "deletion"): 1, ("right", "insertion"): 1, ("wrong", "deletion"): 0, ("wrong", "insertion"): 1
+    }  # fmt: skip
+
+
+def test_steps_start_with_a_single_supervoxel_and_grow():
+    assert step_counts(45, 5).tolist() == [0, 1, 2, 7, 16, 29, 45]
+    assert step_counts(3, 8).tolist() == [0, 1, 2, 3] and step_counts(1, 4).tolist() == [0, 1]
+    assert (np.diff(step_counts(200, 8), 2)[1:] >= 0).all()
+
+
+def test_ties_are_broken_at_random():
+    first = [int(np.argmin(rank_supervoxels(np.zeros(4), seed))) for seed in range(200)]
+    assert set(np.bincount(first) > 25) == {True}
+    assert rank_supervoxels(np.array([1.0, 3, 2])).tolist() == [2, 0, 1]
 
 
 def test_random_masking_finds_an_additive_answers_weights():
     clip, level = strip(0, 100, 200), np.array([[[1, 2, 3]]])
-    found = random_masking(
-        brightness, clip, level, masks=4000, seed=1, fill="mean", color=np.zeros(3, np.uint8)
+    found = random_masking(two, clip, level, masks=4000, seed=1, fill="mean", color=BLACK)
+    assert found[:, 0] == pytest.approx([0, 1 / 3, 2 / 3], abs=0.03)
+    # The other class's probability has the opposite weights.
+    assert found[:, 2] == pytest.approx(-found[:, 0])
+
+
+def test_every_method_has_its_controls_and_random_orders_of_their_own():
+    clip, level = strip(0, 100, 200, 50, 25), np.array([[[1, 2, 3, 4, 5]]])
+    maps = {("dtd", ""): clip[..., 0].astype(float), ("control_other_class", "dtd"): -1.0 * clip[..., 0]}
+    options = dict(fills=["mean", "blur"], color=BLACK, steps=4, masks=8, orders=3)
+    draw = lambda *names: stream(0, *names)  # noqa: E731
+    table = curves_by_fill(two, two, clip, maps, level, draw=draw, **options)
+    orders = table[["method", "control_of"]].drop_duplicates().itertuples(index=False, name=None)
+    assert set(orders) == {*maps, ("random_masking", ""), ("control_other_class", "random_masking"),
+                           ("control_random_head", "random_masking"), ("random", "")}  # fmt: skip
+    random = table[(table["method"] == "random") & (table["curve"] == "deletion") & (table["fill"] == "mean")]
+    assert random.groupby("draw")["probability"].agg(tuple).nunique() == 3
+    same = curves_by_fill(two, two, clip, maps, level, draw=draw, **options)
+    pd.testing.assert_frame_equal(table, same)
+
+
+def test_controls_of_an_explainer_are_of_another_class_and_of_a_random_head():
+    network = build_model("r3d_18", None, 3, seed=0, width=4, depth=[1, 1, 1, 1])
+    model = TrainedModel(network, ["a", "b", "c"], torch.device("cpu"))
+    head = random_head(model, seed=1)
+    changed = {
+        name.partition(".")[0] for name, value in head.network.state_dict().items()
+        if not torch.equal(value, network.state_dict()[name])
+    }  # fmt: skip
+    assert changed == {"fc"}
+    clip = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+    labels = np.ones((1, 8, 16, 16), np.uint16)
+    explain = lambda model, own, other: explained_and_controls(  # noqa: E731
+        model, head, clip, own, other, {"gradcam": {}}, labels=labels, segmentation={"n_segments": [1]}
     )
-    assert found.ravel() == pytest.approx([0, 1 / 3, 2 / 3], abs=0.03)
+    ab, ba = explain(model, "a", "b"), explain(model, "b", "a")
+    np.testing.assert_allclose(ab["control_other_class", "gradcam"], ba["gradcam", ""], atol=1e-6)
+    own = explain(head, "a", "b")["gradcam", ""]
+    np.testing.assert_allclose(ab["control_random_head", "gradcam"], own, atol=1e-6)
+    general = {"control_saturation", "control_frame_difference", "control_center"}
+    assert {name for name, of in ab if not of} == {"gradcam", *general}
+    answers = answers_of_two(model, "a", "b")(clip[None])[0]
+    logits = [answers_of(model, name, logits=True)(clip[None])[0] for name in "ab"]
+    assert answers == pytest.approx([logits[0][0], logits[0][1] - logits[1][1], logits[1][0]])
 
 
 LABELS = np.array([[[[1, 1, 2, 0]]], [[[1, 2, 2, 3]]]])  # two levels of four voxels
@@ -82,6 +168,14 @@ def test_concepts_as_masks_and_as_a_map():
     assert masks[:, 0, 0].astype(int).tolist() == [[1, 1, 0, 1], [0, 1, 1, 0], [0, 0, 0, 0]]
     values = concept_map(LABELS, KEPT, concepts, np.array([2.0, 4.0, 8.0]))
     assert values.ravel().tolist() == [2, 3, 4, 2]
+
+
+def test_supervoxels_of_no_concept_are_in_no_mask_and_not_on_the_map():
+    concepts = np.array([0, -1, 0])
+    masks = concept_masks(LABELS, KEPT, concepts, 2)
+    assert masks[:, 0, 0].astype(int).tolist() == [[1, 1, 0, 1], [0, 0, 0, 0]]
+    values = concept_map(LABELS, KEPT, concepts, np.array([2.0, 4.0]))
+    assert values.ravel().tolist() == [2, 2, 0, 2]
 
 
 def ishigami(x):
@@ -119,7 +213,7 @@ def test_ablation_of_an_additive_answer_gives_its_weights():
     found = ablate(brightness, clip, masks, subsets=40, seed=0, fill="mean", color=np.zeros(3, np.uint8))
     assert found["gains"][:, 0] == pytest.approx([0.25, 0.5, 0, 0])
     assert found["squares"][:, 0] == pytest.approx([0.25**2, 0.5**2, 0, 0])
-    assert 0 < found["variance"][0] <= 0.75**2 / 4
+    assert found["variance"][0] == pytest.approx((0.25**2 + 0.5**2) / 4, rel=0.3)
 
 
 def ablations(n=6):
@@ -157,27 +251,75 @@ def test_ablation_table_and_agreement():
     for effect, tau in (([4, 3, 2, 1], 1), ([1, 2, 3, 4], -1), ([4, 3, 1, 2], 2 / 3)):
         found = concept_ablation_agreement_table(ablations(), scores(effect))
         row = found.query("`class` == 'all' and direction == 'effect' and ablation == 'mean_effect'").iloc[0]
-        assert (row["tau"], row["ci_low"], row["ci_high"]) == pytest.approx((tau, tau, tau))
-        assert (row["n_concepts"], row["n_videos"]) == (8, 12)
+        # Two classes are too few for an interval.
+        assert row["tau"] == pytest.approx(tau) and row[["ci_low", "ci_high", "p_value"]].isna().all()
+        assert (row["n_classes"], row["n_concepts"], row["n_videos"]) == (2, 8, 12)
 
 
-def test_faithfulness_table_is_paired_with_the_random_order():
-    rows = []
-    for video, (method, gain), share in product(range(8), (("good", -0.2), ("random", 0.0)), (0.0, 1.0)):
-        probability = 0.5 + 0.05 * video + gain
-        rows.append(("deletion", method, f"v{video}", share, probability))
-    frame = pd.DataFrame(rows, columns=["curve", "method", "video", "share", "probability"])
-    table = faithfulness_table(frame.assign(model="m", seed=0, layer="l", fill="mean", clip=0)).set_index(
-        "method"
-    )
-    assert table.loc["good", "area"] == pytest.approx(0.475)
+def flat_curves(orders, videos, *, curve="deletion"):
+    """Curves that do not change, of the given level in each video: (method, control_of) to (videos,) areas."""
+    rows = [
+        (curve, *order, f"v{video}", share, values[video])
+        for order, values in orders.items()
+        for video, share in product(range(videos), (0.0, 1.0))
+    ]
+    frame = pd.DataFrame(rows, columns=["curve", "method", "control_of", "video", "share", "probability"])
+    place = {"model": "m", "seed": 0, "layer": "l", "fill": "mean", "clip": 0, "draw": 0, "chance": 0.5}
+    return frame.assign(margin=frame["probability"], **place)
+
+
+def test_a_method_is_compared_with_the_best_of_its_controls():
+    base = 0.5 + 0.05 * np.arange(8)
+    orders = {
+        ("good", ""): base - 0.2,
+        ("random", ""): base,
+        ("control_center", ""): base - 0.1,
+        ("control_other_class", "good"): base - 0.15,
+        ("control_other_class", "other"): base - 0.3,  # not good's own
+        ("other", ""): base - 0.25,
+    }
+    curves_ = flat_curves(orders, 8)
+    table = faithfulness_table(curves_).query("outcome == 'probability'").set_index(["method", "control_of"])
+    good, other = table.loc[("good", "")], table.loc[("other", "")]
+    assert good["area"] == pytest.approx(0.475) and good["best_control"] == "control_other_class"
     # Videos differ, but the difference does not.
-    assert table.loc[
-        "good", ["difference", "difference_ci_low", "difference_ci_high"]
-    ].tolist() == pytest.approx([-0.2] * 3)
-    assert table.loc["good", "area_ci_high"] - table.loc["good", "area_ci_low"] > 0.1
-    assert table.loc["good", "p_value"] == pytest.approx(2 / 2**8, abs=0.004)
-    assert np.isnan(table.loc["random", "difference"])
+    ends = ["difference", "difference_ci_low", "difference_ci_high"]
+    assert good[ends].tolist() == pytest.approx([-0.05] * 3)
+    assert good[[f"random_{name}" for name in ends]].tolist() == pytest.approx([-0.2] * 3)
+    assert good["area_ci_high"] - good["area_ci_low"] > 0.1
+    assert good["p_value"] == pytest.approx(2 / 2**8, abs=0.004) and good["beats_controls"]
+    assert other["difference"] == pytest.approx(0.05) and not other["beats_controls"]
+    controls = table[table.index.get_level_values("method").str.startswith(("control", "random"))]
+    assert controls["beats_controls"].isna().all() and controls["difference"].isna().all()
+    each = faithfulness_controls_table(curves_).query("outcome == 'probability' and method == 'good'")
+    assert each.set_index("control")["difference"].to_dict() == pytest.approx(
+        {"random": -0.2, "control_center": -0.1, "control_other_class": -0.05}
+    )
+    insertion = faithfulness_table(flat_curves(orders, 8, curve="insertion")).set_index(
+        ["method", "control_of"]
+    )
+    assert insertion["best_control"].dropna().unique().tolist() == ["random"]
+    assert not insertion["beats_controls"].any() and insertion["floor"].isna().all()
+
+
+def test_two_videos_tell_nothing():
+    table = faithfulness_table(flat_curves({("good", ""): [0, 0], ("random", ""): [1, 1]}, 2))
+    row = table[table["method"] == "good"].iloc[0]
+    assert row["difference"] == -1 and row[["difference_ci_low", "p_value"]].isna().all()
+    assert row["beats_controls"] is pd.NA
+
+
+def test_the_variance_of_few_subsets_is_not_too_small():
+    """f of the truth table above has variance 1; of 4 points and their changes all together it is less."""
+    f = lambda x: x[..., 0] + 2 * x[..., 1] * x[..., 2]  # noqa: E731
+    rng, found, plain = np.random.default_rng(0), [], []
+    for _ in range(4000):
+        points = rng.integers(0, 2, (4, 3))
+        groups = f(np.concatenate([points[:, None], points[:, None] ^ np.eye(3, dtype=int)], axis=1))
+        found.append(independent_variance(groups))
+        plain.append(groups.var())
+    assert np.mean(found) == pytest.approx(1, abs=0.03) and np.mean(plain) < 0.97
+    assert independent_variance(np.ones((3, 2, 5))).tolist() == [0] * 5
 
 
 MASKS = np.zeros((2, 3, 1, 2), dtype=bool)
@@ -217,9 +359,9 @@ def test_concept_motion_and_reliance_tables():
     assert own.loc[0, "relevance_share"].to_dict() == pytest.approx({"dtd": 6 / 10, "lrp": 4 / 10})
     assert own.loc[0, "relevance_share_ci_low"].to_dict() == pytest.approx({"dtd": 6 / 10, "lrp": 4 / 10})
     clips = pd.DataFrame(
-        {"class": list("aabb"), "video": list("wxyz"), "probability": 0.9, "moving_share": 0.2}
+        {"class": list("aaabbb"), "video": list("uvwxyz"), "probability": 0.9, "moving_share": 0.2}
     )
-    clips = clips.assign(model="m", seed=0, clip=0, still=[0.9, 0.9, 0.1, 0.1])
+    clips = clips.assign(model="m", seed=0, clip=0, still=[0.9] * 3 + [0.1] * 3)
     clips = pd.concat(
         [clips.assign(method=m, relevance_on_motion=s) for m, s in (("dtd", 0.3), ("lrp", 0.6))]
     )
@@ -247,4 +389,4 @@ def test_rows_of_a_window():
     vectors = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
     rows = window_rows(MASKS, np.array([2.0, 4.0]), vectors)
     assert rows["share"].tolist() == [0.5, 0] and rows["derivative"].tolist() == [3, -2]
-    assert rows["derivative_ci_low"].tolist() == pytest.approx([2.05, -2])
+    assert rows["derivative_low"].tolist() == pytest.approx([2.05, -2])

@@ -9,24 +9,23 @@ import torch
 from torch.nn import functional as F
 
 from voxplain import build_model
-from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
-from voxplain.checks.concept_ground_truth.table import ground_truth_table
 from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
 from voxplain.checks.presets import variants
 from voxplain.checks.presets.compute import select_by_variants
 from voxplain.checks.presets.table import presets_table
 from voxplain.checks.randomization.compute import (
+    baseline,
     cascade,
     map_similarity,
     randomized,
+    randomized_networks,
     weight_groups,
 )
 from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes
 from voxplain.checks.stability.table import stability_table
-from voxplain.concepts.tables import GAPS
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
@@ -118,41 +117,6 @@ def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
     assert KEY == ["video", "clip", "level", "supervoxel"]
 
 
-def test_parts_of_a_supervoxel_are_counted_by_what_is_visible():
-    objects = np.array([[[0, 1, 1], [2, 3, 255]]], np.uint8)
-    assert part_counts(objects, np.ones_like(objects, bool)).tolist() == [2, 2, 1, 1]
-    assert part_counts(objects, objects == 1).tolist() == [2, 0, 0, 0]
-
-
-def concepts(order):
-    """Two classes of four concepts, of which the first two lie on the actor."""
-    rows = [
-        (class_name, number, order[number], actor)
-        for class_name in "ab"
-        for number, actor in enumerate([0.9, 0.7, 0.2, 0.1])
-    ]
-    table = pd.DataFrame(rows, columns=["class", "concept", "rank", "actor"])
-    rest = dict.fromkeys(PARTS[1:], 0.0) | {"model": "m", "seed": 0, "layer": "l", "variant": "run"}
-    return table.assign(
-        score=1.0, derivative=-table["rank"].astype(float), effect=-table["rank"].astype(float), **rest
-    )
-
-
-def test_a_perfect_order_finds_the_actor_and_ties_count_half():
-    table = ground_truth_table(concepts([1, 2, 3, 4]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "auroc_ci_low", "spearman"]].tolist() == pytest.approx(
-        [1, 1, 1]
-    )
-    assert table.loc[("actor", "score"), "auroc"] == 0.5
-    assert np.isnan(table.loc[("cue", "rank"), "auroc"])
-    assert table.loc[("actor", "rank"), "n_positive"] == 4
-
-
-def test_a_reversed_order_is_the_opposite():
-    table = ground_truth_table(concepts([4, 3, 2, 1]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "spearman"]].tolist() == pytest.approx([0, -1])
-
-
 # ---- randomization -----------------------------------------------------------------------------------
 
 
@@ -188,46 +152,137 @@ def test_random_directions_have_unit_length_and_no_preference():
     assert np.abs(found.mean(axis=0)).max() < 4 / np.sqrt(3 * 500)
 
 
-def test_who_does_not_notice_is_said_to_fail():
-    ranks = pd.DataFrame(
-        [
-            ("m", 0, "weights", level, depth, 0, class_name, n, rank, n + 1)
-            for level, depth, order in (
-                ("none", 0, [1, 2, 3, 4]),
-                ("fc", 1, [1, 2, 3, 4]),
-                ("stem", 6, [4, 3, 2, 1]),
-            )
-            for class_name in "abc"
-            for n, rank in enumerate(order)
-        ],
-        columns="model seed check part depth draw class concept rank rank_run".split(),
+def test_baselines_are_of_other_clips_and_of_the_negation():
+    maps = np.random.default_rng(0).random((5, 8, 9, 9))
+    rows = pd.DataFrame(baseline("m", maps, 2))
+    unrelated = rows[rows["part"] == "unrelated"]
+    # Every clip is in as many pairs, and each pair once under both of its clips: 5 clips, 10 pairs.
+    assert unrelated["clip"].value_counts().to_dict() == dict.fromkeys(range(5), 4)
+    assert len(unrelated["spearman"].unique()) == 10 and unrelated["spearman"].abs().max() < 0.2
+    negated = rows[rows["part"] == "negated"]
+    assert negated["spearman"].tolist() == pytest.approx([-1] * 5) and len(negated) == 5
+    two = pd.DataFrame(baseline("m", maps[:2], 2))
+    assert (two["part"] == "unrelated").sum() == 4
+
+
+def test_networks_of_other_steps_draws_and_names_are_other(model):
+    fresh = {
+        (name, key[1:]): network.network.fc.weight
+        for name in "ab"
+        for key, (depth, network) in randomized_networks(model, levels=2, draws=2, seed=0, name=name).items()
+        if depth
+    }
+    assert len(fresh) == 8 and len({weight.sum().item() for weight in fresh.values()}) == 8
+    again = randomized_networks(model, levels=2, draws=2, seed=0, name="a")
+    assert torch.equal(again["weights", "stem", 1][1].network.fc.weight, fresh["a", ("stem", 1)])
+
+
+NO_GAPS = pd.DataFrame(columns=["better", "worse"])
+
+
+def ranks_of(orders, classes="abcdef"):
+    """Ranks of four concepts of each class, of which the first two lie on the actor: orders by (part, depth)."""
+    rows = [
+        ("m", 0, "weights", part, depth, 0, class_name, n, rank, n + 1)
+        for (part, depth), order in orders.items()
+        for class_name in classes
+        for n, rank in enumerate(order)
+    ]
+    names = "model seed check part depth draw class concept rank rank_run".split()
+    table = pd.DataFrame(rows, columns=names).assign(layer="layer3")
+    shares = table.drop_duplicates(["class", "concept"])[["model", "seed", "layer", "class", "concept"]]
+    return table, shares.assign(variant="run", actor=[0.9, 0.9, 0.1, 0.1] * len(classes))
+
+
+def likeness(values, clips, *, unrelated=0.4):
+    """Similarities of maps by method, the same for both measures, and of unrelated maps."""
+    rng, rows = np.random.default_rng(0), []
+    for method, value in values.items():
+        for clip in range(clips):
+            known = ("m", 0, 0, method, clip)
+            rows.append((*known, "weights", "fc", 1, value + 0.02 * rng.standard_normal() * (value < 1)))
+            rows.append((*known, "baseline", "unrelated", 0, unrelated + 0.02 * rng.standard_normal()))
+    names = "model seed draw method clip check part depth spearman".split()
+    return pd.DataFrame(rows, columns=names).assign(ssim=lambda table: table["spearman"])
+
+
+NO_MAPS = likeness({"none": 1.0}, 3)
+
+
+def test_identical_maps_do_not_notice_and_unrelated_ones_do():
+    maps = likeness({"same": 1.0, "other": 0.4, "half": 0.7}, 8)
+    ranks, shares = ranks_of({("none", 0): [1, 2, 3, 4]})
+    table = randomization_table(ranks, maps, NO_GAPS, shares).set_index(["part", "method", "measure"])
+    for measure in ("spearman", "ssim"):
+        same, other, half = (table.loc["fc", method, measure] for method in ("same", "other", "half"))
+        # Eight of eight are the same: the interval is Wilson's of a proportion.
+        assert not same["notices"] and same[["left", "fall"]].tolist() == pytest.approx([1, 0])
+        assert same["left_ci_low"] == pytest.approx(0.676, abs=0.001)
+        assert other["notices"] and other["verdict"] and abs(other["left"]) < 0.1
+        assert other["unrelated"] == pytest.approx(0.4, abs=0.02) and other["fall"] == pytest.approx(
+            0.6, abs=0.02
+        )
+        # Half of the way is at the limit, where nothing is told.
+        assert half["notices"] is pd.NA and half["verdict"] is pd.NA
+
+
+def test_few_data_tell_nothing():
+    ranks, _ = ranks_of({("none", 0): [1, 2, 3, 4]}, "ab")
+    table = randomization_table(ranks, likeness({"x": 0.4}, 2), NO_GAPS, None)
+    assert table["notices"].isna().all() and table["verdict"].isna().all() and table["ci_low"].isna().all()
+    # One map of three that stays the same: the interval is wide, and "notices" is not for the asking.
+    wide = likeness({"x": 0.4}, 3)
+    wide.loc[(wide["part"] == "fc") & (wide["clip"] == 0), ["spearman", "ssim"]] = 1.0
+    found = randomization_table(ranks, wide, NO_GAPS, None)
+    assert found.query("part == 'fc'")["notices"].isna().all()
+
+
+def test_one_measure_alone_does_not_decide():
+    maps = likeness({"x": 0.4}, 8)
+    maps.loc[maps["part"] == "fc", "spearman"] = 0.95
+    ranks, shares = ranks_of({("none", 0): [1, 2, 3, 4]})
+    table = randomization_table(ranks, maps, NO_GAPS, shares).query("part == 'fc'").set_index("measure")
+    assert table["notices"].to_dict() == {"spearman": False, "ssim": True} and not table["verdict"].any()
+
+
+def test_orders_of_concepts_are_compared_with_the_intact_networks():
+    orders = {("none", 0): [1, 2, 3, 4], ("fc", 1): [1, 2, 3, 4], ("stem", 6): [4, 3, 2, 1]}
+    ranks, shares = ranks_of(orders)
+    table = randomization_table(ranks, NO_MAPS, NO_GAPS, shares).set_index(["part", "method", "measure"])
+    for measure, intact, random in (("spearman", 1, -1), ("actor_auroc", 1, 0)):
+        none, fc, stem = (table.loc[part, "concept_score", measure] for part in ("none", "fc", "stem"))
+        assert none["value"] == intact and none["notices"] is pd.NA
+        assert not fc["notices"] and stem["notices"] and stem["value"] == random
+        assert stem["fall"] == intact - random and (stem["n_units"], stem["n_draws"], stem["n_seeds"]) == (
+            6,
+            1,
+            1,
+        )
+    # What the intact network does not find cannot be lost.
+    blind, _ = ranks_of({("none", 0): [1, 3, 4, 2], ("fc", 1): [4, 3, 2, 1]})
+    blind.loc[blind["class"].isin(list("abc")) & (blind["part"] == "none"), "rank"] = [4, 2, 1, 3] * 3
+    row = (
+        randomization_table(blind, NO_MAPS, NO_GAPS, shares)
+        .set_index(["part", "measure"])
+        .loc["fc", "actor_auroc"]
     )
-    maps = pd.DataFrame(
-        [("m", 0, "weights", "fc", 1, 0, method, clip, value, value)
-         for method, value in (("same", 0.99), ("other", 0.1)) for clip in range(5)],
-        columns="model seed check part depth draw method clip spearman ssim".split(),
-    )  # fmt: skip
+    assert np.isnan(row["left"]) and row["notices"] is pd.NA
+
+
+def test_gaps_notice_on_their_right_side_only():
     gaps = pd.DataFrame(
         [("concept_addition", "m", "top", "random_volume", 0.1, 0.02, 0.2, 9, 1),
-         ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1)],
-        columns="experiment model better worse gap ci_low ci_high n_videos n_seeds".split(),
+         ("concept_removal", "m", "top", "random_volume", -0.1, -0.2, 0.01, 9, 1),
+         ("concept_removal", "n", "top", "random_volume", 0.1, 0.05, 0.2, 9, 1)],
+        columns="experiment model better worse gap ci_low ci_high n_classes n_seeds".split(),
     )  # fmt: skip
-    ranks["layer"] = "layer3"
-    shares = ranks[ranks["part"] == "none"][["model", "seed", "layer", "class", "concept"]].assign(
-        variant="run", actor=[0.9, 0.9, 0.1, 0.1] * 3
-    )
-    table = randomization_table(ranks, maps, gaps, shares).set_index(["part", "method", "measure"])
-    notices = table["notices"]
-    assert notices["none", "concept_score", "spearman"] is pd.NA
-    assert not notices["fc", "concept_score", "spearman"] and notices["stem", "concept_score", "spearman"]
-    assert table.loc[("none", "concept_score", "actor_auroc"), "value"] == 1
-    assert (
-        not notices["fc", "concept_score", "actor_auroc"] and notices["stem", "concept_score", "actor_auroc"]
-    )
-    assert not notices["fc", "same", "ssim"] and notices["fc", "other", "ssim"]
-    assert notices["concept_addition", "concept_score", "accuracy_gap"]
-    assert not notices["concept_removal", "concept_score", "accuracy_gap"]
-    assert ("top", "random_volume") in GAPS
+    ranks, shares = ranks_of({("none", 0): [1, 2, 3, 4]})
+    table = randomization_table(ranks, NO_MAPS, gaps, shares).query("measure == 'accuracy_gap'")
+    assert table["notices"].tolist() == [True, pd.NA, False] and table["verdict"].tolist() == [
+        True,
+        pd.NA,
+        False,
+    ]
 
 
 # ---- stability ---------------------------------------------------------------------------------------
@@ -269,7 +324,7 @@ def test_stability_over_sets_seeds_and_layers():
                                    "variant": ["layer_top", "official"]})  # fmt: skip
     table = stability_table(choices, importance, variants_table).set_index(["what", "value"])
     assert table.loc[("draws", "other seeds"), ["tau", "n_pairs"]].tolist() == [pytest.approx(0.4), 2]
-    assert table.loc[("seeds", "training"), "tau"] == -1
+    assert table.loc[("seeds", "training"), ["tau", "n_pairs", "n_seeds"]].tolist() == [-1, 1, 2]
     assert table.loc[("layer", "top"), "tau"] == pytest.approx(0.3)
     assert table.loc[("random_sets", "1"), "needed"] == 16
     assert len(table) == 4
@@ -284,11 +339,12 @@ def test_presets_are_compared_by_hand_made_numbers():
     scores = pd.DataFrame({"model": "m", "seed": 0, "class": ["a", "a", "b"], "cav_accuracy": [0.6, 0.8, 0.9],
                            "variant": "corrected"})  # fmt: skip
     edits = pd.DataFrame(
-        [("m", 0, "l", "corrected", "concept_addition", strategy, 0, 1, correct, video)
-         for video in "xy" for strategy, correct in (("top", True), ("random_volume", False), ("random", True),
-                                                     ("least", False))],
+        [("m", 0, "l", "corrected", "concept_addition", strategy, draw, 1, correct, video)
+         for video in "xy" for strategy, draw, correct in (("top", 0, True), ("random_volume", 0, False),
+                                                           ("random", 0, True), ("random", 1, True), ("least", 0, False))],
         columns="model seed layer variant experiment strategy draw k correct video".split(),
     )  # fmt: skip
+    edits["class"] = edits["video"].map({"x": "a", "y": "b"})
     selections = pd.DataFrame({"model": "m", "seed": 0, "variant": ["official", "official"], "method": "dtd",
                                "video": ["x", "y"], "selected_share": [0.1, 0.3], "motion_precision": [0.5, np.nan]})  # fmt: skip
     table = presets_table(scores, edits, agreement, selections).set_index("variant")

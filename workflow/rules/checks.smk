@@ -1,7 +1,7 @@
 from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 
 # What the checks compute; their tables and figures are made by tables.smk.
-CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members")
+CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members", "cutoff")
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
@@ -44,6 +44,7 @@ rule try_variants:
         view=VIEW,
         clustering=CLUSTERING | {"min_supervoxels": round(CLUSTERING["min_supervoxels"] * FEWER)},
         sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
+        editing={"k_max": CONFIG.checks.edited_concepts, "clip_draws": CONFIG.checks.edited_draws},
         batch=CONFIG.activations.batch,
         code=code("try_variants", classifiers=[VARIANTS[name].classifier for name in TRIED_VARIANTS]),
     script:
@@ -125,7 +126,7 @@ rule randomize_network:
     resources:
         **needs(6000, 720, network=True),
     params:
-        **part("checks", "members", "levels", "draws"),
+        **part("checks", "members", "levels", "draws", "pool", "unrelated"),
         discovery=TRIED["video"].tolist(),
         explained=MAPPED["video"].tolist(),
         explainers=RANDOMIZED_BY,
@@ -136,7 +137,6 @@ rule randomize_network:
         cavs=part("cavs", "classifier", "options"),
         rank_by=CONFIG.scores.rank_by,
         sets=CONFIG.checks.random_sets,
-        pool=200,
         batch=CONFIG.activations.batch,
         map_batch=CONFIG.relevance.batch,
         code=code("randomize_network", explainers=[given["method"] for given in RANDOMIZED_BY.values()]),
@@ -183,7 +183,7 @@ rule vary_choices:
     resources:
         **needs(4000, 240),
     params:
-        **part("checks", "clusters", "repeats"),
+        **part("checks", "clusters", "repeats", "halves"),
         classes=CLASSES,
         clustering=CLUSTERING,
         sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
@@ -214,7 +214,7 @@ rule perturb_supervoxels:
     resources:
         **needs(6000, 480, network=True),
     params:
-        options=part("checks", "fills", "steps", "masks"),
+        options=part("checks", "fills", "steps", "masks", "orders"),
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
@@ -305,6 +305,7 @@ rule follow_concepts:
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
         windows={
             "step": CONFIG.checks.window_step,
+            "most": CONFIG.checks.windows,
             "frames": CONFIG.clips.frames,
             "between": CONFIG.clips.step,
             **part("clips", "size", "crop"),

@@ -43,7 +43,7 @@ rule compare_flows:
             for name in CONFIG.flow.compare
         },
         videos=list(RELEVANT.values())[0],
-        clips=24,
+        clips=CONFIG.flow.compared_clips,
         code=code("compare_flows", flows=CONFIG.flow.compare),
     script:
         "../../src/stages/compare_flows.py"
@@ -66,6 +66,7 @@ rule explain_clips:
         **needs(6000, 480, network=True),
     params:
         explainers=EXPLAINERS,
+        controls=CONTROLLED,
         options=part("relevance", "target", "batch", "precision"),
         segmentation=SEGMENTATION,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
@@ -92,7 +93,7 @@ rule time_explanations:
     resources:
         **needs(4000, 60, network=True),
     params:
-        **part("selective", "preset", "options"),
+        **part("selective", "preset", "options", "sigma"),
         explainers=EXPLAINERS,
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],
@@ -130,6 +131,7 @@ rule measure_motion:
         flow=at("flow"),
         explanations=at("explanations"),
         selective=at("selective_maps"),
+        supervoxels=[at("supervoxels")] if USES_SUPERVOXELS else [],
     output:
         motion_scores=at("motion_scores"),
         map_agreement=at("map_agreement"),
@@ -145,6 +147,7 @@ rule measure_motion:
         **needs(4000, 240),
     params:
         explainers=list(EXPLAINERS),
+        controls=CONTROLLED,
         relevant=CRITERIA,
         moving=MOVING,
         camera=CONFIG.flow.camera != "none",

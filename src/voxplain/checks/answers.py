@@ -27,3 +27,17 @@ def answers_of(
         return np.stack([probability, found[:, number]], axis=1) if logits else probability
 
     return answer
+
+
+def answers_of_two(model: TrainedModel, class_name: str, other: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from clips (n, T, H, W, 3) uint8 to (n, 3) float: the class's probability, its logit less the
+    other class's, and the other's probability."""
+    own, rival = model.classes.index(class_name), model.classes.index(other)
+
+    def answer(clips: np.ndarray) -> np.ndarray:
+        found = model.logits(clips).astype(float)
+        probability = scipy.special.softmax(found, axis=1)
+        margin = found[:, own] - found[:, rival]
+        return np.stack([probability[:, own], margin, probability[:, rival]], axis=1)
+
+    return answer

@@ -12,7 +12,7 @@ import scipy  # whose parts are loaded when they are used
 
 from ..activation_store import LayerActivations
 from ..concepts.cavs import concept_distances, train_cavs
-from ..concepts.clustering import Concept, cluster_concepts, nearest_concepts
+from ..concepts.clustering import Concept, cluster_concepts, nearest_concepts, places_of
 from ..concepts.scores import rank_concepts
 
 KEY = ["video", "clip", "level", "supervoxel"]
@@ -33,7 +33,7 @@ class Found:
         concept, score, derivative, effect, rank, cav_accuracy, n_supervoxels, n_videos: one row per concept.
     table : DataFrame
         video, clip, level, supervoxel, and the importance of its concept, the nearest: from 1 for the
-        concept of rank 1 down to 0 for the last. One row per supervoxel of the class.
+        concept of rank 1 down to 0 for the last, NaN where it belongs to none. One row per supervoxel of the class.
     """
 
     class_name: str
@@ -63,7 +63,7 @@ def find_concepts(
         Of all classes or of this one.
     random_sets : (sets, n, d) float
     clustering : mapping
-        clusters, min_supervoxels, max_members.
+        clusters, min_supervoxels, max_members, cutoff.
     classifier, options, seed
         As for `voxplain.concepts.cavs.train_cavs`.
     rank_by : {"effect", "score"}
@@ -95,9 +95,10 @@ def find_concepts(
     scores["cav_accuracy"] = [accuracies.mean() for _, accuracies in trained]
     scores["n_supervoxels"] = [c.n_supervoxels for c in concepts]
     scores["n_videos"] = [c.n_videos for c in concepts]
-    nearest = nearest_concepts(activations, np.stack([c.centre for c in concepts]))
+    nearest = nearest_concepts(activations, *places_of(concepts))
     importance = (1 - (scores["rank"] - 1) / max(len(scores) - 1, 1)).to_numpy()
-    return Found(class_name, concepts, vectors, scores, table.assign(importance=importance[nearest]))
+    importance = np.where(nearest >= 0, importance[nearest], np.nan)
+    return Found(class_name, concepts, vectors, scores, table.assign(importance=importance))
 
 
 def members_table(found: Found) -> pd.DataFrame:
@@ -111,7 +112,8 @@ def members_table(found: Found) -> pd.DataFrame:
 def rank_agreement(a: pd.DataFrame, b: pd.DataFrame) -> float:
     """Kendall's tau-b of the importance that two findings give to the supervoxels that both have.
 
-    Concepts of two clusterings are not the same sets, but each ranks the same supervoxels.
+    Concepts of two clusterings are not the same sets, but each ranks the same supervoxels: those that belong
+    to a concept in both.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def rank_agreement(a: pd.DataFrame, b: pd.DataFrame) -> float:
     float
         In [-1, 1]; NaN where fewer than two supervoxels are shared or one side gives all the same.
     """
-    both = a.merge(b, on=KEY, suffixes=("_a", "_b"))
+    both = a.merge(b, on=KEY, suffixes=("_a", "_b")).dropna()
     if len(both) < 2:
         return float("nan")
     return float(scipy.stats.kendalltau(both["importance_a"], both["importance_b"]).statistic)

@@ -1,16 +1,70 @@
-"""What tables of several checks share. Videos, and seeds where they share videos, are resampled."""
+"""What tables of several checks share: means of units that are independent, and of seeds where they share units."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from ..statistics import mean_interval
+
 NETWORK = ["model", "layer"]
 CONCEPT = ["model", "seed", "layer", "class", "concept"]
 
 
-def by_video(rows: pd.DataFrame, column: str) -> np.ndarray:
-    """Means over clips as (seeds, videos)."""
-    return rows.pivot_table(
-        index="seed", columns="video", values=column, aggfunc="mean", sort=True
-    ).to_numpy()
+def by_unit(rows: pd.DataFrame, unit: str, column: str) -> np.ndarray:
+    """Means as (seeds, units), of the units that have a value for every seed.
+
+    Where rows have a column draw, and there is one seed, its draws stand in the seeds' place: what is said then
+    holds for that network and other draws. Of several seeds draws are averaged, since they lie within seeds.
+    """
+    over = "draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed"
+    wide = rows.pivot_table(index=over, columns=unit, values=column, aggfunc="mean", sort=True).dropna(axis=1)
+    return wide.to_numpy(dtype=float) if wide.size else np.empty((1, 0))
+
+
+def mean_of(name: str, values: np.ndarray) -> dict[str, float]:
+    """Mean of (seeds, units) values and its interval: columns name, name_ci_low and name_ci_high."""
+    low, high = mean_interval(values)
+    return {name: float(values.mean()) if values.size else np.nan, **ends(name, low, high)}
+
+
+def ends(name: str, low: float, high: float) -> dict[str, float]:
+    """Columns name_ci_low and name_ci_high."""
+    return {f"{name}_ci_low": low, f"{name}_ci_high": high}
+
+
+def ratio_values(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Values per unit whose mean is the ratio of two means, and whose spread is that ratio's (delta method).
+
+    Parameters
+    ----------
+    numerator, denominator : (seeds, units) float
+        Of the same units.
+
+    Returns
+    -------
+    (seeds, units) float : NaN where the mean of the denominator is not above 0
+    """
+    below = denominator.mean() if denominator.size else 0.0
+    if not below > 0:
+        return np.full(np.shape(numerator), np.nan)
+    ratio = numerator.mean() / below
+    return ratio + (numerator - ratio * denominator) / below
+
+
+def pair_values(means: np.ndarray) -> np.ndarray:
+    """Values for the mean over pairs, of seeds say, from each seed's mean over the pairs that it is in.
+
+    A seed stands in several pairs, so the spread of its means is too small by the part that all of them share: twice
+    the distance from the mean is the projection that the variance of a mean over pairs rests on (Hoeffding,
+    Annals of Mathematical Statistics 19 (1948), p. 293).
+
+    Parameters
+    ----------
+    means : (seeds, ...) float
+
+    Returns
+    -------
+    (seeds, ...) float : of the same mean
+    """
+    return 2 * means - means.mean(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,15 @@ class Concept:
         Rows of the supervoxels that represent the concept, nearest to the centre first.
     n_supervoxels, n_videos : int
         Size of the whole cluster, and the number of videos that it comes from.
+    cutoff : float
+        Distance from the centre beyond which a supervoxel does not belong to the concept; infinite: none.
     """
 
     centre: np.ndarray
     members: np.ndarray
     n_supervoxels: int
     n_videos: int
+    cutoff: float = np.inf
 
 
 def is_popular(n_supervoxels: int, n_videos: int, discovery_videos: int) -> bool:
@@ -47,6 +51,7 @@ def cluster_concepts(
     clusters: int = 25,
     min_supervoxels: int = 20,
     max_members: int = 40,
+    cutoff: float | None = 0.95,
     seed: int = 0,
 ) -> list[Concept]:
     """Cluster one class's supervoxels and keep the popular clusters, the most popular first.
@@ -63,6 +68,9 @@ def cluster_concepts(
         A cluster must have more supervoxels than this.
     max_members : int
         A concept is represented by at most this many supervoxels, those nearest to its centre.
+    cutoff : float or None
+        Share of the cluster's own supervoxels that lie within the concept's cut-off distance. None: no cut-off,
+        as in the authors' code.
     seed : int
         Seed of k-means.
 
@@ -94,7 +102,8 @@ def cluster_concepts(
         if len(rows) > min_supervoxels and is_popular(len(rows), n_videos, discovery_videos):
             members = rows[np.argsort(distance[rows], kind="stable")][:max_members]
             centre = means.cluster_centers_[cluster].astype(np.float32)
-            concepts.append(Concept(centre, members, len(rows), n_videos))
+            reach = np.inf if cutoff is None else float(np.quantile(distance[rows], cutoff))
+            concepts.append(Concept(centre, members, len(rows), n_videos, reach))
     if not concepts:
         raise VoxplainError(
             f"None of {clusters} clusters has more than {min_supervoxels} supervoxels spread over enough "
@@ -103,17 +112,34 @@ def cluster_concepts(
     return sorted(concepts, key=lambda concept: (-concept.n_videos, -concept.n_supervoxels))
 
 
-def nearest_concepts(activations: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Assign each supervoxel to the concept with the nearest centre.
+def nearest_concepts(
+    activations: np.ndarray, centres: np.ndarray, cutoffs: np.ndarray | None = None
+) -> np.ndarray:
+    """Assign each supervoxel to the concept with the nearest centre, or to none where that is too far.
+
+    Clusters that were no concepts have supervoxels too. Without a cut-off these go to a concept all the same,
+    which then shows or hides what it never stood for.
 
     Parameters
     ----------
     activations : (n, d) float
     centres : (concepts, d) float
+    cutoffs : (concepts,) float, optional
+        Largest distance from each centre; by default none.
 
     Returns
     -------
-    (n,) int : index of a concept
+    (n,) int : index of a concept; -1 for the remainder, which belongs to none
     """
     squared = (centres**2).sum(axis=1) - 2 * activations @ centres.T
-    return squared.argmin(axis=1)
+    nearest = squared.argmin(axis=1)
+    if cutoffs is not None:
+        distances = np.linalg.norm(activations - centres[nearest], axis=1)
+        nearest[distances > cutoffs[nearest]] = -1
+    return nearest
+
+
+def places_of(concepts: Sequence[Concept]) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (concepts, d) and cut-off distances (concepts,), both float32."""
+    centres = np.stack([concept.centre for concept in concepts])
+    return centres, np.array([concept.cutoff for concept in concepts], np.float32)

@@ -5,24 +5,39 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..statistics import bootstrap_interval, paired_test, wilson_interval
+from ..editing import reverse_of
+from ..statistics import adjust_p_values, chosen_p_value, mean_interval, mean_p_value
 from ..tables import Figure, table
 from . import UNEDITED
 from .scores import mark_significant
 
-GAPS = (("top", "random"), ("random", "least"), ("top", "least"), ("top", "random_volume"))
-COLUMNS = """model seed layer class concept score score_sd derivative effect p_value p_adjusted significant
-n_supervoxels n_videos cav_accuracy rank""".split()
+GAPS = (
+    ("top", "random"),
+    ("random", "least"),
+    ("top", "least"),
+    ("top", "random_volume"),
+    ("top", "other_class"),
+)
+COLUMNS = """model seed layer class concept score score_sd derivative effect p_clusters p_gradients p_value p_adjusted
+significant n_supervoxels n_videos cav_accuracy rank""".split()
+MEASURED = "shown n_concepts k_share assigned drift accuracy_without_blank answered_other".split()
 # Columns of both tables of edited clips.
 EDITED = """
     model, layer
-    strategy: which concepts: top (most important), random, least (least important), or random_volume (supervoxels of equal volume)
+    strategy: which concepts: top (most important), least, random (rankings of the class), random_volume (supervoxels of equal volume), score (the paper's), control_* (by what needs no score), other_class (top ones of another class), predicted (those of the class that the unedited clip is taken for); with _least after it the reverse
     k: number of concepts
     accuracy: share of videos that are answered rightly, mean over draws and seeds
-    ci_low, ci_high, n_videos, n_seeds
+    ci_low, ci_high, n_videos, n_classes, n_seeds
     shown: share of voxels that are shown
+    n_concepts: concepts of a class, mean over clips
+    k_share: share of the class's concepts that the first k are
+    assigned: share of supervoxels that belong to a concept
+    drift: share of answers that are the answer to a clip of the fill alone
+    accuracy_without_blank: accuracy over videos of other classes than that
+    answered_other: share of answers that are the class whose concepts were edited; of other_class
     baseline: accuracy of unedited clips
-    p_value: of the paired test of top against this strategy
+    p_value: that top and this strategy are as good; of random and least by rankings of the classes, else over classes
+    p_adjusted: p_value after Benjamini and Hochberg, over the table
     published: the paper's accuracy
     published_baseline: the paper's accuracy of unedited clips
     """
@@ -32,16 +47,18 @@ EDITED = """
     "concept_scores",
     part="concepts",
     title="Scores of concepts",
-    meaning="Every concept with its importance by directional derivatives, and whether it can be told from random subsets of supervoxels.",
+    meaning="Every concept with its importance by directional derivatives, and whether its effect exceeds what clusters of random videos have, and what random gradients give.",
     columns="""
     model, seed, layer, class, concept
     score: share of clips whose class logit rises along the concept's direction (equation 2), mean over random sets
     score_sd: standard deviation of the score over random sets
     derivative: mean directional derivative (equation 1), in logits per unit along the CAV
     effect: derivative times the way from random samples to the concept, in logits
-    p_value: that the concept is a random subset of supervoxels
+    p_clusters: that concepts found by the same procedure in random videos of all classes have such an effect (two-sided rank)
+    p_gradients: that the gradients of networks with random weights above the layer, made as long, give such an effect (two-sided rank)
+    p_value: the greater of the two, since both have to be rejected; with scores.test paired_t, of the authors' t-test, which clusters of noise pass as well
     p_adjusted: p_value after Benjamini and Hochberg, over the concepts of a network, seed and layer
-    significant: whether p_adjusted is at most scores.alpha; a cluster differs from random subsets by being a cluster, so this does not show that the network uses the concept
+    significant: whether p_adjusted is at most scores.alpha
     n_supervoxels: supervoxels of the concept's cluster
     n_videos: videos of the concept's cluster
     cav_accuracy: held-out accuracy of the CAVs, mean over random sets
@@ -65,61 +82,163 @@ def concept_scores_table(scores: pd.DataFrame, *, alpha: float = 0.05) -> pd.Dat
     return found.apply(mark_significant, alpha=alpha).sort_values([*place, "class", "rank"])[COLUMNS]
 
 
+class Outcomes:
+    """Outcomes of one experiment on one network and layer, by strategy, draw, seed, video and class.
+
+    Parameters
+    ----------
+    edits : DataFrame
+        seed, video, class, strategy, draw, `at` and the values asked for.
+    at : str
+        Column of what grows along a ranking: k, or share.
+    """
+
+    AXES = ("strategy", "draw", "seed", "video")
+
+    def __init__(self, edits: pd.DataFrame, at: str) -> None:
+        self.edits, self.means, axes = edits, {}, [*self.AXES, at]
+        found = [pd.factorize(edits[axis], sort=True) for axis in axes]
+        self.names = {axis: list(names) for axis, (_, names) in zip(axes, found, strict=True)}
+        self.places, self.strategies = self.names[at], self.names["strategy"]
+        self.shape = tuple(len(names) for _, names in found)
+        self.flat = np.ravel_multi_index([codes for codes, _ in found], self.shape)
+        first = np.unique(found[3][0], return_index=True)[1]
+        self.classes, self.codes = np.unique(edits["class"].to_numpy()[first], return_inverse=True)
+
+    def _mean(self, column: str) -> np.ndarray:
+        """Mean over clips, (strategies, draws, seeds, videos, places); NaN where there is none."""
+        if column not in self.means:
+            values = self.edits[column].to_numpy(dtype=float)
+            known, size = ~np.isnan(values), int(np.prod(self.shape))
+            count = np.bincount(self.flat[known], minlength=size).astype(float)
+            total = np.bincount(self.flat[known], weights=values[known], minlength=size)
+            self.means[column] = _ratio(total, count).reshape(self.shape)
+        return self.means[column]
+
+    def draws(self, strategy: str, at: int | slice = slice(None), column: str = "correct") -> np.ndarray:
+        """A value per draw, seed and video of a strategy, mean over `at`: (draws, seeds, videos)."""
+        found = self._mean(column)[self.strategies.index(strategy)][..., at]
+        there = ~np.isnan(found).reshape(len(found), -1).all(axis=1)
+        found = found[there] if there.any() else found[:1]
+        return found.mean(axis=-1) if isinstance(at, slice) else found
+
+    def by_video(self, strategy: str, at: int | slice = slice(None), column: str = "correct") -> np.ndarray:
+        """(seeds, videos), mean over draws."""
+        return self.draws(strategy, at, column).mean(axis=0)
+
+    def by_class(self, strategy: str, at: int | slice = slice(None)) -> np.ndarray:
+        """(draws, seeds, classes), mean over videos; NaN where a seed has none of the class."""
+        values, member = self.draws(strategy, at), np.eye(len(self.classes))[self.codes]
+        known = ~np.isnan(values)
+        return _ratio(np.where(known, values, 0) @ member, known @ member)
+
+    def difference(self, better: str, worse: str, at: int | slice = slice(None)) -> np.ndarray:
+        """(seeds, classes): outcome of one strategy less that of another."""
+        return self.by_class(better, at).mean(axis=0) - self.by_class(worse, at).mean(axis=0)
+
+    def p_value(self, better: str, worse: str, at: int | slice = slice(None)) -> float:
+        """Two-sided p-value that two strategies are as good.
+
+        A ranking against its reverse or against random ones, and random ones against a reverse: the ranking and its
+        reverse are a pair like those of random rankings, one of as many that each class and seed could have got.
+        (One ranking is shared by all videos of a class, so these are no units for it.) Others, for which there is
+        no such set: the mean difference over classes, and seeds.
+        """
+        reverse = {reverse_of(name): name for name in self.strategies}
+        ranked = worse if better == "random" else better
+        if {better, worse} != {ranked, "random"} and worse != reverse_of(better):
+            return mean_p_value(self.difference(better, worse, at))
+        other = reverse_of(ranked) if reverse_of(ranked) in self.strategies else reverse.get(ranked)
+        if other is None or "random" not in self.strategies:
+            return mean_p_value(self.difference(better, worse, at))
+        pair = [self.by_class(name, at) for name in (ranked, other)]
+        random = self.by_class("random", at)
+        candidates = np.concatenate([*pair, random[: len(random) // 2 * 2]])
+        if worse == reverse_of(better):
+            # Less its reverse, which is the other of its pair.
+            candidates = candidates - candidates[np.arange(len(candidates)) ^ 1]
+        units = candidates.reshape(len(candidates), -1).T
+        return chosen_p_value(units[~np.isnan(units).any(axis=1)])
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is known; NaN where nothing is."""
+    return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+
+
+def _share_interval(values: np.ndarray) -> tuple[float, float]:
+    """`mean_interval` of a share, cut at 0 and 1."""
+    low, high = np.clip(mean_interval(values), 0, 1)
+    return float(low), float(high)
+
+
 def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Accuracy on edited clips by strategy and number of concepts (tables 1 and 2 of 3D-ACE).
 
     Parameters
     ----------
     edits : DataFrame
-        One experiment: model, seed, layer, video, strategy, draw, k, correct, shown (share of voxels).
-        Strategy ``none`` is the unedited clip.
+        One experiment: model, seed, layer, video, class, strategy, draw, k, correct and the other columns of
+        `voxplain.editing.edit_answers`. Strategy ``none`` is the unedited clip; k = 0 are edits by volume.
     published : DataFrame
         model, strategy, k, published, published_baseline
 
     Returns
     -------
     DataFrame
-        model, layer, strategy, k, accuracy (mean over draws and seeds), ci_low, ci_high (95 %: Wilson
-        for one seed without draws, bootstrap over videos and seeds otherwise), n_videos, n_seeds,
-        shown, baseline, p_value (paired test of ``top`` against this row's strategy), and the paper's cells.
+        The columns of `EDITED`. Intervals (95 %) are over videos, and seeds: `mean_interval`. They take a class's
+        ranking as given. For p-values see `Outcomes.p_value`.
     """
     rows = []
     for (model, layer), group in edits.groupby(["model", "layer"], sort=False):
-        baseline = outcomes(group, UNEDITED, 0).mean()
-        for k in sorted(group.loc[group["k"] > 0, "k"].unique()):
-            top = outcomes(group, "top", k)
+        unedited = Outcomes(group[group["strategy"] == UNEDITED], "k").by_video(UNEDITED, 0)
+        known = Outcomes(_measured(group[group["k"] > 0]), "k")
+        for at, k in enumerate(known.places):
             for strategy in group.loc[group["k"] == k, "strategy"].unique():
-                values = outcomes(group, strategy, k)
-                binary = len(values) == 1 and np.isin(values, (0, 1)).all()
-                low, high = (
-                    wilson_interval(values.sum(), values.size) if binary else bootstrap_interval(values)
-                )
-                p_value = np.nan if strategy == "top" else paired_test(top.mean(axis=0), values.mean(axis=0))
-                chosen = (group["strategy"] == strategy) & (group["k"] == k)
+                values = known.by_video(strategy, at)
+                low, high = _share_interval(values)
+                means = {name: _mean(known.by_video(strategy, at, name)) for name in MEASURED}
                 rows.append(
                     {
                         "model": model,
                         "layer": layer,
                         "strategy": strategy,
                         "k": int(k),
-                        "accuracy": values.mean(),
+                        "accuracy": _mean(values),
                         "ci_low": low,
                         "ci_high": high,
                         "n_videos": values.shape[1],
+                        "n_classes": len(known.classes),
                         "n_seeds": values.shape[0],
-                        "shown": group.loc[chosen, "shown"].mean(),
-                        "baseline": baseline,
-                        "p_value": p_value,
+                        **means,
+                        "baseline": _mean(unedited),
+                        "p_value": np.nan if strategy == "top" else known.p_value("top", strategy, at),
                     }
                 )
-    return pd.DataFrame(rows).merge(published, how="left", on=["model", "strategy", "k"])
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(table["p_value"]))
+    return table.merge(published, how="left", on=["model", "strategy", "k"])
+
+
+def _measured(edits: pd.DataFrame) -> pd.DataFrame:
+    """With what answers are measured by, a column each."""
+    return edits.assign(
+        k_share=np.minimum(edits["k"] / edits["n_concepts"], 1),
+        drift=edits["answer"] == edits["blank"],
+        accuracy_without_blank=edits["correct"].where(edits["class"] != edits["blank"]),
+        answered_other=(edits["answer"] == edits["other"]).where(edits["strategy"] == "other_class"),
+    )
 
 
 @table(
     "concept_addition",
     part="concepts",
     title="Adding concepts (3D-ACE, table 1)",
-    meaning="Accuracy with only the first k concepts shown, taking the most important, the least important or random concepts first.",
+    meaning="Accuracy with only the first k concepts shown, by what ranks them.",
     columns=EDITED,
     inputs={"edits": "edits"},
     published=True,
@@ -134,7 +253,7 @@ def concept_addition_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.D
     "concept_removal",
     part="concepts",
     title="Removing concepts (3D-ACE, table 2)",
-    meaning="Accuracy with the first k concepts hidden, taking the most important, the least important or random concepts first.",
+    meaning="Accuracy with the first k concepts hidden, by what ranks them.",
     columns=EDITED,
     inputs={"edits": "edits"},
     published=True,
@@ -155,15 +274,18 @@ def concept_removal_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.Da
     model, layer
     better: strategy whose accuracy the other's is taken from
     worse: the other strategy
-    gap: difference of accuracy, mean over k; adding, a method that works has positive gaps, removing, negative ones
+    gap: difference of accuracy, mean over k, videos of a class, classes and seeds; adding, a method that works has positive gaps, removing, negative ones
     ci_low, ci_high
-    p_value: of the paired test
-    n_videos, n_seeds
+    p_value: that both are as good; of a ranking against its reverse or random ones by rankings of the classes, else over classes
+    p_adjusted: p_value after Benjamini and Hochberg, over the table
+    n_videos, n_classes, n_seeds
     """,
     inputs={"edits": "edits"},
 )
 def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     """Differences between strategies in accuracy, averaged over k.
+
+    ``top``, and the paper's score, against what they should beat, and every other ranking against its reverse.
 
     Parameters
     ----------
@@ -173,20 +295,16 @@ def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        experiment, model, layer, better, worse, gap (accuracy of the first minus that of the second),
-        ci_low, ci_high (95 %, bootstrap over videos and seeds), p_value (paired test), n_videos, n_seeds.
-        Adding, a method that works has positive gaps; removing, negative ones.
+        experiment, model, layer, better, worse, gap (accuracy of the first minus that of the second), ci_low,
+        ci_high (95 %, over classes and seeds: `mean_interval`), p_value (`Outcomes.p_value`), p_adjusted,
+        n_videos, n_classes, n_seeds. Adding, a method that works has positive gaps; removing, negative ones.
     """
-    rows, edited = [], edits[edits["strategy"] != UNEDITED]
+    rows, edited = [], edits[(edits["strategy"] != UNEDITED) & (edits["k"] > 0)]
     for (experiment, model, layer), group in edited.groupby(["experiment", "model", "layer"], sort=False):
-        ks = sorted(group.loc[group["k"] > 0, "k"].unique())
-        mean = {
-            strategy: np.mean([outcomes(group, strategy, k) for k in ks], axis=0)
-            for strategy in {name for pair in GAPS for name in pair}
-        }
-        for first, second in GAPS:
-            difference = mean[first] - mean[second]
-            low, high = bootstrap_interval(difference)
+        known = Outcomes(group, "k")
+        for first, second in _pairs(group["strategy"].unique().tolist()):
+            difference = known.difference(first, second)
+            low, high = mean_interval(difference)
             rows.append(
                 {
                     "experiment": experiment,
@@ -194,19 +312,99 @@ def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
                     "layer": layer,
                     "better": first,
                     "worse": second,
-                    "gap": difference.mean(),
+                    "gap": _mean(difference),
                     "ci_low": low,
                     "ci_high": high,
-                    "p_value": paired_test(mean[first].mean(axis=0), mean[second].mean(axis=0)),
-                    "n_videos": difference.shape[1],
+                    "p_value": known.p_value(first, second),
+                    "n_videos": len(known.names["video"]),
+                    "n_classes": difference.shape[1],
                     "n_seeds": difference.shape[0],
                 }
             )
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(table["p_value"]))
+    return table
+
+
+def _pairs(strategies: list[str]) -> list[tuple[str, str]]:
+    """Strategies that are compared: the better, if the method works, and the worse."""
+    rankings = [name for name in strategies if reverse_of(name) in strategies and name != "top"]
+    pairs = [*GAPS, *(("top", name) for name in rankings), *((name, reverse_of(name)) for name in rankings)]
+    # The paper's score has to beat the same as the run's own ranking.
+    others = ["random", "other_class", *(name for name in rankings if name.startswith("control_"))]
+    pairs += [("score", name) for name in others if "score" in rankings]
+    return [pair for pair in pairs if set(pair) <= set(strategies)]
+
+
+@table(
+    "concept_curves",
+    part="concepts",
+    title="Concepts over the volume shown",
+    meaning="Accuracy over the share of the clip that the first supervoxels of a ranking of concepts show or hide.",
+    columns="""
+    experiment: concept_addition or concept_removal
+    model, layer
+    strategy: as in concept_addition
+    share: of the clip's voxels that are shown, or hidden; supervoxels are taken concept by concept, those nearest to the centre first
+    covered: share that the supervoxels cover; less where all concepts together do
+    accuracy: share of videos that are answered rightly, mean over draws and seeds
+    ci_low, ci_high
+    area: under the curve from a share of 0 to 1, whose ends are the fill and the unedited clip; the same in all rows of a curve
+    area_ci_low: lower end of its 95 % interval
+    area_ci_high: upper end of its 95 % interval
+    n_videos, n_seeds
+    """,
+    inputs={"edits": "edits"},
+    figure=Figure("concept_curves_figure", {"table": "concept_curves"}),
+)
+def curve_table(edits: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy over the share of the clip shown or hidden, and the area under that curve.
+
+    Parameters
+    ----------
+    edits : DataFrame
+        As in `gap_table`, with the edits by volume.
+
+    Returns
+    -------
+    DataFrame
+        experiment, model, layer, strategy, share, covered, accuracy, area, each of the last two with its interval
+        (95 %, over videos and seeds: `mean_interval`), n_videos, n_seeds.
+    """
+    rows = []
+    unedited = edits[edits["strategy"] == UNEDITED]
+    curves = edits[edits["share"].notna()]
+    for (experiment, model, layer), group in curves.groupby(["experiment", "model", "layer"], sort=False):
+        adding = experiment == "concept_addition"
+        known = Outcomes(group.assign(covered=group["shown"] if adding else 1 - group["shown"]), "share")
+        whole = unedited[(unedited["model"] == model) & (unedited["layer"] == layer)]
+        whole = Outcomes(whole.assign(blank=whole["blank"] == whole["class"]), "k")
+        ends = [whole.by_video(UNEDITED, 0, column) for column in ("blank", "correct")][
+            :: 1 if adding else -1
+        ]
+        shares = [0.0, *known.places, 1.0]
+        for strategy in group["strategy"].unique():
+            values = [known.by_video(strategy, at) for at in range(len(known.places))]
+            areas = np.trapezoid(np.stack([ends[0], *values, ends[1]]), shares, axis=0)
+            low, high = _share_interval(areas)
+            for at, (share, value) in enumerate(zip(known.places, values, strict=True)):
+                ci_low, ci_high = _share_interval(value)
+                rows.append(
+                    {
+                        "experiment": experiment,
+                        "model": model,
+                        "layer": layer,
+                        "strategy": strategy,
+                        "share": share,
+                        "covered": _mean(known.by_video(strategy, at, "covered")),
+                        "accuracy": _mean(value),
+                        "ci_low": ci_low,
+                        "ci_high": ci_high,
+                        "area": _mean(areas),
+                        "area_ci_low": low,
+                        "area_ci_high": high,
+                        "n_videos": value.shape[1],
+                        "n_seeds": value.shape[0],
+                    }
+                )
     return pd.DataFrame(rows)
-
-
-def outcomes(edits: pd.DataFrame, strategy: str, k: int) -> np.ndarray:
-    """Mean correctness per seed and video, over clips and draws, as (seeds, videos) float."""
-    chosen = edits[(edits["strategy"] == strategy) & (edits["k"] == k)]
-    table = chosen.pivot_table(index="seed", columns="video", values="correct", aggfunc="mean", sort=True)
-    return table.to_numpy(dtype=float)

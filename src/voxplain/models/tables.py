@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..statistics import wilson_interval
+from ..statistics import mean_interval
 from ..tables import table
 
 
@@ -36,7 +36,9 @@ def set_aside_table(set_aside: pd.DataFrame) -> pd.DataFrame:
     model, seed
     class: class, or all
     accuracy: share of test videos that are answered rightly
-    ci_low, ci_high, n_videos
+    ci_low: lower end of the 95 % interval (Wilson); its units are videos, and it is of this network alone; empty for fewer than 3
+    ci_high: upper end
+    n_videos
     """,
     inputs={"predictions": "predictions"},
 )
@@ -56,8 +58,8 @@ def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, seed), group in predictions.groupby(["model", "seed"], sort=False):
         for class_name, part in [("all", group), *group.groupby("class")]:
-            correct = int((part["predicted"] == part["class"]).sum())
-            low, high = wilson_interval(correct, len(part))
-            rows.append((model, seed, class_name, correct / len(part), low, high, len(part)))
+            correct = (part["predicted"] == part["class"]).to_numpy(dtype=float)
+            low, high = mean_interval(correct)
+            rows.append((model, seed, class_name, correct.mean(), low, high, len(part)))
     names = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     return pd.DataFrame(rows, columns=names)

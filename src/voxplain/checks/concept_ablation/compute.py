@@ -49,7 +49,7 @@ def concept_masks(
     supervoxels : (n, 2) int
         (level, label) of each kept supervoxel.
     concepts : (n,) int
-        Its concept.
+        Its concept; -1 for none.
     count : int
         Concepts of the class.
 
@@ -58,7 +58,7 @@ def concept_masks(
     (count, T, H, W) bool
     """
     masks = np.zeros((count, *labels.shape[1:]), dtype=bool)
-    for concept in np.unique(concepts):
+    for concept in range(count):
         for number, level in enumerate(labels):
             rows = (supervoxels[:, 0] == number) & (concepts == concept)
             if rows.any():
@@ -98,7 +98,7 @@ def ablate(
     dict
         squares (concepts, outcomes): mean squared change of the answer when a concept changes over;
         gains (concepts, outcomes): mean answer with the concept minus without, in the same company (its
-        Banzhaf value); variance (outcomes,): of the answers over subsets.
+        Banzhaf value); variance (outcomes,): of the answers over subsets, from `independent_variance`.
     """
     players = np.flatnonzero(masks.any(axis=(1, 2, 3)))  # what the clip does not have changes nothing
     shown = np.random.default_rng(seed).random((subsets, len(players))) < 0.5
@@ -114,4 +114,26 @@ def ablate(
     squares, gains = np.zeros((2, len(masks), answers.shape[1]))
     squares[players], gains[players] = (change**2).mean(axis=0), (sign * change).mean(axis=0)
     # Points and their changes are alike in distribution, so both tell the variance.
-    return {"squares": squares, "gains": gains, "variance": answers.var(axis=0)}
+    groups = np.concatenate([base[:, None], changed], axis=1)
+    return {"squares": squares, "gains": gains, "variance": independent_variance(groups)}
+
+
+def independent_variance(groups: np.ndarray) -> np.ndarray:
+    """Variance of a function, without bias, from groups of points of which those of one group hang together.
+
+    A point and its changes are alike, so that the variance of all of them together is too small, the more so the
+    fewer groups there are. Half the mean squared difference of two points of different groups is not.
+
+    Parameters
+    ----------
+    groups : (n, points, ...) float
+        At least two groups.
+
+    Returns
+    -------
+    (...) float : at least 0
+    """
+    n, points = groups.shape[:2]
+    every = (n * points) ** 2 * groups.reshape(n * points, *groups.shape[2:]).var(axis=0)
+    within = points**2 * groups.var(axis=1).sum(axis=0)
+    return np.maximum(every - within, 0) / (points**2 * n * (n - 1))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_weights, percentile_interval
 from ...tables import Figure, table
-from ..tables import CONCEPT
+from ..tables import CONCEPT, mean_of
 
 SHARES = ["volume_share", "moving_share", "relevance_share", "selective_share"]
 
@@ -24,7 +22,7 @@ SHARES = ["volume_share", "moving_share", "relevance_share", "selective_share"]
     effect: as in concept_scores
     rank, method
     volume_share: share of the clip's voxels that are the concept's, mean over videos
-    volume_share_ci_low: lower end of its 95 % interval
+    volume_share_ci_low: lower end of its 95 % interval; units are videos that have the share, here and below
     volume_share_ci_high: upper end of its 95 % interval
     moving_share: share of the concept's voxels that move
     moving_share_ci_low: lower end of its 95 % interval
@@ -55,30 +53,15 @@ def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataF
     -------
     DataFrame
         CONCEPT, score, effect, rank, method, and for each share its mean over videos (those that have the share;
-        a concept that a video lacks has no moving_share in it) with _ci_low and _ci_high (95 %, bootstrap over
-        videos), n_videos.
+        a concept that a video lacks has no moving_share in it) with _ci_low and _ci_high (95 %, over videos),
+        n_videos.
     """
     keys, rows = [*CONCEPT, "method"], []
     for key, group in shares.groupby(keys, sort=True):
         values = group.groupby("video", sort=True)[SHARES].mean()
         row = dict(zip(keys, key, strict=True))
-        for name, (mean, low, high) in _means(values).items():
-            row |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
+        for name in SHARES:
+            row |= mean_of(name, values[name].dropna().to_numpy()[None])
         rows.append({**row, "n_videos": len(values)})
     table = scores[[*CONCEPT, "score", "effect", "rank"]].merge(pd.DataFrame(rows), on=CONCEPT)
     return table.sort_values(["model", "seed", "layer", "class", "rank", "method"], ignore_index=True)
-
-
-def _means(values: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
-    """Mean of each column over rows and its bootstrap interval; missing values are left out."""
-    table, draws = values.to_numpy(dtype=float), bootstrap_weights(len(values))
-    known = ~np.isnan(table)
-    counts = draws @ known
-    means = np.divide(
-        draws @ np.nan_to_num(table), counts, out=np.full(counts.shape, np.nan), where=counts > 0
-    )
-    ends = zip(*percentile_interval(means), strict=True)
-    return {
-        name: (float(values[name].mean()), float(low), float(high))
-        for name, (low, high) in zip(values.columns, ends, strict=True)
-    }

@@ -62,7 +62,7 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
     -------
     DataFrame, one row per concept
         concept, share (of the window's voxels), derivative (mean over random sets, in logits per unit
-        length), derivative_ci_low, derivative_ci_high (2.5th and 97.5th percentile over random sets).
+        length), derivative_low, derivative_high (2.5th and 97.5th percentile over random sets).
     """
     derivatives = directional_derivatives(gradient[None], vectors)[..., 0]
     low, high = np.quantile(derivatives, [0.025, 0.975], axis=1)
@@ -71,8 +71,8 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
             "concept": np.arange(len(masks)),
             "share": masks.mean(axis=(1, 2, 3)),
             "derivative": derivatives.mean(axis=1),
-            "derivative_ci_low": low,
-            "derivative_ci_high": high,
+            "derivative_low": low,
+            "derivative_high": high,
         }
     )
 
@@ -98,7 +98,7 @@ def read_windows(
     between: int,
     size: int,
     crop: str,
-    most: int = 200,
+    most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decode a video's windows.
 

@@ -25,7 +25,7 @@ def follow_clip(
     class_name: str,
     layer: str,
     *,
-    centres: np.ndarray,
+    places: tuple[np.ndarray, np.ndarray],
     vectors: np.ndarray,
     segmentation: Mapping[str, Any],
     preset: str,
@@ -42,7 +42,8 @@ def follow_clip(
     class_name : str
         The class.
     layer : str
-    centres : (concepts, d) float
+    places : ((concepts, d) float, (concepts,) float)
+        Centres and cut-off distances.
     vectors : (concepts, sets, d) float
         CAVs.
     segmentation : mapping
@@ -87,6 +88,6 @@ def follow_clip(
     gradient = logit_gradients(
         model.network, model.inputs(clip[None]), model.targets([class_name]), [layer], grid=pooling
     )[layer][0]
-    masks = concept_masks(levels, kept, nearest_concepts(found, centres), len(centres))
+    masks = concept_masks(levels, kept, nearest_concepts(found, *places), len(vectors))
     rows = window_rows(masks, gradient.cpu().numpy(), vectors)
     return rows.assign(probability=answers_of(model, class_name)(clip[None])[0])

@@ -20,8 +20,8 @@ from ...tables import Figure, table
     concept, rank
     share: share of the window's voxels
     derivative: directional derivative, mean over random sets
-    derivative_ci_low: 2.5th percentile over random sets
-    derivative_ci_high: 97.5th percentile over random sets
+    derivative_low: 2.5th percentile over random sets (their spread, no interval of the mean)
+    derivative_high: 97.5th percentile over random sets
     probability: of the class, in the window
     """,
     inputs={"windows": "concept_windows"},

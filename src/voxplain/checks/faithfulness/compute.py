@@ -1,4 +1,4 @@
-"""Hide supervoxels in the order of a method's scores, or at random, and watch the class's probability."""
+"""Hide supervoxels in the order of a method's scores, of a control or at random, and watch the network's answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from ...errors import ConfigError
 from ...patches import keep_only
 
 FILLS = ("mean", "blur", "previous")
+CURVES = (
+    "probability",
+    "margin",
+)  # what curves follow: the class's probability; its logit less another class's
 
 Answer = Callable[[np.ndarray], np.ndarray]
+Key = tuple[str, str, int]  # method, what it controls, draw
 
 
 def hide(
@@ -88,74 +93,106 @@ def supervoxel_scores(relevance: np.ndarray, level: np.ndarray) -> tuple[np.ndar
     return present, np.bincount(index.ravel(), weights=relevance.ravel()) / counts
 
 
-def rank_voxels(relevance: np.ndarray, level: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Rank of each voxel's supervoxel, 0 for the most relevant; ties in random order.
+def rank_supervoxels(scores: np.ndarray, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Rank of each supervoxel by its score (n,): (n,) int, 0 for the greatest; ties in random order."""
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(scores)), -scores))
+    rank = np.empty(len(scores), dtype=np.int64)
+    rank[order] = np.arange(len(scores))
+    return rank
 
-    Parameters as in `supervoxel_scores`, which `seed` breaks the ties of.
+
+def step_counts(n: int, steps: int) -> np.ndarray:
+    """How many of n supervoxels are hidden at each step: none, then few more than before, then all of them.
+
+    Steps grow with their number, since one object may hold the whole answer: of equal steps the first may end
+    the curve, and orders that differ in what they put first look alike.
 
     Returns
     -------
-    (T, H, W) int
+    (at most steps + 1,) int : ascending, from 0 over 1 to n
     """
-    present, scores = supervoxel_scores(relevance, level)
-    rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.permutation(len(present)), -scores))
-    rank = np.empty(len(present), dtype=np.int64)
-    rank[order] = np.arange(len(present))
-    return rank[np.searchsorted(present, level)]
+    return np.unique([0, 1, *np.rint(n * (np.arange(1, steps + 1) / steps) ** 2).astype(int).clip(min=1)])
 
 
 def curves(
     answer: Answer,
     clip: np.ndarray,
-    ranks: Mapping[str, np.ndarray],
+    level: np.ndarray,
+    ranks: Mapping[Key, np.ndarray],
     *,
     fill: str,
     color: np.ndarray,
     steps: int = 8,
 ) -> pd.DataFrame:
-    """Deletion and insertion curves of a clip by every method.
+    """Deletion and insertion curves of a clip by every order.
 
     Petsiuk et al., RISE, BMVC (2018), section 4.2, over supervoxels in place of pixels.
 
     Parameters
     ----------
     answer : callable
-        Maps clips (n, T, H, W, 3) uint8 to the class's probability (n,).
+        Maps clips (n, T, H, W, 3) uint8 to (n, 2) or more: what stands in the columns of `CURVES`.
     clip : (T, H, W, 3) uint8
-    ranks : mapping of str to (T, H, W) int
-        From `rank_voxels`, by method.
+    level : (T, H, W) int
+        Supervoxels.
+    ranks : mapping of (method, control_of, draw) to (n,) int
+        Rank of each supervoxel, labels ascending: from `rank_supervoxels`.
     fill, color
         As for `hide`.
     steps : int
-        Steps from no supervoxel to all of them.
+        As for `step_counts`.
 
     Returns
     -------
     DataFrame
-        method, curve (deletion or insertion), share (of voxels deleted or inserted), probability.
+        method, control_of, draw, curve (deletion or insertion), share (of voxels deleted or inserted), and `CURVES`.
     """
-    nothing, blurred = np.zeros(clip.shape[:3], dtype=bool), blur(clip) if fill == "blur" else None
-    rows, masks = [], [nothing, ~nothing]
-    for method, rank in ranks.items():
-        counts = np.unique(np.rint(np.linspace(0, rank.max() + 1, steps + 1)).astype(int))
-        for count in counts:
+    _, index, counts = np.unique(level, return_inverse=True, return_counts=True)
+    volume = counts / counts.sum()
+    rows, places = [], {}
+    for key, rank in ranks.items():
+        for count in step_counts(len(rank), steps):
             first = rank < count
             for curve, hidden in (("deletion", first), ("insertion", ~first)):
-                # The whole and the empty clip are the same for all methods.
-                place = 0 if not hidden.any() else 1 if hidden.all() else len(masks)
-                if place == len(masks):
-                    masks.append(hidden)
-                rows.append((method, curve, first.mean(), place))
-    probabilities = answer_masks(answer, clip, masks, fill=fill, color=color, blurred=blurred)
-    table = pd.DataFrame(rows, columns=["method", "curve", "share", "place"])
-    return table.assign(probability=probabilities[table["place"]]).drop(columns="place")
+                # Orders share what they hide, the whole and the empty clip at least.
+                place = places.setdefault(hidden.tobytes(), (len(places), hidden))[0]
+                rows.append((*key, curve, volume[first].sum(), place))
+    sets = np.stack([hidden for _, hidden in places.values()])
+    answers = answer_sets(answer, clip, sets, index.reshape(level.shape), fill=fill, color=color)
+    names = ["method", "control_of", "draw", "curve", "share", "place"]
+    table = pd.DataFrame(rows, columns=names)
+    found = {name: answers[table["place"], number] for number, name in enumerate(CURVES)}
+    return table.assign(**found).drop(columns="place")
+
+
+def answer_sets(
+    answer: Answer, clip: np.ndarray, hidden: np.ndarray, index: np.ndarray, *, batch: int = 32, **options
+) -> np.ndarray:
+    """Answers (sets, ...) to a clip with sets of its supervoxels hidden.
+
+    Parameters
+    ----------
+    answer, clip
+        As for `curves`.
+    hidden : (sets, n) bool
+    index : (T, H, W) int
+        Number of each voxel's supervoxel, 0..n-1.
+    **options
+        Of `hide`.
+    """
+    parts = [
+        answer_masks(answer, clip, list(hidden[first : first + batch][:, index]), batch=batch, **options)
+        for first in range(0, len(hidden), batch)
+    ]
+    return np.concatenate(parts)
 
 
 def answer_masks(
     answer: Answer, clip: np.ndarray, masks: list[np.ndarray], *, batch: int = 32, **options
 ) -> np.ndarray:
     """Answers (n, ...) to a clip with each of n masks (T, H, W) bool hidden; options as for `hide`."""
+    if options["fill"] == "blur":
+        options["blurred"] = blur(clip)
     parts = [
         answer(np.stack([hide(clip, mask, **options) for mask in masks[first : first + batch]]))
         for first in range(0, len(masks), batch)
@@ -163,81 +200,125 @@ def answer_masks(
     return np.concatenate(parts)
 
 
-def area(share: np.ndarray, probability: np.ndarray) -> float:
-    """Area under a curve over shares from 0 to 1, by trapezoids."""
-    order = np.argsort(share, kind="stable")
-    return float(np.trapezoid(np.asarray(probability)[order], np.asarray(share)[order]))
+def areas(curves: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Areas under curves over shares from 0 to 1, by trapezoids.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        The columns of `key`, share, those of `CURVES`, and chance.
+    key : sequence of str
+        What tells curves apart.
+
+    Returns
+    -------
+    DataFrame, one row per curve and outcome
+        key, outcome (of `CURVES`), area, floor (1.0 where the probability is at most at chance after the first
+        step, else 0.0; NaN for other outcomes).
+    """
+    curves = curves.sort_values([*key, "share"], kind="stable")
+    number, share = curves.groupby(key, sort=False).ngroup().to_numpy(), curves["share"].to_numpy()
+    later = np.flatnonzero(number[1:] == number[:-1]) + 1
+    first = np.unique(number, return_index=True)[1]
+    step = curves.iloc[first + 1]
+    found = []
+    for outcome in CURVES:
+        values = curves[outcome].to_numpy(dtype=float)
+        under = (share[later] - share[later - 1]) * (values[later] + values[later - 1]) / 2
+        table = curves.iloc[first][list(key)].assign(outcome=outcome, area=np.bincount(number[later], under))
+        low = step["probability"].to_numpy() <= step["chance"].to_numpy()
+        found.append(table.assign(floor=low.astype(float) if outcome == "probability" else np.nan))
+    return pd.concat(found, ignore_index=True)
 
 
 def random_masking(
-    answer: Answer, clip: np.ndarray, level: np.ndarray, *, masks: int, seed: int = 0, **options
+    answer: Answer,
+    clip: np.ndarray,
+    level: np.ndarray,
+    *,
+    masks: int,
+    seed: int | np.random.Generator = 0,
+    **options,
 ) -> np.ndarray:
-    """Relevance by random masking: mean answer where a supervoxel is shown minus that where it is hidden.
+    """Importance by random masking: mean answer where a supervoxel is shown minus that where it is hidden.
 
     As RISE (Petsiuk et al. 2018), with supervoxels in place of a grid, and less its offset.
 
     Parameters
     ----------
     answer, clip
-        As for `curves`.
+        As for `curves`; the answers may be (n,) too.
     level : (T, H, W) int
         Supervoxels.
     masks : int
         Random masks, half as pairs of a mask and its complement, so that each supervoxel is shown in half.
-    seed : int
+    seed
     **options
         Of `hide`.
 
     Returns
     -------
-    (T, H, W) float
+    (n, ...) float : a value per supervoxel, labels ascending, of each of the answers
     """
-    present = np.unique(level)
-    index = np.searchsorted(present, level)
+    present, index = np.unique(level, return_inverse=True)
     half = np.random.default_rng(seed).random((max(1, masks // 2), len(present))) < 0.5
     shown = np.concatenate([half, ~half])
-    answers = answer_masks(answer, clip, [~row[index] for row in shown], **options)
+    answers = answer_sets(answer, clip, ~shown, index.reshape(level.shape), **options)
     # With complements every supervoxel is shown in exactly half of the masks.
-    effect = (2 * shown - 1).T @ answers / (len(shown) / 2)
-    return effect[index]
+    return (2 * shown - 1).T @ answers / (len(shown) / 2)
 
 
 def curves_by_fill(
     answer: Answer,
+    head: Answer,
     clip: np.ndarray,
-    maps: Mapping[str, np.ndarray],
+    maps: Mapping[tuple[str, str], np.ndarray],
     level: np.ndarray,
     *,
     fills: Sequence[str],
     color: np.ndarray,
     steps: int,
     masks: int,
-    seed: int | Sequence[int] = 0,
+    orders: int,
+    draw: Callable[..., np.random.Generator],
 ) -> pd.DataFrame:
-    """Curves of maps, of random masking and of a random order, for every fill.
+    """Curves of maps, of random masking, of random orders, and of what none of these should be as good as.
 
     Parameters
     ----------
     answer, clip, color, steps
-        As for `curves`.
-    maps : mapping of str to (T, H, W) float
-        Relevance by method.
+        As for `curves`; the answer is that of `voxplain.checks.answers.answers_of_two`.
+    head : callable
+        The same of the network with a random head.
+    maps : mapping of (method, control_of) to (T, H, W) float
     level : (T, H, W) int
         Supervoxels that are hidden.
     fills : sequence of str
     masks : int
         As for `random_masking`.
+    orders : int
+        Random ones.
+    draw : callable
+        A generator of random numbers by names, as `voxplain.streams.stream`.
 
     Returns
     -------
     DataFrame : the columns of `curves`, and fill
     """
+    scores = {key: supervoxel_scores(values, level)[1] for key, values in maps.items()}
     parts = []
     for fill in fills:
-        masked = random_masking(answer, clip, level, masks=masks, seed=seed, fill=fill, color=color)
-        known = {**maps, "random_masking": masked, "random": np.zeros(clip.shape[:3])}
-        ranks = {name: rank_voxels(values, level, seed) for name, values in known.items()}
-        found = curves(answer, clip, ranks, fill=fill, color=color, steps=steps)
+        own, untrained = (
+            random_masking(asked, clip, level, masks=masks, seed=draw("masking"), fill=fill, color=color)
+            for asked in (answer, head)
+        )
+        scores["random_masking", ""] = own[:, 0]
+        scores["control_other_class", "random_masking"] = own[:, 2]
+        scores["control_random_head", "random_masking"] = untrained[:, 0]
+        ranks = {(*key, 0): rank_supervoxels(values, draw(*key)) for key, values in scores.items()}
+        for number in range(orders):
+            ranks["random", "", number] = draw("random", number).permutation(len(own))
+        found = curves(answer, clip, level, ranks, fill=fill, color=color, steps=steps)
         parts.append(found.assign(fill=fill))
     return pd.concat(parts, ignore_index=True)
 
@@ -253,7 +334,7 @@ def concept_map(
     supervoxels : (n, 2) int
         (level, label) of each kept supervoxel.
     concepts : (n,) int
-        Its concept.
+        Its concept; -1 for none.
     effects : (concepts,) float
 
     Returns
@@ -262,7 +343,7 @@ def concept_map(
     """
     total, count = np.zeros(labels.shape[1:]), np.zeros(labels.shape[1:])
     for number, level in enumerate(labels):
-        rows = supervoxels[:, 0] == number
+        rows = (supervoxels[:, 0] == number) & (concepts >= 0)
         table = np.full(int(level.max()) + 1, np.nan)
         table[supervoxels[rows, 1]] = effects[concepts[rows]]
         values = table[level]

@@ -12,11 +12,16 @@ from matplotlib.figure import Figure
 
 from ..figures import CONTROL, cycle
 
-WORDS = {"concepts": "concept scores", "random_masking": "random masking", "random": "random order"}
+WORDS = {"concepts": "concept scores", "random": "control: random order"}
+DASHES = ["--", ":", "-.", (0, (1, 3))]
 
 
 def faithfulness_figure(table: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Mean curves per network and fill: deletion above, insertion below, areas in the legend of each panel."""
+    """Mean curves of the class's probability per network and fill: deletion above, insertion below.
+
+    Methods in color, controls of all of them in gray; a method's own controls stand in the table.
+    """
+    curves = curves[curves["control_of"] == ""]
     panels = list(table.groupby(["model", "fill"], sort=False).groups)
     grid = np.linspace(0, 1, 41)
     figure, axes = plt.subplots(
@@ -28,14 +33,14 @@ def faithfulness_figure(table: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         sharey=True,
         layout="constrained",
     )
-    styles = _styles(table["method"].unique())
+    styles = _styles(list(curves["method"].unique()))
     for (model, fill), column in zip(panels, axes.T, strict=True):
         for curve, axis in zip(("deletion", "insertion"), column, strict=True):
             rows = curves[(curves["model"] == model) & (curves["fill"] == fill) & (curves["curve"] == curve)]
             for method, style in styles.items():
                 lines = [
                     np.interp(grid, *line.sort_values("share")[["share", "probability"]].to_numpy().T)
-                    for _, line in rows[rows["method"] == method].groupby(["seed", "video", "clip"])
+                    for _, line in rows[rows["method"] == method].groupby(["seed", "video", "clip", "draw"])
                 ]
                 if lines:
                     axis.plot(100 * grid, np.mean(lines, axis=0), lw=1.6, **style)
@@ -53,16 +58,15 @@ def faithfulness_figure(table: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     return figure
 
 
-def _styles(methods) -> dict[str, dict]:
-    ordered = ["concepts", *(name for name in methods if name not in WORDS), "random_masking", "random"]
-    styles = {}
-    colors = cycle()
-    for name in ordered:
-        if name in methods:
-            control = name == "random"
-            styles[name] = {
-                "color": CONTROL if control else next(colors),
-                "ls": "--" if control else "-",
-                "label": WORDS.get(name, name.replace("_", " ")),
-            }
+def _styles(methods: list[str]) -> dict[str, dict]:
+    controls = [name for name in methods if name == "random" or name.startswith("control_")]
+    styles, colors = {}, cycle()
+    for name in sorted(methods, key=lambda name: (name in controls, name != "concepts")):
+        look = (
+            {"color": CONTROL, "ls": DASHES[controls.index(name) % len(DASHES)]}
+            if name in controls
+            else {"color": next(colors), "ls": "-"}
+        )
+        words = name.replace("control_", "control: ").replace("_", " ")
+        styles[name] = {**look, "label": WORDS.get(name, words)}
     return styles

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_interval, row_taus
+from ...statistics import row_taus
 from ...tables import Figure, table
-from ..tables import CONCEPT
+from ..tables import CONCEPT, by_unit, mean_of
 
 OF_CLASS = ["reliance", "probability", "still", "moving_share"]  # whatever the explainer
 
@@ -20,7 +20,7 @@ OF_CLASS = ["reliance", "probability", "still", "moving_share"]  # whatever the 
     columns="""
     model, class, method
     reliance: probability minus still, mean over videos and seeds
-    reliance_ci_low: lower end of its 95 % interval
+    reliance_ci_low: lower end of its 95 % interval; units are videos of the class, and seeds, here and below
     reliance_ci_high: upper end of its 95 % interval
     probability: of the class
     probability_ci_low: lower end of its 95 % interval
@@ -57,7 +57,7 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
     -------
     DataFrame
         model, class, method, reliance (probability minus still), probability, still, moving_share and
-        relevance_on_motion, each with _ci_low and _ci_high (95 %, bootstrap over videos), concept_tau (Kendall's
+        relevance_on_motion, each with _ci_low and _ci_high (95 %, over videos and seeds), concept_tau (Kendall's
         tau between the effects and the moving shares of the class's concepts at the model's first layer, mean
         over seeds), n_videos, n_seeds, rank (1 relies most).
     """
@@ -67,7 +67,7 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
         place, row = {"model": model, "class": class_name}, {}
         first = group[group["method"] == group["method"].iloc[0]]
         for name in OF_CLASS:
-            row |= _mean(first, name)
+            row |= mean_of(name, by_unit(first, "video", name))
         mine = concepts[(concepts["model"] == model) & (concepts["class"] == class_name)]
         # Once for every explainer.
         mine = mine.drop_duplicates(CONCEPT)
@@ -75,19 +75,12 @@ def motion_reliance_table(clips: pd.DataFrame, concepts: pd.DataFrame) -> pd.Dat
         row["concept_tau"] = np.nanmean(taus) if np.isfinite(taus).any() else np.nan
         row |= {"n_videos": first["video"].nunique(), "n_seeds": first["seed"].nunique()}
         for method, own in group.groupby("method", sort=True):
-            rows.append({**place, "method": method, **row, **_mean(own, "relevance_on_motion")})
+            values = by_unit(own, "video", "relevance_on_motion")
+            rows.append({**place, "method": method, **row, **mean_of("relevance_on_motion", values)})
     table = pd.DataFrame(rows)
     ranks = table.groupby(["model", "method"])["reliance"].rank(ascending=False, method="min")
     table = table.assign(rank=ranks.astype(int))
     return table.sort_values(["model", "rank", "class", "method"], ignore_index=True)
-
-
-def _mean(clips: pd.DataFrame, name: str) -> dict[str, float]:
-    """Mean over videos and seeds, and its interval."""
-    wide = clips.pivot_table(index="seed", columns="video", values=name, aggfunc="mean").dropna(axis=1)
-    low, high = bootstrap_interval(wide.to_numpy())
-    mean = wide.to_numpy().mean() if wide.size else np.nan
-    return {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
 def _tau(a: np.ndarray, b: np.ndarray) -> float:

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 
 from ...activation_store import LayerActivations
-from ...concepts.clustering import nearest_concepts
+from ...concepts.clustering import places_of
 from ...concepts.random_sets import draw_sets
 from ...concepts.rankings import ranking
-from ...editing import edit_answers
+from ...editing import RankedConcepts, edit_answers, random_rankings
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
 from ...motion.precision import motion_precision, moving_mask, selectivity
 from ...motion.scores import relevant_voxels
 from ...motion.selective import selective_relevance
+from ...streams import stream
 from ...supervoxels import distinct_supervoxels
 from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
 
-EDITING = {"k_max": 3, "draws": 1}
 RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
 
 
@@ -42,9 +42,11 @@ class Bench:
         Videos.
     layer : str
     clustering : dict
-        clusters, min_supervoxels, max_members.
+        clusters, min_supervoxels, max_members, cutoff.
     sets : dict
         sets, size: of random sets.
+    editing : dict
+        k_max, clip_draws: of `voxplain.editing.edit_answers`.
     known : mapping of (View, place) to (DataFrame, array)
         Supervoxels (`KEY`) that were already shown, and their activations (n, d).
     batch, seed : int
@@ -58,6 +60,7 @@ class Bench:
     layer: str
     clustering: Mapping[str, Any]
     sets: Mapping[str, int]
+    editing: Mapping[str, int]
     known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
     batch: int = 32
     seed: int = 0
@@ -190,7 +193,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 class_name,
                 seen,
                 sets,
-                clustering=bench.clustering,
+                clustering={**bench.clustering, **({"cutoff": None} if variant.forced else {})},
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
                 seed=bench.seed,
@@ -224,21 +227,27 @@ def _tables(
         if class_name not in found:
             continue
         concepts = found[class_name]
-        centres = np.stack([concept.centre for concept in concepts.concepts])
+        ranked = RankedConcepts(
+            *places_of(concepts.concepts),
+            {"top": ranking(concepts.scores)},
+            random_rankings(
+                len(concepts.scores), bench.editing["clip_draws"], stream(bench.seed, "rankings", class_name)
+            ),
+        )
         answered = edit_answers(
             bench.model.predict,
             bench.clips.clip(video, clip),
             bench.supervoxels.labels(video, clip),
             rows[["level", "supervoxel"]].to_numpy(),
-            nearest_concepts(activations[rows.index], centres),
-            ranking(concepts.scores),
+            activations[rows.index],
+            class_name,
+            {class_name: ranked},
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            seed=[bench.seed, len(edits)],
-            **EDITING,
+            rng=stream(bench.seed, "edit", video, clip),
+            **bench.editing,
         )
-        where = {"video": video, "clip": clip, "class": class_name}
-        edits.append(answered.assign(correct=answered["answer"] == class_name, **where))
+        edits.append(answered.assign(**{"video": video, "clip": clip, "class": class_name}))
     none = pd.DataFrame()
     return {
         "scores": pd.concat([f.scores.assign(**{"class": name}) for name, f in found.items()] or [none]),
@@ -285,9 +294,9 @@ def select_by_variants(
         preset = options.pop("preset", "corrected")
         for method, relevance in maps.items():
             selected = selective_relevance(relevance, sigma, preset, **options)
-            chosen = relevant_voxels(selected, **shown, peak=relevance.max())
+            chosen = relevant_voxels(relevance, selected != 0, **shown)
             precision = motion_precision(chosen[:-1][pairs], moves[pairs]) if pairs.any() else np.nan
-            _, share = selectivity(relevance, selected)
+            _, share = selectivity(relevance, relevant_voxels(relevance, **shown), chosen)
             rows.append(
                 {"variant": name, "method": method, "selected_share": share, "motion_precision": precision}
             )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ...concepts.tables import gap_table
-from ...statistics import bootstrap_interval
 from ...tables import Figure, table
+from ..tables import by_unit, mean_of
 from .variants import SELECTIONS, VARIANTS, Variant
 
 
@@ -23,7 +23,7 @@ from .variants import SELECTIONS, VARIANTS, Variant
     variant: preset or single deviation
     changes: what it changes, in words
     kept: supervoxels kept per discovery clip
-    kept_ci_low: lower end of its 95 % interval
+    kept_ci_low: lower end of its 95 % interval; units are classes, and seeds, down to tau
     kept_ci_high: upper end of its 95 % interval
     concepts: concepts per class
     concepts_ci_low: lower end of its 95 % interval
@@ -35,13 +35,13 @@ from .variants import SELECTIONS, VARIANTS, Variant
     tau_ci_low: lower end of its 95 % interval
     tau_ci_high: upper end of its 95 % interval
     addition_gap: accuracy with the most important concepts shown minus that with supervoxels of equal volume
-    addition_gap_ci_low: lower end of its 95 % interval
+    addition_gap_ci_low: lower end of its 95 % interval; as in concept_gaps
     addition_gap_ci_high: upper end of its 95 % interval
     removal_gap: accuracy with the most important concepts hidden minus that with supervoxels of equal volume
     removal_gap_ci_low: lower end of its 95 % interval
     removal_gap_ci_high: upper end of its 95 % interval
     selected_share: share of relevance that is selected
-    selected_share_ci_low: lower end of its 95 % interval
+    selected_share_ci_low: lower end of its 95 % interval; units are videos, and seeds, here and below
     selected_share_ci_high: upper end of its 95 % interval
     motion_precision: share of selected voxels that move
     motion_precision_ci_low: lower end of its 95 % interval
@@ -74,9 +74,9 @@ def presets_table(
     -------
     DataFrame, one row per model and variant
         changes, kept, concepts (per class), cav_accuracy, tau, addition_gap and removal_gap (top minus random
-        supervoxels of equal volume, over k = 1..3), selected_share, motion_precision (mean over methods), each
-        with _ci_low and _ci_high (95 %, bootstrap: over classes and seeds, gaps and what follows over videos and
-        seeds); n_classes with concepts, n_videos edited, n_seeds. NaN where a variant has no say.
+        supervoxels of equal volume, over all k), selected_share, motion_precision (mean over methods), each
+        with _ci_low and _ci_high (95 %; over classes and seeds, gaps as in concept_gaps, what follows over videos
+        and seeds); n_classes with concepts, n_videos edited, n_seeds. NaN where a variant has no say.
     """
     rows = []
     names = [name for name in {**VARIANTS, **SELECTIONS} if name in set(agreement["variant"])]
@@ -125,14 +125,8 @@ def _per_class(scores: pd.DataFrame, how: str) -> pd.DataFrame | None:
 
 def _mean(table: pd.DataFrame | None, unit: str, column: str) -> dict[str, float]:
     """Mean of a column with its interval over units and seeds, NaN where there is none."""
-    values = np.full((1, 0), np.nan)
-    if table is not None and len(table):
-        wide = table.pivot_table(index="seed", columns=unit, values=column, aggfunc="mean")
-        values = wide.dropna(axis=1).to_numpy()
-    if not values.size:
-        return {column: np.nan, f"{column}_ci_low": np.nan, f"{column}_ci_high": np.nan}
-    low, high = bootstrap_interval(values)
-    return {column: float(values.mean()), f"{column}_ci_low": low, f"{column}_ci_high": high}
+    values = np.empty((1, 0)) if table is None or not len(table) else by_unit(table, unit, column)
+    return mean_of(column, values)
 
 
 def _gaps(edits: pd.DataFrame) -> dict[str, float]:

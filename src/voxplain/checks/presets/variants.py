@@ -53,6 +53,8 @@ class Variant:
     gradient : {"logit", "loss"}
         ``loss``: of the cross-entropy, with the sign turned, so that positive still means in favour.
     rank_by : {"effect", "score"}
+    forced : bool
+        Whether every supervoxel belongs to the nearest concept, however far.
     """
 
     changes: str
@@ -65,6 +67,7 @@ class Variant:
     classifier: str = "ridge"
     gradient: Literal["logit", "loss"] = "logit"
     rank_by: Literal["effect", "score"] = "effect"
+    forced: bool = False
 
 
 CORRECTED = Variant("nothing")
@@ -79,6 +82,7 @@ VARIANTS = {
         classifier="sgd",
         gradient="loss",
         rank_by="score",
+        forced=True,
     ),
     "paper": Variant(
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
@@ -97,6 +101,7 @@ VARIANTS = {
     "negatives_clips": Variant("negatives: whole clips", negatives="clips"),
     "classifier_sgd": Variant("classifier: linear SVM by SGD", classifier="sgd"),
     "gradient_loss": Variant("gradient: of the loss", gradient="loss"),
+    "forced": Variant("every supervoxel belongs to the nearest concept, however far", forced=True),
     "rank_by_score": Variant("ranked by the score S, not by the effect", rank_by="score"),
     "layer_top": Variant("layer: the last block", layer="top"),
     "layer_other": Variant("layer: another usual one", layer="other"),

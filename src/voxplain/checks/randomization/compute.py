@@ -19,7 +19,8 @@ from ...explaining import explain_by_all
 from ...models.build import build_model
 from ...models.trained import TrainedModel
 from ...statistics import rank_correlation
-from . import INTACT
+from ...streams import seed_of
+from . import BASELINE, INTACT
 
 
 def weight_groups(network: nn.Module) -> list[str]:
@@ -49,10 +50,24 @@ def randomized(model: TrainedModel, parts: Sequence[str], *, seed: int) -> Train
     return TrainedModel(network.eval(), model.classes, model.device)
 
 
+def random_head(model: TrainedModel, *, seed: int) -> TrainedModel:
+    """A copy of a network in which the head, the last part with weights, is untrained."""
+    return randomized(model, weight_groups(model.network)[:1], seed=seed)
+
+
 def randomized_networks(
-    model: TrainedModel, *, levels: int, draws: int, seed: int
+    model: TrainedModel, *, levels: int, draws: int, seed: int, name: str = ""
 ) -> dict[tuple[str, str, int], tuple[int, TrainedModel]]:
     """The intact network, and networks with random weights from the head down.
+
+    Parameters
+    ----------
+    levels : int
+        Steps of the cascade.
+    draws : int
+        Networks per step, each with random numbers of its own.
+    seed, name
+        Of the network, which no other's random numbers follow.
 
     Returns
     -------
@@ -62,7 +77,8 @@ def randomized_networks(
     networks = {("weights", INTACT, 0): (0, model)}
     for parts in cascade(weight_groups(model.network), levels):
         for draw in range(draws):
-            other = randomized(model, parts, seed=1_000 * (seed + 1) + draw)
+            number = seed_of(seed, "randomized", name, len(parts), draw)
+            other = randomized(model, parts, seed=number)
             networks["weights", parts[-1], draw] = (len(parts), other)
     return networks
 
@@ -96,6 +112,7 @@ def compare_maps(
     classes: Sequence[str],
     explainers: Mapping[str, Mapping[str, Any]],
     *,
+    unrelated: int = 2,
     batch: int = 8,
     **known: Any,
 ) -> pd.DataFrame:
@@ -111,16 +128,21 @@ def compare_maps(
         Of the clips.
     explainers : mapping
         As for `voxplain.explaining.explain_by_all`, and so is **known.
+    unrelated : int
+        Clips after each, in turn, whose maps its own is compared with.
 
     Returns
     -------
-    DataFrame : check, part, draw, method, clip (number), spearman, ssim
+    DataFrame
+        check, part, draw, method, clip (number), spearman, ssim. Check `BASELINE` is of the intact network's maps
+        alone: part ``unrelated``, a clip's with another clip's (a row for each of the two); ``negated``, a clip's
+        with its own times -1.
     """
     targets = model.targets(list(classes))
     explained = dict(explainers=explainers, batch=batch, **known)
     ours = explain_by_all(model, clips, targets, **explained)
     count = len(model.classes)
-    rows = []
+    rows = [row for method, maps in ours.items() for row in baseline(method, maps, unrelated)]
     for (check, part, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
         asked = (targets + 1) % count if check == "shuffled_targets" else targets
         theirs = explain_by_all(other, clips, asked, **explained)
@@ -129,3 +151,16 @@ def compare_maps(
                 row = {"check": check, "part": part, "draw": draw, "method": method, "clip": number}
                 rows.append(row | map_similarity(a, b))
     return pd.DataFrame(rows)
+
+
+def baseline(method: str, maps: np.ndarray, unrelated: int) -> list[dict[str, Any]]:
+    """Rows of `compare_maps` for a method's maps (N, T, H, W): how alike those are that nothing relates."""
+    rows, count = [], len(maps)
+    for a in range(count):
+        known = {"check": BASELINE, "part": "negated", "draw": 0, "method": method, "clip": a}
+        rows.append(known | map_similarity(maps[a], -maps[a]))
+        for step in range(1, min(unrelated, (count - 1) // 2 or count - 1) + 1):
+            b = (a + step) % count
+            found = map_similarity(maps[a], maps[b])
+            rows += [known | {"part": "unrelated", "draw": step, "clip": clip} | found for clip in (a, b)]
+    return rows

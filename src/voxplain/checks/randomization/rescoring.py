@@ -13,6 +13,7 @@ from ...concepts.cavs import concept_distances, train_cavs
 from ...concepts.random_sets import draw_sets
 from ...concepts.scores import rank_concepts
 from ...models.trained import TrainedModel
+from ...streams import seed_of, stream
 from ...videos.store import ClipStore, SupervoxelStore
 from ..findings import KEY
 from ..looking import Place, clip_gradients, look_at_supervoxels, same_activations
@@ -62,7 +63,7 @@ def member_cavs(
     random_sets = draw_sets(of(pool), sets=sets, size=size, seed=seed)
     found = {}
     for key, part in members.groupby(["class", "concept"]):
-        vectors, _ = train_cavs(of(part), random_sets, seed=seed, **cavs)
+        vectors, _ = train_cavs(of(part), random_sets, seed=seed_of(seed, "held_out", *key), **cavs)
         found[key] = vectors, concept_distances(of(part), random_sets, vectors)
     return found
 
@@ -112,10 +113,9 @@ def rescore(
 
 def random_directions(cavs: Mapping[tuple[str, int], Cav], *, seed: int) -> dict[tuple[str, int], Cav]:
     """As many directions of unit length as there are CAVs, uniform on the sphere, each with the CAV's distance."""
-    rng = np.random.default_rng(seed)
     found = {}
     for key, (values, distances) in cavs.items():
-        drawn = rng.standard_normal(values.shape)
+        drawn = stream(seed, *key).standard_normal(values.shape)
         found[key] = (drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)).astype(np.float32), distances
     return found
 
@@ -176,6 +176,6 @@ def rescore_networks(
         known = {"depth": 0, "draw": draw}
         if draw + 1 < len(model.classes):
             note(model, intact, shift=draw + 1, check="shuffled_targets", part="another class", **known)
-        along = random_directions(intact, seed=seed + draw)
+        along = random_directions(intact, seed=seed_of(seed, "directions", draw))
         note(model, along, check="random_directions", part="random CAVs", **known)
     return pd.concat(tables, ignore_index=True)

@@ -31,7 +31,7 @@ def converge(
     sizes: Sequence[int],
     rank_by: str = "effect",
     draws: int = 50,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
 ) -> list[dict[str, Any]]:
     """Scores of one class from fewer random sets.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
-from ...statistics import bootstrap_interval
 from ...tables import Figure, table
 from ..findings import rank_agreement
+from ..tables import by_unit, mean_of, pair_values
 
 
 @table(
@@ -22,12 +22,13 @@ from ..findings import rank_agreement
     what: what is chosen otherwise: random_sets, clusters, draws, seeds, layer
     value: the other choice
     tau: Kendall's tau of ranks: of concepts for random_sets, else of supervoxels by their concepts' ranks
-    tau_ci_low: lower end of its 95 % interval
+    tau_ci_low: lower end of its 95 % interval; units are classes, and seeds where there are several (with one, draws)
     tau_ci_high: upper end of its 95 % interval
     spread: standard deviation of a score; random_sets only
     needed: random sets for a spread of 0.05
     n_classes
-    n_pairs: pairs of seeds or draws
+    n_pairs: pairs of seeds, or draws of each seed
+    n_seeds
     """,
     inputs={"choices": "choices", "importance": "supervoxel_importance", "variants": "variant_agreement"},
     figure=Figure("stability_figure", {"table": "stability"}),
@@ -49,56 +50,51 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
     DataFrame
         model, layer, what (random_sets, clusters, draws, seeds, layer), value, tau (Kendall's tau-b of ranks:
         of concepts for random_sets, else of supervoxels by their concepts' ranks), tau_ci_low, tau_ci_high (95 %,
-        bootstrap over classes and seeds), spread (standard deviation of a score; random_sets only), needed
-        (random sets for a spread of 0.05), n_classes, n_pairs (of seeds or draws).
+        over classes and seeds), spread (standard deviation of a score; random_sets only), needed (random sets for
+        a spread of 0.05), n_classes, n_pairs, n_seeds.
     """
     layers = variants[variants["variant"].str.startswith("layer_")]
     layers = layers.assign(what="layer", value=layers["variant"].str.removeprefix("layer_"))
     pairs = pd.DataFrame(
-        _between_seeds(importance), columns=["model", "layer", "what", "value", "class", "seed", "tau"]
+        _between_seeds(importance),
+        columns=["model", "layer", "what", "value", "class", "seed", "draw", "tau"],
     )
     columns = ["model", "seed", "layer", "what", "value", "draw", "class", "tau", "spread", "needed"]
     parts = [
         part.reindex(columns=columns).fillna({"draw": 0}) for part in (choices, layers, pairs) if len(part)
     ]
-    table = pd.concat(parts).astype({"seed": str})
     rows = []
-    for key, group in table.groupby(["model", "layer", "what", "value"], sort=False):
-        wide = group.pivot_table(index=["seed", "draw"], columns="class", values="tau").dropna(axis=1)
-        low, high = bootstrap_interval(wide.to_numpy())
+    for key, group in pd.concat(parts).groupby(["model", "layer", "what", "value"], sort=False):
+        values, seeds, draws = (
+            by_unit(group, "class", "tau"),
+            group["seed"].nunique(),
+            group["draw"].nunique(),
+        )
+        if key[2] == "seeds":
+            values, draws = pair_values(values), seeds * (seeds - 1) // 2
         rows.append(
             {
                 **dict(zip(["model", "layer", "what", "value"], key, strict=True)),
-                "tau": wide.to_numpy().mean() if wide.size else np.nan,
-                "tau_ci_low": low,
-                "tau_ci_high": high,
+                **mean_of("tau", values),
                 "spread": group["spread"].mean(),
                 "needed": group["needed"].mean(),
-                "n_classes": wide.shape[1],
-                "n_pairs": wide.shape[0],
+                "n_classes": values.shape[1],
+                "n_pairs": draws,
+                "n_seeds": seeds,
             }
         )
     return pd.DataFrame(rows)
 
 
 def _between_seeds(importance: pd.DataFrame) -> Iterable[tuple]:
-    """tau between every two seeds of a network, and between every two of its layers."""
+    """tau between every two seeds of a network, under each of the two, and between every two of its layers."""
     for (model, layer, class_name), group in importance.groupby(["model", "layer", "class"], sort=False):
-        seeds = sorted(group["seed"].unique())
-        for first in range(len(seeds)):
-            for second in range(first + 1, len(seeds)):
-                a, b = (group[group["seed"] == seeds[number]] for number in (first, second))
-                yield (
-                    model,
-                    layer,
-                    "seeds",
-                    "training",
-                    class_name,
-                    f"{seeds[first]} {seeds[second]}",
-                    rank_agreement(a, b),
-                )
+        for first, second in combinations(sorted(group["seed"].unique()), 2):
+            tau = rank_agreement(*(group[group["seed"] == seed] for seed in (first, second)))
+            for seed, other in ((first, second), (second, first)):
+                yield model, layer, "seeds", "training", class_name, seed, other, tau
     for (model, seed, class_name), group in importance.groupby(["model", "seed", "class"], sort=False):
         layers = list(group["layer"].unique())
         for other in layers[1:]:
             a, b = (group[group["layer"] == name] for name in (layers[0], other))
-            yield model, layers[0], "layer", other, class_name, seed, rank_agreement(a, b)
+            yield model, layers[0], "layer", other, class_name, seed, 0, rank_agreement(a, b)

@@ -1,0 +1,61 @@
+"""Maps that a class's explanation should do better than: of no network, of another class, of a random head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...concepts.controls import center_map, frame_difference_map, saturation_map
+from ...explaining import explain_by_all
+from ...models.trained import TrainedModel
+
+
+def explained_and_controls(
+    model: TrainedModel,
+    head: TrainedModel,
+    clip: np.ndarray,
+    class_name: str,
+    other: str,
+    explainers: Mapping[str, Mapping[str, Any]],
+    *,
+    labels: np.ndarray,
+    segmentation: Mapping[str, Any],
+) -> dict[tuple[str, str], np.ndarray]:
+    """Maps of a clip by every explainer, and their controls.
+
+    Parameters
+    ----------
+    model, head : TrainedModel
+        The network, and the same with a random head.
+    clip : (T, H, W, 3) uint8
+    class_name, other : str
+        The class that is explained, and another.
+    explainers, segmentation
+        As for `voxplain.explaining.explain_by_all`.
+    labels : (levels, T, H, W) uint16
+
+    Returns
+    -------
+    dict of (method, control_of) to (T, H, W) float
+        control_of is empty for explainers and for what controls all of them (control_saturation,
+        control_frame_difference, control_center), else the explainer (control_other_class, control_random_head).
+    """
+    known = {"labels": np.stack([labels, labels]), "segmentation": segmentation}
+    two = explain_by_all(
+        model, np.stack([clip, clip]), model.targets([class_name, other]), explainers, **known
+    )
+    known["labels"] = labels[None]
+    untrained = explain_by_all(head, clip[None], head.targets([class_name]), explainers, **known)
+    found = {}
+    for name, (own, others) in two.items():
+        found[name, ""] = own
+        found["control_other_class", name] = others
+        found["control_random_head", name] = untrained[name][0]
+    # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
+    found = {key: values.clip(min=0) for key, values in found.items()}
+    found["control_saturation", ""] = saturation_map(clip)
+    found["control_frame_difference", ""] = frame_difference_map(clip)
+    found["control_center", ""] = center_map(clip.shape[:3])
+    return found

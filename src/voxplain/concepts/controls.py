@@ -1,0 +1,88 @@
+"""What orders concepts without their scores: controls of the ranking.
+
+A ranking explains a network only where it does better than orders that never ask what the network does with a
+concept: by the color, the motion, the size or the place of what a concept shows, or by how unusual it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..device import batched
+from ..models.trained import TrainedModel
+from ..patches import keep_only
+from ..pixel_maps import center_map, frame_difference_map, saturation_map
+from ..videos.store import ClipStore, SupervoxelStore
+
+CONTROLS = ("saturation", "frame_difference", "size", "center", "pool_distance", "member_logit")
+
+
+def member_controls(
+    members: pd.DataFrame,
+    model: TrainedModel,
+    clips: ClipStore,
+    supervoxels: SupervoxelStore,
+    *,
+    fill: str | tuple[int, int, int] = "mean",
+    batch: int = 32,
+) -> pd.DataFrame:
+    """Controls of concepts, of which a greater value ranks first.
+
+    Parameters
+    ----------
+    members : DataFrame
+        class, concept, video, clip, level, supervoxel.
+    model : TrainedModel
+    clips, supervoxels
+        Of all videos in `members`.
+    fill : str or color
+        What surrounds a member that is shown alone.
+    batch : int
+        Clips per forward pass.
+
+    Returns
+    -------
+    DataFrame, one row per concept, in order: means over its members
+        class, concept, saturation (as `saturation_map`), frame_difference (as `frame_difference_map`), size
+        (voxels), center (as `center_map`), member_logit (the class's logit of the member alone, in its place).
+    """
+    color, parts = model.fill(fill), []
+    members = members.reset_index(drop=True)
+    for (video, number), rows in members.groupby(["video", "clip"], sort=False):
+        clip, levels = clips.clip(video, number), supervoxels.labels(video, number)
+        maps = {
+            "saturation": saturation_map(clip),
+            "frame_difference": frame_difference_map(clip),
+            "center": center_map(clip.shape[:3]),
+        }
+        masks = [levels[row.level] == row.supervoxel for row in rows.itertuples()]
+        found = {name: [values[mask].mean() for mask in masks] for name, values in maps.items()}
+        logits = batched(
+            lambda some, clip=clip: model.logits(np.stack([keep_only(clip, mask, color) for mask in some])),
+            masks,
+            batch,
+        )
+        own = logits[np.arange(len(rows)), model.targets(rows["class"].tolist()).cpu().numpy()]
+        found |= {"size": [mask.sum() for mask in masks], "member_logit": own}
+        parts.append(rows[["class", "concept"]].assign(**found))
+    return pd.concat(parts).groupby(["class", "concept"], as_index=False).mean()
+
+
+def pool_distances(members: list[np.ndarray], random_sets: np.ndarray) -> np.ndarray:
+    """How far the mean of each concept's members lies from the mean of the random sets.
+
+    The effect is a derivative times a way; this is the way, without any derivative.
+
+    Parameters
+    ----------
+    members : list of (n, d) float
+        Activations of each concept's members.
+    random_sets : (sets, m, d) float
+
+    Returns
+    -------
+    (concepts,) float : in units of the activation
+    """
+    pool = np.mean(random_sets, axis=(0, 1), dtype=np.float64)
+    return np.array([np.linalg.norm(np.mean(part, axis=0, dtype=np.float64) - pool) for part in members])

@@ -1,0 +1,89 @@
+"""Controls of the ranking: by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from voxplain import build_model
+from voxplain.concepts.controls import (
+    center_map,
+    frame_difference_map,
+    member_controls,
+    pool_distances,
+    saturation_map,
+)
+from voxplain.models.trained import TrainedModel
+from voxplain.patches import keep_only
+
+
+def test_saturation_is_that_of_hsv():
+    clip = np.array([[[[200, 100, 50], [7, 7, 7], [0, 0, 0], [255, 0, 255]]]], np.uint8)
+    assert saturation_map(clip).tolist() == [[[0.75, 0.0, 0.0, 1.0]]]
+
+
+def test_frame_difference_is_to_the_next_frame_and_of_the_last_to_the_one_before():
+    clip = np.zeros((3, 1, 1, 3), np.uint8)
+    clip[1], clip[2] = (255, 0, 0), (255, 0, 30)
+    assert frame_difference_map(clip).ravel().tolist() == [85, 10, 10]
+    assert frame_difference_map(clip[:1]).tolist() == [[[0]]]
+
+
+def test_center_is_greatest_in_the_middle_and_the_same_in_all_frames():
+    found = center_map((2, 3, 5))
+    assert found.shape == (2, 3, 5) and found[0].argmax() == 7 and found[0, 1, 2] == 0
+    assert found[0, 1, 0] == pytest.approx(-0.8) and found[1, 0, 2] == pytest.approx(-2 / 3)
+
+
+def test_distance_is_from_the_mean_of_all_random_sets():
+    sets = np.array([[[0.0, 0.0], [2.0, 0.0]], [[1.0, 1.0], [1.0, -1.0]]])  # mean (1, 0)
+    members = [np.array([[4.0, 4.0]]), np.array([[0.0, 3.0], [2.0, -3.0]])]
+    assert pool_distances(members, sets).tolist() == [5.0, 0.0]
+
+
+class Store:
+    """Clips, or labels, by video and number."""
+
+    def __init__(self, arrays):
+        self._arrays = arrays
+
+    def clip(self, video, number):
+        return self._arrays[video, number]
+
+    labels = clip
+
+
+def test_members_are_measured_in_place_and_averaged_by_concept():
+    rng = np.random.default_rng(0)
+    clips = {("v", 0): rng.integers(0, 256, (4, 16, 16, 3), np.uint8)}
+    clips["w", 0] = rng.integers(0, 256, (4, 16, 16, 3), np.uint8)
+    labels = np.ones((1, 4, 16, 16), np.uint16)
+    labels[0, :, :8, :4] = 2
+    network = build_model("r3d_18", None, 2, seed=0, width=4, depth=[1, 1, 1, 1])
+    model = TrainedModel(network, ["a", "b"], torch.device("cpu"))
+    rows = [("b", 0, "v", 0, 0, 1), ("b", 0, "w", 0, 0, 2), ("a", 1, "v", 0, 0, 2)]
+    members = pd.DataFrame(rows, columns=["class", "concept", "video", "clip", "level", "supervoxel"])
+    table = member_controls(members, model, Store(clips), Store(dict.fromkeys(clips, labels)), batch=2)
+    assert table[["class", "concept"]].to_numpy().tolist() == [["a", 1], ["b", 0]]
+    small = 4 * 8 * 4
+    assert table["size"].tolist() == [small, 512.0]
+    masks = {1: labels[0] == 1, 2: labels[0] == 2}
+    alone = {
+        (video, label): model.logits(keep_only(clips[video, 0], masks[label], model.fill("mean"))[None])[0]
+        for video in "vw"
+        for label in (1, 2)
+    }
+    assert table["member_logit"].tolist() == pytest.approx(
+        [alone["v", 2][0], (alone["v", 1][1] + alone["w", 2][1]) / 2], rel=1e-4
+    )
+    maps = [
+        (saturation_map, "saturation"),
+        (frame_difference_map, "frame_difference"),
+        (lambda clip: center_map(clip.shape[:3]), "center"),
+    ]
+    for function, name in maps:
+        v, w = function(clips["v", 0]), function(clips["w", 0])
+        expected = [v[masks[2]].mean(), (v[masks[1]].mean() + w[masks[2]].mean()) / 2]
+        assert table[name].tolist() == pytest.approx(expected, rel=1e-5)
