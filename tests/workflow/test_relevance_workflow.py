@@ -127,6 +127,12 @@ def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
         open_h5(home / "selective_maps/test-000.h5", "selective_maps") as masks,
     ):
         for video in maps:
+            assert set(maps[video]["maps"]) == set(METHODS)  # controls lie apart
+            controls = maps[video]["controls"]
+            for control in ("control_other_class", "control_random_head"):
+                assert set(controls[control]["maps"]) == set(METHODS) - {"occlusion"}
+            other = controls["control_other_class/target"].asstr()[()]
+            assert (other != maps[video]["target"].asstr()[()]).all()
             assert (scaled_maps(maps[video], "dtd") * maps[video]["peaks/dtd"][0]).sum() == pytest.approx(
                 1, abs=0.01
             )

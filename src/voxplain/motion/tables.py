@@ -28,7 +28,7 @@ COMPARED = (*RANKING_SCORES, "precision")
     "motion_precision",
     part="relevance",
     title="Relevant voxels that move (Selective Relevance, table 1)",
-    meaning="Precision: the share of the voxels that an explanation calls relevant that move by the optical flow; and how "
+    meaning="Precision: the share of the voxels that an explanation calls relevant that move by the estimated flow; and how "
     "well its relevance ranks those that move, whatever the threshold. Controls are rows like explainers.",
     columns="""
     model
@@ -40,11 +40,11 @@ COMPARED = (*RANKING_SCORES, "precision")
     ci_low, ci_high
     video_mean: precision, mean over videos
     video_sd: its standard deviation over videos
-    base_rate: share of all voxels that move, which chance would give
+    base_rate: share of all voxels that move by the estimated flow, which chance would give
     lift: mean over base rate
     mean_exact: the same precision by the exact flow; empty where that is not known
     base_rate_exact: share of all voxels that move by the exact flow; empty where that is not known
-    auroc: area under the ROC curve of relevance for what moves by the optical flow, mean over videos; .5 by chance
+    auroc: area under the ROC curve of relevance for what moves by the estimated flow, mean over videos; .5 by chance
     auroc_ci_low: lower end of the 95 % interval of auroc
     auroc_ci_high: upper end of the 95 % interval of auroc
     average_precision: average precision of relevance for it; by chance the base rate
