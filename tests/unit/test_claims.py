@@ -277,6 +277,29 @@ def test_following_the_network_is_told_where_two_see_the_same_pixels():
     assert found.loc["dtd", "best_control"] == "control_saturation" and found.loc["dtd", "model"] == "r3d"
 
 
+def test_concepts_follow_the_network_beyond_other_orders_of_the_same_concepts():
+    rows = [
+        ("concepts_top_1", "", 0.5, 0.4, 0.6), ("control_size", "concepts_top_1", 0.1, 0.0, 0.2),
+        ("control_member_logit", "concepts_top_1", 0.3, 0.2, 0.41), ("concepts_all", "", 0.05, 0.01, 0.09),
+    ]  # fmt: skip
+    columns = ["method", "control_of", "difference", "ci_low", "ci_high"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        model="r3d", layer="layer3", selective=False, measure="share", p_value=0.001, unit="class", n_videos=NAN,
+        n_classes=6, n_seeds=3,
+    )  # fmt: skip
+    found = claims_table(pixels=table).set_index("method")
+    row = found.loc["concepts_top_1"]
+    assert (row["best_control"], row["not_beaten"], row["verdict"]) == (
+        "control_size",
+        "control_member_logit",
+        "no",
+    )
+    assert [row["difference_ci_low"], row["difference_ci_high"]] == pytest.approx([0.2, 0.6]) and row[
+        "n"
+    ] == 6
+    assert found.loc["concepts_all", "verdict"] == "too few"  # it has no other order
+
+
 def curves_table():
     return pd.DataFrame(
         {
