@@ -9,6 +9,7 @@ import pytest
 from voxplain.claims import evidence
 from voxplain.claims.evidence import CHANCE, COMPARISON, NETWORK, PIXELS
 from voxplain.claims.table import COLUMNS, CONTROLLED, STATEMENTS, claims_table, judge
+from voxplain.motion.tables import COMPARED, explanation_controls_table, selection_controls_table
 from voxplain.statistics import mean_interval, mean_p_value
 from voxplain.tables import all_tables
 
@@ -121,6 +122,30 @@ def test_without_an_effect_few_claims_hold(units, seeds):
     assert (found["verdict"] == "yes").mean() <= 0.01
     hold = (found["not_beaten"] == "") & (found["p_value"] <= 0.05)
     assert hold.groupby(found["n_controls"]).mean().max() <= 0.07
+
+
+def test_maps_of_noise_beat_nothing():
+    """From the scores of clips through the motion tables to the claims: explainers and controls drawn alike."""
+    rng, seeds = np.random.default_rng(0), 3
+    entries = [
+        ("dtd", "", False),
+        ("random", "", False),
+        ("control_center", "", False),
+        ("control_other_class", "dtd", False),
+    ]
+    entries += [("dtd", "", True), ("control_same_size", "dtd", True)]
+    places = pd.MultiIndex.from_product(
+        [range(25), range(seeds), range(12), range(len(entries))], names=["model", "seed", "video", "entry"]
+    )
+    scores = pd.DataFrame(
+        {name: 0.5 + 0.1 * rng.normal(size=len(places)) for name in COMPARED}, index=places
+    ).reset_index()
+    for column, values in zip(("method", "control_of", "selective"), zip(*entries, strict=True), strict=True):
+        scores[column] = scores["entry"].map(dict(enumerate(values)))
+    maps, selections = explanation_controls_table(scores), selection_controls_table(scores)
+    found = claims_table(maps=maps, selections=selections)
+    assert found["claim"].value_counts().to_dict() == {"maps_on_motion": 25, "selection_on_motion": 25}
+    assert (found["verdict"] == "yes").mean() <= 0.07 and (found["verdict"] == "too few").sum() == 0
 
 
 def test_with_an_effect_claims_hold():
