@@ -18,13 +18,9 @@ def main(stage):
     params, settings, classes = stage.params, stage.params.model, stage.params.classes
     partial = partial_path(stage.output.weights, made_by=stage.made_by, inputs=stage.input)
     recipe, history = settings["training"], pd.DataFrame({"epoch": []})
-    model = build_model(
-        settings["network"],
-        settings["weights"],
-        None if recipe is None else len(classes),
-        seed=params.weights_seed,
-        **settings["options"],
-    )
+    n_classes = None if recipe is None else len(classes)
+    options = {"seed": params.weights_seed, **settings["options"]}
+    model = build_model(settings["network"], settings["weights"], n_classes, **options)
     if settings["head"] == "new":
         weight, bias, accuracy = fit_stored_features(stage.input.samples, classes, seed=params.weights_seed)
         replace_head(model, len(classes), weight=weight, bias=bias)
@@ -32,10 +28,8 @@ def main(stage):
     elif recipe is None:
         check_classes(model, settings["weights"], classes)
     else:
-        seeds = params.weights_seed, params.split_seed
-        history = _train(
-            model.to(choose_device()), stage.input.samples, classes, seeds, dict(recipe), partial
-        )
+        model.to(choose_device())
+        history = _train(model, stage.input.samples, classes, params, dict(recipe), partial)
     save_weights(
         model, stage.output.weights, {"classes": classes, "made_by": stage.made_by | stage.measured()}
     )
@@ -43,22 +37,22 @@ def main(stage):
     partial.unlink(missing_ok=True)
 
 
-def _train(model, paths, classes, seeds, recipe, partial):
+def _train(model, paths, classes, params, recipe, partial):
     """Train, going on from what an interrupted training left."""
 
     def keep(state):
         with atomic_path(partial) as temporary:
             torch.save(state, temporary)
 
-    seed, split_seed = seeds
-    share = recipe.pop("validation_share")
+    split = {"share": recipe.pop("validation_share"), "seed": params.split_seed}
+    recipe |= {"seed": params.weights_seed, "on_epoch": keep}
     state = torch.load(partial, weights_only=False) if partial.exists() else None
     with ClipStore(paths) as store:
         table = store.table
         print(f"training on {len(table)} clips of {len(classes)} classes")
         targets = table["class"].map(classes.index).to_numpy()
-        held_out = hold_out(table["video"], table["class"], share=share, seed=split_seed)
-        return train(model, store.fetch, targets, held_out, seed=seed, state=state, on_epoch=keep, **recipe)
+        held_out = hold_out(table["video"], table["class"], **split)
+        return train(model, store.fetch, targets, held_out, state=state, **recipe)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 from voxplain.claims import evidence
 from voxplain.claims.evidence import CHANCE, COMPARISON, NETWORK, PIXELS
 from voxplain.claims.table import COLUMNS, CONTROLLED, STATEMENTS, claims_table, judge
+from voxplain.motion.tables import COMPARED, explanation_controls_table, selection_controls_table
 from voxplain.statistics import mean_interval, mean_p_value
 from voxplain.tables import all_tables
 
@@ -121,6 +122,30 @@ def test_without_an_effect_few_claims_hold(units, seeds):
     assert (found["verdict"] == "yes").mean() <= 0.01
     hold = (found["not_beaten"] == "") & (found["p_value"] <= 0.05)
     assert hold.groupby(found["n_controls"]).mean().max() <= 0.07
+
+
+def test_maps_of_noise_beat_nothing():
+    """From the scores of clips through the motion tables to the claims: explainers and controls drawn alike."""
+    rng, seeds = np.random.default_rng(0), 3
+    entries = [
+        ("dtd", "", False),
+        ("random", "", False),
+        ("control_center", "", False),
+        ("control_other_class", "dtd", False),
+    ]
+    entries += [("dtd", "", True), ("control_same_size", "dtd", True)]
+    places = pd.MultiIndex.from_product(
+        [range(25), range(seeds), range(12), range(len(entries))], names=["model", "seed", "video", "entry"]
+    )
+    scores = pd.DataFrame(
+        {name: 0.5 + 0.1 * rng.normal(size=len(places)) for name in COMPARED}, index=places
+    ).reset_index()
+    for column, values in zip(("method", "control_of", "selective"), zip(*entries, strict=True), strict=True):
+        scores[column] = scores["entry"].map(dict(enumerate(values)))
+    maps, selections = explanation_controls_table(scores), selection_controls_table(scores)
+    found = claims_table(maps=maps, selections=selections)
+    assert found["claim"].value_counts().to_dict() == {"maps_on_motion": 25, "selection_on_motion": 25}
+    assert (found["verdict"] == "yes").mean() <= 0.07 and (found["verdict"] == "too few").sum() == 0
 
 
 def test_with_an_effect_claims_hold():
@@ -275,6 +300,29 @@ def test_following_the_network_is_told_where_two_see_the_same_pixels():
     assert found.index.tolist() == ["dtd", "gradcam"]
     assert found["verdict"].tolist() == ["yes", "no"] and found.loc["dtd", "control_value"] == 0
     assert found.loc["dtd", "best_control"] == "control_saturation" and found.loc["dtd", "model"] == "r3d"
+
+
+def test_concepts_follow_the_network_beyond_other_orders_of_the_same_concepts():
+    rows = [
+        ("concepts_top_1", "", 0.5, 0.4, 0.6), ("control_size", "concepts_top_1", 0.1, 0.0, 0.2),
+        ("control_member_logit", "concepts_top_1", 0.3, 0.2, 0.41), ("concepts_all", "", 0.05, 0.01, 0.09),
+    ]  # fmt: skip
+    columns = ["method", "control_of", "difference", "ci_low", "ci_high"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        model="r3d", layer="layer3", selective=False, measure="share", p_value=0.001, unit="class", n_videos=NAN,
+        n_classes=6, n_seeds=3,
+    )  # fmt: skip
+    found = claims_table(pixels=table).set_index("method")
+    row = found.loc["concepts_top_1"]
+    assert (row["best_control"], row["not_beaten"], row["verdict"]) == (
+        "control_size",
+        "control_member_logit",
+        "no",
+    )
+    assert [row["difference_ci_low"], row["difference_ci_high"]] == pytest.approx([0.2, 0.6]) and row[
+        "n"
+    ] == 6
+    assert found.loc["concepts_all", "verdict"] == "too few"  # it has no other order
 
 
 def curves_table():

@@ -164,10 +164,24 @@ def same_pixels(table: pd.DataFrame | None) -> Rows:
             }  # fmt: skip
             found.append(_above(base, 0.0, own.p_value))
             # Exactly 0 for what looks at the pixels alone, so that the interval is the method's own.
+            pixels = [] if own.method.startswith("concepts_") else free
             found += [
                 _above(base, row.difference, own.p_value) | {"control": row.method, "kind": PIXELS}
-                for row in free
+                for row in pixels
             ]
+            # Other orders of the same concepts: of the difference there is no interval, and the two intervals' sum holds it.
+            orders = rows[
+                (rows["control_of"] == own.method)
+                & (rows["measure"] == own.measure)
+                & (rows["layer"] == own.layer)
+            ]
+            for row in orders.itertuples() if own.method.startswith("concepts_") else ():
+                ends = {
+                    "difference_ci_low": own.ci_low - row.ci_high,
+                    "difference_ci_high": own.ci_high - row.ci_low,
+                }
+                its = _above(base, row.difference, np.nan) | ends
+                found.append(its | {"control": row.method, "kind": kind_of(row.method)})
     return found
 
 
