@@ -33,8 +33,8 @@ DIRECTIONS = {
     "down_right": (0.7071, 0.7071), "down_left": (-0.7071, 0.7071), "up_left": (-0.7071, -0.7071),
     "up_right": (0.7071, -0.7071),
 }  # fmt: skip
-OBLIQUE = tuple(DIRECTIONS)[4:]
-OTHER_MOTIONS = (*OBLIQUE, "rock")  # of no class
+DRIFT = "down_right"
+OTHER_MOTIONS = (DRIFT, "rock")  # of no class
 SOLID_SHAPES = ("disk", "square", "hexagon", "cross")
 OTHER_TEXTURES = ("hatch", "blotches")
 AREA, LARGE = (0.08, 0.10), (0.11, 0.13)  # of an object, as a share of the frame
@@ -125,7 +125,7 @@ def _draw(
         places = (rng.permutation(len(looks)) + rng.uniform(0, 0.5, len(looks))) / len(looks)
         hues = [*(0.52 + 0.53 * places), rng.uniform(*BACKGROUND_HUE)]
     speed = 0.0 if still else rng.uniform(*SPEED)
-    drift = speed * size / 64 * np.array(DIRECTIONS[OBLIQUE[0]])
+    drift = speed * size / 64 * np.array(DIRECTIONS[DRIFT])
     layers = []
     for code, ((shape, motion, texture), quarter, hue) in enumerate(zip(looks, quarters, hues), ACTOR):
         radius = size * np.sqrt(rng.uniform(*area) / unit_area(shape))
