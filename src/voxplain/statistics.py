@@ -35,14 +35,15 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     return float(interval.low), float(interval.high)
 
 
-def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
+def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.95) -> tuple[float, float]:
     """Interval of a mean over independent units, and over training seeds that see the same units.
 
     Units are what is independent of each other: videos where a network is asked about videos, classes where
     a ranking is shared by a class's videos. Which interval it is:
 
-    - outcomes of 0 and 1 of one seed: Wilson's;
-    - one seed: Student's t over units;
+    - shares that are 0 or 1, of one seed or the same everywhere: Wilson's over units, which is cautious, since no
+      share of the same mean spreads more;
+    - else one seed: Student's t over units;
     - several seeds: Student's t of the mean of two crossed random effects, seed and unit, with Satterthwaite's
       degrees of freedom. With 3 seeds these are few, and the interval is as wide as that makes it.
 
@@ -50,19 +51,25 @@ def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, fl
     ----------
     values : (units,) or (seeds, units) float
         NaN is a value that is not there: its unit is left out in all seeds.
+    share : bool
+        Values lie between 0 and 1, as outcomes, accuracies, precisions and AUROCs do, and so does the interval.
 
     Returns
     -------
-    (low, high) : floats; NaN where there are too few units to say: fewer than 3.
+    (low, high) : floats; NaN where they cannot be told: of fewer than 3 units, or of values that are all equal.
     """
     table = _complete(values)
     if table.shape[1] < FEWEST_UNITS:
         return np.nan, np.nan
-    if len(table) == 1 and np.isin(table, (0, 1)).all():
-        return wilson_interval(int(table.sum()), table.size, level=level)
+    same = np.ptp(table) == 0
+    if share and np.isin(table, (0, 1)).all() and (same or len(table) == 1):
+        return wilson_interval(int(table[0].sum()), table.shape[1], level=level)
+    if same:
+        return np.nan, np.nan
     mean, error, freedom = _crossed_error(table)
-    reach = error * scipy.stats.t.ppf(_ends(level)[1], freedom) if error else 0.0
-    return float(mean - reach), float(mean + reach)
+    reach = error * scipy.stats.t.ppf(_ends(level)[1], freedom)
+    low, high = np.clip((mean - reach, mean + reach), 0, 1) if share else (mean - reach, mean + reach)
+    return float(low), float(high)
 
 
 def mean_p_value(values: np.ndarray) -> float:

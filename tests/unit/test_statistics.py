@@ -212,7 +212,8 @@ def test_the_interval_of_a_mean_over_units_is_student_s():
     values = np.random.default_rng(0).normal(size=9)
     expected = stats.ttest_1samp(values, 0).confidence_interval()
     assert mean_interval(values) == pytest.approx((expected.low, expected.high))
-    assert mean_interval([1, 1, 1, 0, 1, 1]) == wilson_interval(5, 6)
+    assert mean_interval([1, 1, 1, 0, 1, 1], share=True) == wilson_interval(5, 6)
+    assert mean_interval(np.ones((3, 8)), share=True) == wilson_interval(8, 8)
 
 
 def test_crossed_seeds_and_units_by_hand():
@@ -229,3 +230,9 @@ def test_too_few_units_have_no_interval():
     assert np.isnan(mean_interval([[0.1, 0.2], [0.3, 0.4]])).all()
     assert np.isnan(mean_interval([0.1, 0.2, np.nan])).all()
     assert np.isnan(mean_p_value([0.1, 0.2]))
+
+
+def test_differences_of_0_and_1_are_no_outcomes():
+    assert np.isnan(mean_interval([0.0, 0, 0, 0])).all()  # of shares, Wilson's, which ends at .49
+    low, high = mean_interval([0.0, 1, 0, 0])
+    assert low < 0 and (low + high) / 2 == pytest.approx(0.25)

@@ -93,7 +93,7 @@ def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: fl
         p_values = rows[["p_clusters", "p_gradients"]].max(axis=1, skipna=False)
         rejected = rows.assign(rejected=(p_values <= level).where(p_values.notna()).astype(float))
         shares = rejected.pivot_table(index="seed", columns="class", values="rejected").to_numpy()
-        low, high = mean_interval(shares)
+        low, high = mean_interval(shares, share=True)
         base = {
             "claim": "concepts_significant", "model": model, "layer": layer, "method": rank_by,
             "measure": "share with p <= .05", "sign": 1, "value": float(np.nanmean(shares)), "ci_low": low,

@@ -170,12 +170,6 @@ def _mean(values: np.ndarray) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
 
 
-def _share_interval(values: np.ndarray) -> tuple[float, float]:
-    """`mean_interval` of a share, cut at 0 and 1."""
-    low, high = np.clip(mean_interval(values), 0, 1)
-    return float(low), float(high)
-
-
 def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Accuracy on edited clips by strategy and number of concepts (tables 1 and 2 of 3D-ACE).
 
@@ -200,7 +194,7 @@ def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         for at, k in enumerate(known.places):
             for strategy in group.loc[group["k"] == k, "strategy"].unique():
                 values = known.by_video(strategy, at)
-                low, high = _share_interval(values)
+                low, high = mean_interval(values, share=True)
                 means = {name: _mean(known.by_video(strategy, at, name)) for name in MEASURED}
                 rows.append(
                     {
@@ -386,9 +380,9 @@ def curve_table(edits: pd.DataFrame) -> pd.DataFrame:
         for strategy in group["strategy"].unique():
             values = [known.by_video(strategy, at) for at in range(len(known.places))]
             areas = np.trapezoid(np.stack([ends[0], *values, ends[1]]), shares, axis=0)
-            low, high = _share_interval(areas)
+            low, high = mean_interval(areas, share=True)
             for at, (share, value) in enumerate(zip(known.places, values, strict=True)):
-                ci_low, ci_high = _share_interval(value)
+                ci_low, ci_high = mean_interval(value, share=True)
                 rows.append(
                     {
                         "experiment": experiment,

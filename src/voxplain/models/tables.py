@@ -59,7 +59,7 @@ def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
     for (model, seed), group in predictions.groupby(["model", "seed"], sort=False):
         for class_name, part in [("all", group), *group.groupby("class")]:
             correct = (part["predicted"] == part["class"]).to_numpy(dtype=float)
-            low, high = mean_interval(correct)
+            low, high = mean_interval(correct, share=True)
             rows.append((model, seed, class_name, correct.mean(), low, high, len(part)))
     names = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     return pd.DataFrame(rows, columns=names)

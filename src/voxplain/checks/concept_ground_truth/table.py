@@ -176,9 +176,7 @@ class _Cells:
 
 def _mean(name: str, prefix: str, values: np.ndarray, lowest: float = 0.0) -> dict[str, float]:
     """Mean and interval of (seeds, classes) values that lie in [lowest, 1], no interval where all are one difference."""
-    low, high = mean_interval((values - lowest) / (1 - lowest))  # of differences, 0 and 1 are no outcomes
+    low, high = mean_interval(values, share=lowest == 0)
     mean = float(values.mean()) if values.size else float("nan")
-    if lowest and low == high:
-        low = high = float("nan")
-    ends = (float(np.clip(lowest + (1 - lowest) * end, lowest, 1)) for end in (low, high))
+    ends = (float(np.clip(end, lowest, 1)) for end in (low, high))
     return {name: mean, **dict(zip((f"{prefix}ci_low", f"{prefix}ci_high"), ends, strict=True))}

@@ -49,9 +49,9 @@ def position_bias_table(shares: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (model, method, axis), group in shares.groupby(["model", "method", "axis"], sort=True):
         wide = group.pivot_table(index="seed", columns="video", values="half").dropna(axis=1)
-        low, high = mean_interval(np.clip(wide, 0, 1))
+        low, high = mean_interval(wide, share=True)
         first, last = OUTER * group["first"].mean(), OUTER * group["last"].mean()
-        ends = [odds(min(max(end, 0), 1)) if np.isfinite(end) else np.nan for end in (low, high)]
+        ends = [odds(end) if np.isfinite(end) else np.nan for end in (low, high)]
         halves = odds(wide.to_numpy().mean()) if wide.size else np.nan
         rows.append(
             {

@@ -154,7 +154,7 @@ def _joined(mine: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.Dat
 def _row(key: tuple, group: pd.DataFrame, *, unit: str) -> dict:
     known = group.dropna(subset=["own", "other"])
     differences = per_video(known, "difference")
-    # Where all cancels nothing is uncertain: zeros are no outcomes of 0 and 1, of which Wilson's interval would be.
+    # Where all cancels nothing is uncertain.
     low, high = mean_interval(differences) if differences.any() else (0.0, 0.0)
     return {
         **dict(zip(MAP, key, strict=True)),
