@@ -74,8 +74,8 @@ class Design:
         """A row per replicate (as model m0, m1, ...), seed and unit, with columns of (replicates, seeds, units)."""
         shape = self.replicates, self.seeds, self.units
         model, seed, number = (values.ravel() for values in np.indices(shape))
-        table = pd.DataFrame({"model": model, "seed": seed, unit: number})
-        table = table.astype({"model": str}).assign(layer="l", clip=0)
+        table = pd.DataFrame({"model": model, "seed": seed, "clip": 0, unit: number})
+        table = table.astype({"model": str}).assign(layer="l")
         return table.assign(
             **{name: np.broadcast_to(values, shape).ravel() for name, values in columns.items()}
         )
