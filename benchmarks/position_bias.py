@@ -4,7 +4,8 @@ Left and right change places in these; top and bottom do not, as the networks kn
 clips show counts there too.
 
 FOLDER holds a videos.csv, or a folder of videos per class. I3D has its Kinetics-400 weights; of the other
-networks none can be had, and theirs are random, so that what they show is where their windows lie.
+networks none can be had, and theirs are random. Mirrored images are then shown to the mirrored network
+(column `twin`), so that what random filters happen to prefer balances out and what is left is where the windows lie.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from voxplain import build_model, explain
 from voxplain.models.build import build_shapes
 from voxplain.models.inputs import normalize
 from voxplain.models.padding import grid_offset
-from voxplain.position import position_bias
+from voxplain.position import mirrored_network, position_bias
 from voxplain.videos.clips import read_clips
 from voxplain.videos.plan import plan_videos
 
@@ -51,15 +52,19 @@ def measure(folder: str, count: int, cases: list = CASES) -> pd.DataFrame:
         targets = _batched(lambda some: model(normalize(torch.from_numpy(some), model.spec)).argmax(1), clips)
         built = {key: value for key, value in options.items() if key != "weights"}
         offset = grid_offset(build_shapes(name, 2, **built), FRAMES, size)[2]
+        random = "weights" not in options
+        twin = mirrored_network(model, FRAMES, size) if random else model
         for method in tqdm(EXPLAINERS, desc=f"{name} {size}"):
             maps = [
                 _batched(
-                    lambda some, t: explain(model, some, t, method), np.ascontiguousarray(shown), targets
+                    lambda some, t, network=network: explain(network, some, t, method),
+                    np.ascontiguousarray(shown),
+                    targets,
                 )
-                for shown in (clips, clips[:, :, :, ::-1])
+                for network, shown in ((model, clips), (twin, clips[:, :, :, ::-1]))
             ]
             row = {"network": name, "size": size, "padding": model.spec.options.get("padding") or "zeros"}
-            row |= {"windows_off": offset, "method": method, "clips": len(clips)}
+            row |= {"windows_off": offset, "method": method, "twin": random, "clips": len(clips)}
             for axis in ("width", "height"):
                 found = position_bias(*maps, axis)
                 row |= {f"{axis}_{key}": round(float(value), 3) for key, value in found.items()}

@@ -7,13 +7,14 @@ from tqdm import tqdm
 from voxplain.activation_store import open_activations
 from voxplain.artifacts import open_h5, read_table, write_table
 from voxplain.concepts.rankings import rankings, read_rankings
-from voxplain.editing import RankedConcepts, edit_answers, random_rankings, stream
+from voxplain.editing import RankedConcepts, edit_answers, random_rankings
 from voxplain.models.trained import load_trained
+from voxplain.streams import stream
 
 
 def main(stage):
     wildcards, params = stage.wildcards, stage.params
-    network = (int(wildcards.seed), wildcards.model, wildcards.layer)
+    network = (params.draws_seed, "edit_concepts", wildcards.model, wildcards.layer)
     model = load_trained(stage.input.weights, trust=stage.networks)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     controls = read_table(stage.input.controls, "concept_controls").groupby("class")
@@ -41,7 +42,7 @@ def main(stage):
                 classes,
                 fill=model.fill(params.fill),
                 batch=params.batch,
-                rng=stream(*network, "clip", f"{video}#{number}"),
+                rng=stream(*network, "clip", video, number),
                 **params.options,
             )
             parts.append(answers.assign(**{"video": video, "clip": number, "class": class_name}))

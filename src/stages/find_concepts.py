@@ -11,7 +11,7 @@ from voxplain.concepts.clustering import cluster_concepts, places_of
 
 
 def main(stage):
-    options, seed = dict(stage.params.options), int(stage.wildcards.seed)
+    options, seed = dict(stage.params.options), stage.params.clustering_seed
     found = read_activations(
         stage.input.activations,
         stage.wildcards.layer,

@@ -1,10 +1,11 @@
-"""Share of every concept on the actor, distractors, background and cue (rule match_concepts)."""
+"""Share of every concept on what decides the class, other objects, cue and background (rule match_concepts)."""
 
 import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import open_h5, read_table, write_table
-from voxplain.checks.concept_ground_truth.compute import concept_shares
+from voxplain.checks.concept_ground_truth.compute import concept_shares, scene_masks
+from voxplain.videos.embedded import read_ground_truth
 from voxplain.videos.store import SupervoxelStore
 
 COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]
@@ -23,8 +24,12 @@ def main(stage):
         with open_h5(path, "clips") as file:
             for video in set(members["video"]) & set(file):
                 frames[video] = file[video]["frames"][()]
+
+    def masks_of(video, clip):
+        return scene_masks(read_ground_truth(stage.params.truth, video, frames[video][clip]))
+
     with SupervoxelStore(source.supervoxels) as supervoxels:
-        shares = concept_shares(members, stage.params.truth, frames, supervoxels)
+        shares = concept_shares(members, masks_of, supervoxels)
     table = scores[COLUMNS].merge(shares, on=COLUMNS[:3]).assign(**place, layer=stage.wildcards.layer)
     write_table(stage.output[0], table, kind="matched_concepts", made_by=stage.made_by)
 

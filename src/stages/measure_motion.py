@@ -15,7 +15,7 @@ from voxplain.motion.truth import truth_masks
 def main(stage):
     params = stage.params
     found = {"motion_scores": [], "map_agreement": [], "ground_truth_scores": [], "sweep_scores": []}
-    with open_motion(stage.input, params.explainers) as clips:
+    with open_motion(stage.input, params.explainers, params.controls) as clips:
         for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
             moving = moving_mask(clip.flow, **params.moving)
             truth = {}
@@ -29,7 +29,13 @@ def main(stage):
                     **params.moving,
                 )
             scores, known = score_clip(
-                clip.maps, clip.masks, moving, truth, pairs=clip.pairs, relevant=params.relevant
+                clip.maps,
+                clip.masks,
+                moving,
+                truth,
+                pairs=clip.pairs,
+                relevant=params.relevant,
+                controls=clip.controls,
             )
             swept = sweep_clip(
                 clip.maps,

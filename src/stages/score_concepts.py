@@ -12,15 +12,21 @@ from voxplain.concepts.scores import score_concepts
 def main(stage):
     wildcards, tables = stage.wildcards, []
     gradients = read_gradients(stage.input.activations, wildcards.layer)
-    with open_h5(stage.input.random_cavs, "cavs") as file:
-        random_cavs = file["vectors"][()], file["distances"][()]
+    with open_h5(stage.input.random_cavs, "random_cavs") as file:
+        clusters, subset = (
+            (file[of]["vectors"][()], file[of]["distances"][()]) for of in ("clusters", "subset")
+        )
+    with open_h5(stage.input.random_gradients, "random_gradients") as file:
+        null_gradients = dict(zip(file["class"].asstr()[()], file["gradients"][()], strict=True))
     paths = zip(stage.params.classes, stage.input.cavs, stage.input.concepts, strict=True)
     for class_name, cavs_path, concepts_path in tqdm(list(paths), unit="class", mininterval=10):
         with open_h5(cavs_path, "cavs") as cavs, open_h5(concepts_path, "concepts") as concepts:
             table = score_concepts(
                 gradients(class_name),
                 (cavs["vectors"][()], cavs["distances"][()]),
-                random_cavs,
+                clusters,
+                null_gradients[class_name],
+                subset=subset,
                 **stage.params.options,
             )
             table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)

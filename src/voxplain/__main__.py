@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("check", help="find what would fail later in a config and its videos")
     command.set_defaults(module="check")
-    command.add_argument("config", metavar="CONFIG", help="YAML file")
+    command.add_argument(
+        "config", nargs="+", metavar="CONFIG", help="YAML file; of several each is laid over those before"
+    )
     command.add_argument(
         "--config", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake"
     )

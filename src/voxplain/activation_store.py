@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +47,11 @@ def read_activations(
     layer: str,
     *,
     class_name: str | None = None,
+    videos: Collection[str] | None = None,
     max_supervoxels: int | None = None,
     seed: int = 0,
 ) -> LayerActivations:
-    """Read one layer's activations, of one class or of all.
+    """Read one layer's activations, of some videos or of all.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def read_activations(
     layer : str
     class_name : str, optional
         Only videos of this class.
+    videos : collection of str, optional
+        Only these.
     max_supervoxels : int, optional
         Of more, a sample of this size is read, drawn without repetition, and the rest never comes into
         memory; 0 reads none.
@@ -70,11 +73,11 @@ def read_activations(
     VoxplainError
         There are none.
     """
-    counts = [len(group["kept"]) for path in paths for group in _groups_of(path, class_name)]
+    counts = [len(group["kept"]) for path in paths for group in _groups_of(path, class_name, videos)]
     rows_of = iter(_sampled_rows(counts, max_supervoxels, seed))
     tables, supervoxels, clip_rows, clips, gradients = [], [], [], [], []
     for path in paths:
-        for group in _groups_of(path, class_name):
+        for group in _groups_of(path, class_name, videos):
             row = {
                 "video": group.attrs["video"],
                 "class": group.attrs["class"],
@@ -147,10 +150,13 @@ def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFram
     return pd.concat(tables, ignore_index=True).astype({"clip": int, "level": int, "supervoxel": int})
 
 
-def _groups_of(path: str | Path, class_name: str | None) -> Iterator[h5py.Group]:
+def _groups_of(
+    path: str | Path, class_name: str | None, videos: Collection[str] | None
+) -> Iterator[h5py.Group]:
     with open_h5(path, "activations") as file:
         for group in file.values():
-            if class_name is None or group.attrs["class"] == class_name:
+            of_class = class_name is None or group.attrs["class"] == class_name
+            if of_class and (videos is None or group.attrs["video"] in videos):
                 yield group
 
 

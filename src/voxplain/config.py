@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
@@ -25,6 +26,7 @@ from pydantic import (
 from .errors import ConfigError, nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -54,7 +56,7 @@ class Data(Section):
         None,
         description="Use at most this many videos per class and split, drawn with the seed; all by default.",
     )
-    seed: Annotated[int, Field(ge=0)] = Field(
+    seed: Seed = Field(
         0, description="Seed of whatever the adapter draws (embedded videos, splits, samples)."
     )
     shard_size: PositiveInt | None = Field(
@@ -69,9 +71,10 @@ class Clips(Section):
     frames: PositiveInt = Field(16, description="Frames per clip.")
     step: PositiveInt = Field(1, description="Distance between sampled frames, in frames.")
     size: Annotated[int, Field(ge=8)] = Field(112, description="Height and width, in pixels.")
-    sampling: Literal["center", "uniform", "consecutive"] = Field(
+    sampling: Literal["center", "uniform", "consecutive", "whole"] = Field(
         "center",
-        description="center: from the middle; uniform: spread; consecutive: one after the other, all.",
+        description="center: from the middle; uniform: spread; consecutive: one after the other, all; whole: one clip of "
+        "the whole video, whatever its length and the step.",
     )
     per_video: PositiveInt = Field(1, description="Clips per video for center and uniform sampling.")
     crop: Literal["center", "squash"] = Field(
@@ -81,7 +84,10 @@ class Clips(Section):
 
 
 class Training(Section):
-    """How a network is trained; see voxplain.models.training.train."""
+    """How a network is trained, or fine-tuned where it has weights; see voxplain.models.training.train.
+
+    Given weights are trained where this section is there, if only as `{}`, and taken as they are where it is not.
+    """
 
     epochs: PositiveInt = Field(40, description="Epochs at most.")
     batch: PositiveInt = Field(16, description="Clips per step.")
@@ -106,6 +112,11 @@ class Training(Section):
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of forward and backward passes; bfloat16 only where the hardware has it."
     )
+    from_layer: Layer | None = Field(
+        None,
+        description="Fine-tuning: train this layer and what follows it; what comes before it stays as given, its "
+        "batch-norm statistics too. Null trains all.",
+    )
 
 
 class Model(Section):
@@ -114,7 +125,9 @@ class Model(Section):
     network: str = Field(description="Registered network, or package.module:function.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the network.")
     weights: str | None = Field(
-        None, description="kinetics400, default, or a file; none trains from scratch."
+        None,
+        description="kinetics400, default, or a file: taken as they are where they answer in the data's classes, with "
+        "head: new, or fine-tuned where training is given; none trains from scratch.",
     )
     head: Literal["keep", "new"] = Field(
         "keep", description="new: fit a linear head for the data's classes on the given weights."
@@ -125,12 +138,27 @@ class Model(Section):
     layers: list[Layer] = Field(
         min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK."
     )
-    training: Training = Field(default_factory=Training, description="Recipe, where it is trained.")
+    training: Training | None = Field(
+        None,
+        description="Recipe of training; by default that of all defaults where there are no weights. With weights it "
+        "fine-tunes these, and {} is the recipe of all defaults.",
+    )
 
     @model_validator(mode="after")
-    def _head_needs_weights(self) -> Model:
+    def _trained_or_given(self) -> Model:
         if self.head == "new" and self.weights is None:
             raise ValueError("head: new needs weights, such as kinetics400 or a file")
+        if self.head == "new" and self.training is not None:
+            raise ValueError(
+                "head: new fits a linear head and trains nothing else; leave out training, or head to fine-tune"
+            )
+        if self.weights is None:
+            self.training = self.training or Training()
+            if self.training.from_layer is not None:
+                raise ValueError(
+                    "training.from_layer leaves the layers before it as they are given, and no weights are: give "
+                    "weights, or leave it out"
+                )
         return self
 
 
@@ -233,18 +261,23 @@ class Cavs(Section):
 class Scores(Section):
     """Importance of concepts and its significance."""
 
-    random_concepts: Annotated[int, Field(ge=2)] = Field(
-        1000,
-        description="Random concepts that the test compares with; p-values are at least 2 / (1 + as many).",
+    null_clusterings: Annotated[int, Field(ge=1)] = Field(
+        40,
+        description="Clusterings of random videos of all classes, whose concepts a class's are compared with.",
+    )
+    null_gradients: Annotated[int, Field(ge=2)] = Field(
+        199,
+        description="Gradients of networks that are random above the layer, which the own is compared with; p-values are at "
+        "least 2 / (1 + as many).",
     )
     rank_by: Literal["effect", "score"] = Field(
         "effect",
         description="effect: the derivative times the way to the concept; score: S, as in the paper.",
     )
-    test: Literal["random_concepts", "paired_t"] = Field(
-        "random_concepts",
-        description="Rank among random subsets of supervoxels, which says that a concept is a cluster and not that it "
-        "counts, or the paired t-test of the authors' code.",
+    test: Literal["clusters_and_gradients", "paired_t"] = Field(
+        "clusters_and_gradients",
+        description="Rank among concepts of random videos and among random gradients, both of which have to be exceeded; or the "
+        "paired t-test of the authors' code, which random clusters pass as well.",
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(0.05, description="Level of the false discovery rate.")
 
@@ -333,12 +366,13 @@ class Flow(Section):
 class Relevant(Section):
     """What counts as relevant."""
 
-    unit: Literal["share", "rendered"] = Field(
-        "share", description="share of the map's maximum, or gray levels of the map stretched to 0..255."
+    unit: Literal["share", "rendered", "official"] = Field(
+        "share",
+        description="share of the map's maximum, or gray levels of the map stretched to 0..255; official: gray levels "
+        "of every map stretched by itself, a selective one too, as the authors' code does.",
     )
     threshold: Annotated[float, Field(ge=0)] = Field(
-        0.05,
-        description="A voxel with more than this is relevant; the selected share counts all above 0 instead.",
+        0.05, description="A voxel with more than this is relevant, in all tables."
     )
 
 
@@ -370,6 +404,11 @@ class Relevance(Section):
     )
     compare_with: Name | None = Field(
         None, description="Another run, finished, of the same networks, to compare the selected share with."
+    )
+    controls: list[Name] | None = Field(
+        None,
+        description="Explainers whose maps are compared with those for another class and of a network with a random "
+        "head; by default dtd, gradcam, guided_backprop and guided_gradcam, where they are; [] for none.",
     )
     timing: Timing = Field(default_factory=Timing)
 
@@ -423,6 +462,13 @@ class Checks(Section):
         description="Of the likeness above that of unrelated explanations, the share that may be left where a method "
         "notices a randomization: its whole interval is to lie below this.",
     )
+    mirrored_per_class: PositiveInt = Field(
+        4, description="Test videos per class that are explained with their mirror images, for position_bias."
+    )
+    mirrored_explainers: list[Name] = Field(
+        ["dtd", "gradcam", "guided_backprop", "guided_gradcam"],
+        description="Explainers of position_bias, as far as the run has them; by default the second paper's.",
+    )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
@@ -475,6 +521,29 @@ RENAMED = {
 }
 
 
+class Streams(Section):
+    """Seeds of parts of a run, so that what one of them makes of a result can be told from the others.
+
+    Each is by default the network's seed, one of `seeds`. A number holds that part the same for all of them; to vary
+    one part alone, name a run for each of its numbers. Checks that find concepts anew take the network's seed.
+    """
+
+    weights: Seed | None = Field(
+        None,
+        description="Random weights, batches, augmentation and dropout of training, folds of a new head.",
+    )
+    split: Seed | None = Field(None, description="Videos held out of training for early stopping.")
+    clustering: Seed | None = Field(
+        None,
+        description="Supervoxels that are clustered where they are too many, clusters, folds of their CAVs.",
+    )
+    random_sets: Seed | None = Field(
+        None,
+        description="Random sets, and what significance is judged by: clusters of random videos, random gradients.",
+    )
+    draws: Seed | None = Field(None, description="Draws of the random strategies of editing.")
+
+
 class Device(Section):
     """Where networks run. No number hangs on it, and no change reruns anything."""
 
@@ -516,9 +585,12 @@ class Config(Section):
     )
     data: Data = Field(default_factory=Data)
     clips: Clips = Field(default_factory=Clips)
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        [0], min_length=1, description="Seeds of training, clustering and draws, each a replicate."
+    seeds: list[Seed] = Field(
+        [0],
+        min_length=1,
+        description="Seeds of training, clustering and draws, each a replicate; streams varies them apart.",
     )
+    streams: Streams = Field(default_factory=Streams)
     models: dict[Name, Model] = Field(min_length=1, description="Networks by the name they get in tables.")
     supervoxels: Supervoxels = Field(default_factory=Supervoxels)
     activations: Activations = Field(default_factory=Activations)
@@ -558,16 +630,23 @@ class Config(Section):
                 )
         return section
 
-    @field_validator("checks")
+    @field_validator("relevance", "checks")
     @classmethod
-    def _explainers_are_there(cls, section: Checks, info: ValidationInfo) -> Checks:
+    def _explainers_are_there(cls, section: Relevance | Checks, info: ValidationInfo) -> Relevance | Checks:
         known = list(info.data.get("explainers", {}))
-        for name in section.randomized_explainers or []:
+        key = "controls" if info.field_name == "relevance" else "randomized_explainers"
+        for name in getattr(section, key) or []:
             if name not in known:
                 raise ValueError(
-                    f"randomized_explainers: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
+                    f"{key}: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
                 )
         return section
+
+    def controlled_explainers(self) -> list[str]:
+        """Explainers whose maps are compared with another class's and a random head's."""
+        paper = ("dtd", "gradcam", "guided_backprop", "guided_gradcam")
+        chosen = self.relevance.controls
+        return [name for name in paper if name in self.explainers] if chosen is None else chosen
 
 
 def load_config(given: dict[str, Any]) -> Config:
@@ -608,6 +687,8 @@ def _keys_at(place: list[str]) -> list[str]:
             section = section.model_fields[part].annotation
         elif get_origin(section) is dict:
             section = get_args(section)[1]
+        if get_origin(section) is UnionType:  # a section or null
+            section = get_args(section)[0]
     return list(getattr(section, "model_fields", {}))
 
 

@@ -7,7 +7,6 @@ on a fill, removing hides them under it.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,11 +76,6 @@ class Edit:
 def reverse_of(strategy: str) -> str:
     """What a ranking is called that takes the last of `strategy` first."""
     return "least" if strategy == "top" else f"{strategy}_least"
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """Random numbers of their own for every seed and names (such as network, layer and class)."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def random_rankings(concepts: int, draws: int, rng: np.random.Generator) -> np.ndarray:

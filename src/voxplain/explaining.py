@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,22 @@ def explain_by_all(
 
         maps[name] = batched(some, np.arange(len(clips)), batch)
     return maps
+
+
+def other_classes(names: Sequence[str], classes: Sequence[str], videos: Sequence[str]) -> list[str]:
+    """For every clip a class that it is not explained by: of the others the one that its video's name decides.
+
+    Parameters
+    ----------
+    names, videos : (N,) str
+        Class that is explained, and video, of every clip.
+    classes : sequence of str
+        All, two or more.
+    """
+    return [
+        classes[(classes.index(name) + 1 + zlib.crc32(video.encode()) % (len(classes) - 1)) % len(classes)]
+        for name, video in zip(names, videos, strict=True)
+    ]
 
 
 def wanted_labels(

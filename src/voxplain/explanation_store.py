@@ -1,7 +1,8 @@
 """Explanations in artifacts: many maps of many clips, small on disk, read one method at a time.
 
 A group is a video. ``maps/NAME`` ``(clips, T, H, W)`` are scaled to a largest absolute value of 1, since
-relevance that sums to 1 over a clip is too small for half precision; ``peaks/NAME`` ``(clips,)`` undoes it.
+relevance that sums to 1 over a clip is too small for half precision; ``peaks/NAME`` ``(clips,)`` undoes it. Controls
+lie apart, by the same layout: ``controls/CONTROL/maps/NAME``. ``target`` ``(clips,)`` is the class that is explained.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parent
-PARTS = ("networks", "concepts", "relevance", "checks")
+PARTS = ("networks", "concepts", "relevance", "checks", "claims")
 Prose = Mapping[str, str]  # words that no number hangs on: voxplain.sources
 # Columns that mean the same in every table.
 USUAL: Prose = {
@@ -74,7 +74,7 @@ class Table:
     name : str
         Of the file, ``tables/NAME.parquet``, and of its kind of artifact.
     part : str
-        Of the run: ``networks``, ``concepts``, ``relevance`` or ``checks``.
+        Of the run: ``networks``, ``concepts``, ``relevance``, ``checks`` or ``claims``.
     title, meaning : str
         What it is called, and what it tells, in a sentence or two.
     columns : mapping of str to str
@@ -91,8 +91,10 @@ class Table:
         Whether the function takes ``published``, the cells of ``config/published/NAME.csv``.
     needs : frozenset of str
         What the run must have: ``ground_truth`` (embedded data), ``common_clips`` (clips and networks that both
-        concepts and relevance look at).
+        concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels).
     figure : Figure, optional
+    optional : bool
+        Whether the function also does without final tables of parts that the run does not make: None then.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Table:
     published: bool
     needs: frozenset[str]
     figure: Figure | None
+    optional: bool = False
 
     @property
     def definitions(self) -> list[str]:
@@ -137,6 +140,7 @@ def table(
     published: bool = False,
     needs: Iterable[str] = (),
     figure: Figure | None = None,
+    optional: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register the decorated function as what computes a final table; see `Table`.
 
@@ -151,7 +155,7 @@ def table(
             raise ValueError(f"There are two tables {name!r}.")
         _TABLES[name] = Table(
             name, part, title, meaning, _columns(columns), function, dict(inputs), dict(options or {}), published,
-            frozenset(needs), figure,
+            frozenset(needs), figure, optional,
         )  # fmt: skip
         return function
 
@@ -190,7 +194,9 @@ def all_tables() -> dict[str, Table]:
     return dict(sorted(ordered.items(), key=lambda item: PARTS.index(item[1].part)))
 
 
-def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = None) -> dict[str, Table]:
+def choose_tables(
+    *, known: bool, common: bool, shared: bool = False, checks: Sequence[str] | None = None
+) -> dict[str, Table]:
     """Final tables that a run can have, in the order of `all_tables`.
 
     Parameters
@@ -199,6 +205,8 @@ def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = N
         Whether the ground truth is known.
     common : bool
         Whether concepts and relevance have networks and clips in common.
+    shared : bool
+        Whether the run that it is compared with has the same videos with other labels.
     checks : sequence of str, optional
         Tables of the part ``checks``: these and what they are computed from. By default all.
 
@@ -207,7 +215,8 @@ def choose_tables(*, known: bool, common: bool, checks: Sequence[str] | None = N
     ConfigError
         A check is unknown, or cannot be made here.
     """
-    lacking = {name for name, there in (("ground_truth", known), ("common_clips", common)) if not there}
+    there = {"ground_truth": known, "common_clips": common, "same_videos": shared}
+    lacking = {name for name, is_there in there.items() if not is_there}
     tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
     possible = [name for name, entry in tables.items() if entry.part == "checks"]
     for name in checks or []:

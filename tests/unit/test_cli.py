@@ -312,7 +312,7 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         # 8 x 32 x 32 voxels: one that differs from all others lies sqrt(8191) = 90.5 deviations off.
         ({"selective": {"sigma": 91}}, ["selective.sigma: no voxel of 8192 can lie 91 standard deviations"]),
         (
-            {"scores": {"random_concepts": 38}},
+            {"scores": {"null_gradients": 38}},
             ["p-values are at least 0.0513", "scores.alpha is 0.05", "Raise it to 39 or more"],
         ),
         (
@@ -455,7 +455,7 @@ def test_a_gpu_that_is_asked_for_and_not_there(project, monkeypatch):
 def test_impossible_thresholds_are_told_only_beyond_the_edge(project):
     edge = {
         "selective": {"sigma": 90},
-        "scores": {"random_concepts": 39},
+        "scores": {"null_gradients": 39},
         "relevance": {"relevant": {"threshold": 0.99}},
         "flow": {"moving": {"sweep": [45]}},  # a square of 32 pixels has a diagonal of 45.25
     }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from voxplain.concepts.cavs import concept_distances, train_cavs
+from voxplain.concepts.cavs import cav_arrays, concept_distances, train_cavs
 from voxplain.concepts.classifiers import CLASSIFIERS
 from voxplain.concepts.clustering import cluster_concepts, is_popular, nearest_concepts
-from voxplain.concepts.random_sets import draw_sets
+from voxplain.concepts.random_sets import draw_sets, null_concepts
 from voxplain.concepts.scores import (
     directional_derivatives,
     effects,
+    gradient_effects,
     importance,
     mark_significant,
     rank_concepts,
@@ -160,12 +162,13 @@ def test_scores_by_hand():
     vectors = np.stack([[along_y, along_y], [along_x, along_y], [along_x, along_x]])
     distances = np.array([[1.0, 1.0], [9.0, 3.0], [1.0, 4.0]])
     cavs = vectors, distances
-    table = score_concepts(gradients, cavs, (vectors[:1], distances[:1]), rank_by="score")
+    null = (vectors[:1], distances[:1]), gradients
+    table = score_concepts(gradients, cavs, *null, rank_by="score")
     assert table["score"].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 3])
     assert table["rank"].tolist() == [3, 2, 1]
     # Mean derivatives: 1/3 along x, -1/3 along y.
     assert table["effect"].tolist() == pytest.approx([-1 / 3, (9 - 3) / 3 / 2, (1 + 4) / 3 / 2])
-    table = score_concepts(gradients, cavs, (vectors[:1], distances[:1]))
+    table = score_concepts(gradients, cavs, *null)
     assert table["rank"].tolist() == [3, 1, 2]
 
 
@@ -173,7 +176,7 @@ def test_ties_of_the_score_are_ranked_by_the_derivative():
     gradients = np.tile([[1.0, 1.0]], (4, 1))
     weak, strong = np.array([0.6, -0.5]), np.array([1.0, 0.0])
     cavs = np.stack([[weak], [strong]]), np.ones((2, 1))
-    table = score_concepts(gradients, cavs, cavs, rank_by="score")
+    table = score_concepts(gradients, cavs, cavs, gradients, rank_by="score")
     assert table["score"].tolist() == [1.0, 1.0]
     assert table["rank"].tolist() == [2, 1]
 
@@ -222,20 +225,106 @@ def test_scores_do_not_depend_on_the_length_of_gradients(seed, factor):
     assert np.array_equal(importance(once), importance(again))
 
 
-def test_random_concepts_are_rarely_significant():
-    rng, found = np.random.default_rng(0), 0
-    for trial in range(60):
-        gradients = rng.normal(size=(30, 10)) + rng.normal(size=10)
-        vectors = rng.normal(size=(210, 1, 10)) + 0.3 * rng.normal(size=(210, 8, 10))
-        distances = rng.exponential(size=(210, 8))
-        cavs, random_cavs = (vectors[:10], distances[:10]), (vectors[10:], distances[10:])
-        table = mark_significant(score_concepts(gradients, cavs, random_cavs))
-        found += table["significant"].any()
-    assert found / 60 <= 0.12
+def test_p_values_are_ranks_among_clusters_and_among_gradients_of_equal_length():
+    gradients = np.array([[2.0, 1.0], [4.0, -1.0]])  # mean (3, 0)
+    concept = np.array([[[1.0, 0.0]]]), np.array([[2.0]])
+    clusters = np.array([[[1.0, 0.0]], [[0.0, 1.0]], [[-1.0, 0.0]]]), np.array([[3.0], [9.0], [1.0]])
+    turned = np.array([[0.0, 5.0], [-0.1, 0.0], [0.6, 0.8], [0.0, 0.0]])
+    # Scaled to length 3: (0, 3), (-3, 0), (1.8, 2.4); one that vanishes stays.
+    assert gradient_effects(gradients, turned, concept) == pytest.approx(np.array([[0, -6, 3.6, 0]]))
+    table = score_concepts(gradients, concept, clusters, turned)
+    assert table["effect"].item() == 6
+    # Effects of clusters: 9, 0, -3. One of three is as large; of four random gradients, none.
+    assert table["p_clusters"].item() == 2 * (1 + 1) / (1 + 3)
+    assert table["p_gradients"].item() == 2 * (1 + 0) / (1 + 4)
+    assert table["p_value"].item() == 1.0
+
+
+def supervoxels(rng, *, shape=(6, 16, 24), d=10, of_class=0.0, of_video=0.7):
+    """Activations (classes, videos, supervoxels, d); what a class or a video has in common adds to noise."""
+    classes, videos, _ = shape
+    shared = of_class * rng.normal(size=(classes, 1, 1, d)) + of_video * rng.normal(
+        size=(classes, videos, 1, d)
+    )
+    return (shared + rng.normal(size=(*shape, d))).astype(np.float32)
+
+
+def find_everything(activations, *, seed, clusterings=12):
+    """Concepts of every class and of random videos with their CAVs, by the functions of the stages."""
+    how = {"clusters": 8, "min_supervoxels": 12, "max_members": 20}
+    pool = activations.reshape(-1, activations.shape[-1])
+    sets = draw_sets(pool, sets=4, size=20, seed=seed)
+    videos = {f"{c}-{v}": (c, v) for c in range(len(activations)) for v in range(activations.shape[1])}
+
+    def read(names):
+        names = sorted(names)
+        parts = [activations[videos[name]] for name in names]
+        return np.concatenate(parts), np.repeat(names, activations.shape[2])
+
+    def cavs_of(members):
+        found = cav_arrays(members, sets, seed=seed)
+        return found["vectors"], found["distances"]
+
+    classes = {name: str(place[0]) for name, place in videos.items()}
+    null = cavs_of(null_concepts(read, classes, clusterings=clusterings, seed=seed, **how))
+    own = []
+    for number in range(len(activations)):
+        found, sources = read([name for name, place in videos.items() if place[0] == number])
+        own.append(cavs_of([found[c.members] for c in cluster_concepts(found, sources, seed=seed, **how)]))
+    return own, null
+
+
+def test_concepts_of_structureless_data_are_rarely_significant():
+    """6 classes of 16 videos, nothing in them: both nulls reject as often as they say, the two together less."""
+    rng, tables = np.random.default_rng(0), []
+    for dataset in range(5):
+        own, null = find_everything(supervoxels(rng), seed=dataset)
+        for _ in range(20):
+            nulls = rng.normal(size=(6, 40, 10))
+            gradients = nulls[:, :1] + rng.normal(size=(6, 16, 10))  # of clips, around their class's
+            gradients += nulls[:, :1] - gradients.mean(axis=1, keepdims=True)
+            found = [score_concepts(gradients[c], own[c], null, nulls[c, 1:]) for c in range(6)]
+            tables.append(mark_significant(pd.concat(found)))
+    table = pd.concat(tables)
+    assert len(table) > 1500
+    assert 0.03 <= (table["p_clusters"] <= 0.05).mean() <= 0.07
+    assert 0.03 <= (table["p_gradients"] <= 0.05).mean() <= 0.07
+    assert table["significant"].mean() <= 0.01
+
+
+def test_random_gradients_make_few_concepts_of_structured_data_significant():
+    """Clusters are real here, and one class has what others lack: only the gradient is random."""
+    rng, tables = np.random.default_rng(1), []
+    own, null = find_everything(supervoxels(rng, of_class=1.5), seed=0)
+    for _ in range(100):
+        nulls = rng.normal(size=(6, 40, 10))
+        tables.append(
+            mark_significant(
+                pd.concat([score_concepts(nulls[c, :1], own[c], null, nulls[c, 1:]) for c in range(6)])
+            )
+        )
+    table = pd.concat(tables)
+    assert 0.03 <= (table["p_gradients"] <= 0.05).mean() <= 0.07
+    assert table["significant"].mean() <= 0.07
+
+
+def test_a_concept_that_the_logit_follows_is_significant():
+    rng = np.random.default_rng(2)
+    activations = supervoxels(rng, of_class=0.3)
+    activations[0, :, :6, 0] += 6.0  # in every video of class 0, and in no other's
+    own, null = find_everything(activations, seed=0, clusterings=30)
+    gradient = np.r_[1.0, 0.05 * rng.normal(size=9)]
+    table = score_concepts(np.tile(gradient, (16, 1)), own[0], null, rng.normal(size=(199, 10)))
+    first = table[table["rank"] == 1]
+    assert first["p_gradients"].item() == 0.01 and first["p_clusters"].item() < 0.1
+    assert table["p_value"].min() == first["p_value"].item()
 
 
 def test_official_test_calls_equal_scores_no_difference():
     gradients = np.ones((5, 2))
     vectors = np.tile(np.array([1.0, 0.0]), (2, 4, 1))
     cavs = vectors, np.ones((2, 4))
-    assert score_concepts(gradients, cavs, cavs, test="paired_t")["p_value"].tolist() == [1.0, 1.0]
+    table = score_concepts(
+        gradients, cavs, cavs, gradients, subset=(vectors[:1], np.ones((1, 4))), test="paired_t"
+    )
+    assert table["p_value"].tolist() == [1.0, 1.0]

@@ -39,6 +39,8 @@ def changed(place: str, value: Any, base: dict = BASE) -> dict:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.name)
 def test_the_projects_configs_are_good(path):
     given_ = yaml.safe_load(path.read_text())
+    if "models" not in given_:  # laid over another file
+        given_ = merge(yaml.safe_load((ROOT / "config/config.yaml").read_text()), given_)
     load_config(given_)
     jsonschema.validate(given_, json.loads(json_schema()))
 
@@ -51,7 +53,7 @@ def test_the_projects_configs_are_good(path):
         ("clips.frame", 16, "clips.frame: unknown key; did you mean 'frames'?"),
         ("models.r3d.layer", ["layer3"], "models.r3d.layer: unknown key; did you mean 'layers'?"),
         ("models.r3d.training.epoch", 3, "models.r3d.training.epoch: unknown key; did you mean 'epochs'?"),
-        ("scores.zzz", 1, "Known keys here: random_concepts, rank_by, test, alpha"),
+        ("scores.zzz", 1, "Known keys here: null_clusterings, null_gradients, rank_by, test, alpha"),
         ("run", "a/b", "run: "),
         ("run", "", "run: "),
         ("seeds", [], "seeds: "),
@@ -186,6 +188,25 @@ def test_every_key_is_documented():
     }, "RERUNS names a key that is no more"
 
 
+def test_given_weights_are_trained_where_training_is_given_and_only_there():
+    def model(**more):
+        return load_config({"models": {"r3d": {**BASE["models"]["r3d"], **more}}}).models["r3d"]
+
+    assert model().training.epochs == model(training={}).training.epochs == 40
+    assert model(weights="kinetics400").training is None
+    assert model(weights="kinetics400", training={}).training == model().training
+    assert model(weights="a.pt", training={"from_layer": "layer4"}).training.from_layer == "layer4"
+    for wrong, says in (
+        ({"training": {"from_layer": "layer4"}}, "give weights, or leave it out"),
+        (
+            {"weights": "kinetics400", "head": "new", "training": {}},
+            "leave out training, or head to fine-tune",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            model(**wrong)
+
+
 def test_the_schema_agrees_with_the_models():
     validator = jsonschema.Draft202012Validator(json.loads(json_schema()))
     for good in (BASE, changed("seeds", [1, 2]), changed("activations.pooling", None)):
@@ -235,6 +256,7 @@ OTHERS = {
     "activations.pooling": (2, 1, 1),
     "concepts.videos_per_class": 2,
     "editing.videos_per_class": 2,
+    "editing.shares": [0.3],
     "concepts.models": ["r3d"],
     "explainers.NAME.method": "random",
     "explainers.NAME.options": {"seed": 1},
@@ -259,7 +281,10 @@ OTHERS = {
     "checks.followed": ["a"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
+    "models.NAME.training.from_layer": "layer3",
+    **{f"streams.{name}": 7 for name in ("weights", "split", "clustering", "random_sets", "draws")},
 }
+WANT_WEIGHTS = ("models.NAME.head", "models.NAME.training.from_layer")
 ONLY = {"data.path": "csv", "data.options": "embedded", "data.classes": "embedded"}  # data that a value fits
 CSV = "path,label,split\n" + "".join(
     f"{class_name}{i}.mp4,{class_name},{'train' if i < 3 else 'test'}\n"
@@ -354,7 +379,7 @@ def test_keys_rerun_what_the_documentation_says(jobs):
         kinds = every if key.place.startswith("data") or key.place in ONLY else ["embedded"]
         for kind in kinds:
             base, plan = bases[kind], before[kind]
-            if key.place == "models.NAME.head":
+            if key.place in WANT_WEIGHTS:
                 base = changed("models.r3d.weights", "kinetics400", base)
             if key.place == "models.NAME.head_views":
                 base = changed("models.r3d.head", "new", changed("models.r3d.weights", "kinetics400", base))
@@ -398,6 +423,24 @@ def test_nested_values_on_the_command_line_are_those_of_check(arguments, place, 
     assert planned == value and type(planned) is type(value)
 
 
+def test_several_files_are_laid_over_each_other_as_snakemake_does(tmp_path, capsys):
+    """Sections are merged, lists replaced, and the command line comes last."""
+    from snakemake.settings.types import ConfigSettings
+
+    from voxplain.__main__ import main
+
+    files = [ROOT / "config/config.yaml", ROOT / "config/confirm.yaml"]
+    planned = ConfigSettings(configfiles=files, config={"run": "confirm_demo"}).overwrite_config
+    first, second = (yaml.safe_load(file.read_text()) for file in files)
+    assert planned == merge(merge(first, second), {"run": "confirm_demo"})
+    config = load_config(planned)
+    assert (config.data.seed, config.seeds, config.run) == (1000, [100, 101, 102], "confirm_demo")
+    assert config.data.options["classes"] == 6 and list(config.models) == list(first["models"])
+    arguments = ["check", *map(str, files), "--directory", str(tmp_path), "--config", "run=b"]
+    assert main(arguments) == 0
+    assert f"--configfile {files[0]} {files[1]}" in capsys.readouterr().out
+
+
 def test_jobs_get_nested_values_as_they_were_meant(jobs):
     """False is no text, which would be true; and a file's own values, given again, rerun nothing."""
     options = {"width": 4, "depth": [1, 1, 1, 1], "small_input": True}
@@ -419,5 +462,5 @@ def test_another_value_is_another_value():
     defaults = Config.model_validate(BASE)
     for key in keys():
         value = another(key)
-        if value is not None and key.place != "models.NAME.head":
+        if value is not None and key.place not in WANT_WEIGHTS:
             assert load_config(changed(key.place.replace("NAME", "r3d"), value)) != defaults, key.place

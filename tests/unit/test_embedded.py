@@ -10,10 +10,21 @@ import pytest
 from scipy import stats
 
 from voxplain.errors import ConfigError
+from voxplain.motion.truth import truth_masks
+from voxplain.segmenters import SEGMENTERS
+from voxplain.statistics import auroc
 from voxplain.videos.adapters import DATASETS
-from voxplain.videos.adapters.embedded import CLASS_NAMES
+from voxplain.videos.adapters.embedded import CLASS_MOTIONS, CLASS_NAMES, CLASS_PATTERNS, two_acts
 from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.embedded import _draw_class, make_embedded_videos, read_ground_truth
+from voxplain.videos.matched import (
+    DIRECTIONS,
+    OTHER_MOTIONS,
+    SPEED,
+    draw_static_evidence,
+    draw_two_actors,
+    draw_which_motion,
+)
 from voxplain.videos.scenes import (
     ACTOR,
     BACKGROUND,
@@ -121,11 +132,21 @@ def test_ground_truth_of_a_clip(made):
 
 def test_options_are_kept_with_the_ground_truth(made):
     with h5py.File(made[0] / "ground_truth.h5") as file:
-        assert dict(file.attrs) == DATASETS["embedded"].options(SMALL)
+        options = DATASETS["embedded"].options(SMALL)
+        assert dict(file.attrs) == {name: value for name, value in options.items() if value is not None}
 
 
 @pytest.mark.parametrize(
-    "bad", [{"size": 33}, {"variant": "both"}, {"classes": 9}, {"cue_probability_train": 1.5}, {"noize": 1}]
+    "bad",
+    [
+        {"size": 33},
+        {"variant": "both"},
+        {"classes": 9},
+        {"cue_probability_train": 1.5},
+        {"noize": 1},
+        {"labels": "first"},  # of the standard variant
+        {"classes": 5, "variant": "which_motion"},
+    ],
 )
 def test_impossible_options_are_refused(tmp_path, bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
@@ -286,3 +307,184 @@ def test_actors_keep_to_the_frame(motion):
         reach = 0.8 * path.scale[:, None]
         assert (path.center - reach).min() >= -1 and (path.center + reach).max() <= 64
         assert path.scale.mean() == pytest.approx(13, rel=0.15)
+
+
+# ---- variants in which the evidence does not stand out ----------------------------------------------
+
+MATCHED = {
+    "two_actors": lambda i: draw_two_actors(
+        np.random.default_rng(i), first=CLASS_MOTIONS[i % 4], second=CLASS_MOTIONS[i // 4 % 4]
+    ),
+    "which_motion": lambda i: draw_which_motion(np.random.default_rng(i), motion=CLASS_MOTIONS[i % 4]),
+    "static_evidence": lambda i: draw_static_evidence(
+        np.random.default_rng(i), pattern=CLASS_PATTERNS[i % len(CLASS_PATTERNS)]
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=MATCHED)
+def matched(request):
+    """A variant, and scenes of it."""
+    return request.param, [MATCHED[request.param](i) for i in range(160)]
+
+
+def conspicuous(frames):
+    """What a detector of saliency goes by, (T, H, W) each."""
+    colors = frames.astype(np.float32)
+    brightest = colors.max(-1)
+    change = np.abs(np.diff(colors, axis=0)).mean(-1)
+    y, x = (
+        np.mgrid[: frames.shape[1], : frames.shape[2]]
+        - (np.array(frames.shape[1:3]) - 1).reshape(2, 1, 1) / 2
+    )
+    return {
+        "saturation": (brightest - colors.min(-1)) / np.maximum(brightest, 1),
+        "frame_difference": np.concatenate([change, change[-1:]]),
+        "center": np.broadcast_to(-np.hypot(x, y), frames.shape[:3]),
+    }
+
+
+def test_no_property_of_voxels_tells_the_evidence(matched):
+    """AUROC against all other voxels, and against those of other objects; what is left of chance is ± .05."""
+    name, scenes = matched
+    found = {}
+    for scene in scenes:
+        masks = {target: mask[::4] for target, mask in scene.masks().items()}
+        objects = masks["evidence"] | masks["distractor"]
+        for control, values in conspicuous(scene.frames).items():
+            everywhere = auroc(values[::4], masks["evidence"])
+            among = auroc(values[::4][objects], masks["evidence"][objects])
+            found.setdefault(control, []).append((everywhere, among))
+    found = {control: np.nanmean(values, axis=0) for control, values in found.items()}
+    if name == "static_evidence":
+        # The still one is never what moves: that is the point.
+        everywhere, among = found.pop("frame_difference")
+        assert everywhere < 0.45 and among < 0.2
+    for control, values in found.items():
+        assert np.all(np.abs(values - 0.5) < 0.1), (name, control, values)
+
+
+def test_no_color_or_place_of_supervoxels_tells_the_evidence_from_other_objects(matched):
+    """The same of parts as concepts have them: their means. Of their size it does not hold."""
+    name, scenes = matched
+    found = {}
+    for scene in scenes[:40]:
+        frames = scene.frames[2:18]
+        labels = SEGMENTERS["slic"].function(frames, n_segments=[25])[0].ravel()
+        shares, values = (
+            {
+                key: np.bincount(labels, np.ravel(voxels))[1:] / np.bincount(labels)[1:]
+                for key, voxels in of_voxels.items()
+            }
+            for of_voxels in (
+                {target: mask[2:18] for target, mask in scene.masks().items()}, conspicuous(frames)
+            )
+        )  # fmt: skip
+        evidence = shares["evidence"] > 0.5
+        objects = evidence | (shares["distractor"] > 0.5)
+        for control, of_parts in values.items():
+            found.setdefault(control, []).append(auroc(of_parts[objects], evidence[objects]))
+    found = {control: np.nanmean(values) for control, values in found.items()}
+    if name == "static_evidence":
+        assert found.pop("frame_difference") < 0.1
+    for control, value in found.items():
+        assert abs(value - 0.5) < 0.15, (name, control, value)
+
+
+def test_objects_are_of_one_size(matched):
+    """The evidence is as often larger as smaller than a distractor."""
+    _, scenes = matched
+    larger = [
+        (scene.objects == scene.evidence).sum() > (scene.objects == code).sum()
+        for scene in scenes[:80]
+        for code in range(2, scene.objects.max() + 1)
+    ]
+    assert stats.binomtest(int(np.sum(larger)), len(larger)).pvalue > 0.01
+
+
+def test_motions_are_what_they_are_called(matched):
+    """Speeds are of one distribution, also the background's; what stays has none."""
+    name, scenes = matched
+    for scene in scenes:
+        motions = scene.attributes["motions"].split(",")
+        if name == "which_motion":
+            assert motions[0] in CLASS_MOTIONS and set(motions[1:]) <= set(OTHER_MOTIONS)
+        for code, motion in enumerate(motions, 1):
+            flow = scene.flow[scene.objects[:-1] == code]
+            if not len(flow):
+                continue
+            if motion == "stay":
+                np.testing.assert_allclose(flow, 0, atol=1e-4)
+            elif motion in DIRECTIONS:
+                speed = np.linalg.norm(flow, axis=1).mean()
+                assert SPEED[0] <= speed <= SPEED[1]
+                np.testing.assert_allclose(
+                    flow, np.broadcast_to(DIRECTIONS[motion], flow.shape) * speed, atol=1e-3
+                )
+            else:
+                assert 0.7 < np.linalg.norm(flow, axis=1).mean() < 1.6
+        background = np.linalg.norm(scene.attributes["background_velocity"])
+        assert background == 0 if name == "static_evidence" else SPEED[0] <= background <= SPEED[1]
+
+
+def test_two_labellings_of_the_same_pixels(tmp_path):
+    options = SMALL | {"variant": "two_actors", "train_per_class": 3, "test_per_class": 2}
+    tables = {
+        labels: make_embedded_videos(tmp_path / labels, labels=labels, **options)
+        for labels in ("first", "second")
+    }
+    first, second = tables.values()
+    pd.testing.assert_frame_equal(first[["video", "split"]], second[["video", "split"]])
+    videos = [
+        {name: data for name, data in contents(tmp_path / labels).items() if name.endswith(".mp4")}
+        for labels in tables
+    ]
+    assert len(videos[0]) == 15 and videos[0] == videos[1]
+    assert {name.split("/")[0] for name in videos[0]} == {"two_actors"}
+    for table in tables.values():  # and no class is rarer than another
+        assert set(table.groupby(["class", "split"]).size()) == {3, 2}
+    for row in range(0, 15, 4):
+        scenes = [
+            read_ground_truth(tmp_path / labels / "ground_truth.h5", table["video"][row])
+            for labels, table in tables.items()
+        ]
+        np.testing.assert_array_equal(scenes[0].objects, scenes[1].objects)
+        motions = scenes[0].attributes["motions"].split(",")
+        assert motions == [first["class"][row], second["class"][row]]
+        one, other = (scene.masks() for scene in scenes)
+        np.testing.assert_array_equal(one["evidence"], scenes[0].objects == 1)
+        np.testing.assert_array_equal(one["evidence"], other["distractor"])
+        np.testing.assert_array_equal(one["distractor"], other["evidence"])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_two_acts_tell_nothing_of_each_other(classes):
+    pairs = pd.DataFrame(two_acts(classes, 3 * classes))
+    assert (pd.crosstab(pairs[0], pairs[1]) == 3).all(axis=None)
+    odd = pd.DataFrame(two_acts(classes, 5))
+    assert (odd[0].value_counts() == 5).all() and (odd[1].value_counts() == 5).all()
+
+
+@pytest.mark.parametrize("variant", ["which_motion", "static_evidence"])
+def test_matched_variants_are_the_same_from_the_same_seed(tmp_path, variant):
+    options = SMALL | {"variant": variant, "train_per_class": 1}
+    table = make_embedded_videos(tmp_path / "a", **options)
+    make_embedded_videos(tmp_path / "b", workers=2, **options)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert list(table["class"].unique()) == list(CLASS_NAMES[variant][:3])
+
+
+@pytest.mark.parametrize(
+    ("variant", "code"), [("standard", ACTOR), ("motion_only", ACTOR), ("context_only", CUE)]
+)
+def test_evidence_of_the_other_variants(tmp_path, variant, code):
+    options = SMALL | {"variant": variant, "classes": 2, "train_per_class": 1}
+    video = make_embedded_videos(tmp_path, **options)["video"][0]
+    masks = truth_masks(
+        tmp_path / "ground_truth.h5", video, np.arange(9), pairs=np.ones(8, bool), camera=True, unit="pixels", threshold=0.5
+    )  # fmt: skip
+    objects = read_ground_truth(tmp_path / "ground_truth.h5", video).objects
+    np.testing.assert_array_equal(masks["evidence"], objects == code)
+    others = (objects != BACKGROUND) & (objects != CUE) & (objects != code)
+    np.testing.assert_array_equal(masks["distractor"], others)
+    assert set(masks) == {"evidence", "distractor", "actor", "cue", "moving"}

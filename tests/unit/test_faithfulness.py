@@ -170,6 +170,14 @@ def test_concepts_as_masks_and_as_a_map():
     assert values.ravel().tolist() == [2, 3, 4, 2]
 
 
+def test_supervoxels_of_no_concept_are_in_no_mask_and_not_on_the_map():
+    concepts = np.array([0, -1, 0])
+    masks = concept_masks(LABELS, KEPT, concepts, 2)
+    assert masks[:, 0, 0].astype(int).tolist() == [[1, 1, 0, 1], [0, 0, 0, 0]]
+    values = concept_map(LABELS, KEPT, concepts, np.array([2.0, 4.0]))
+    assert values.ravel().tolist() == [2, 2, 0, 2]
+
+
 def ishigami(x):
     return np.sin(x[0]) + 7 * np.sin(x[1]) ** 2 + 0.1 * x[2] ** 4 * np.sin(x[0])
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.motion import precision
@@ -424,28 +425,88 @@ def test_agreement_by_hand():
 
 @quick
 @given(maps.filter(lambda m: m.ndim == 3), presets, sigmas)
-def test_agreement_with_the_selected_part_is_the_area_share(relevance, preset, sigma):
-    selective = selective_relevance(relevance, sigma, preset)
-    area, _ = precision.selectivity(relevance, selective)
-    assert precision.agreement(relevance, selective) == pytest.approx(area, nan_ok=True)
+def test_the_area_share_is_the_share_of_relevant_voxels_that_is_kept(relevance, preset, sigma):
+    relevant, kept = relevance > 0, selective_relevance(relevance, sigma, preset) > 0
+    area, _ = precision.selectivity(relevance, relevant, kept)
+    assert area == pytest.approx(kept.sum() / relevant.sum() if relevant.any() else math.nan, nan_ok=True)
 
 
 def test_selectivity_by_hand():
     relevance = np.array([[[4, 3, 2, 1, -5]]])
-    assert precision.selectivity(relevance, np.array([[[4, 0, 0, 0, -5]]])) == (0.25, 0.4)
-    assert precision.selectivity(relevance, 0 * relevance) == (0, 0)
-    assert all(math.isnan(share) for share in precision.selectivity(-relevance * 0, relevance * 0))
+    kept = np.array([[[1, 0, 0, 0, 0]]], bool)
+    assert precision.selectivity(relevance, relevance > 0, kept) == (0.25, 0.4)
+    # Where the size counts, so does that of negative relevance: 4 of 4 + 3 + 5.
+    assert precision.selectivity(relevance, np.abs(relevance) > 2, kept) == (
+        pytest.approx(1 / 3),
+        pytest.approx(4 / 12),
+    )
+    assert precision.selectivity(relevance, relevance > 0, kept & False) == (0, 0)
+    assert all(math.isnan(share) for share in precision.selectivity(relevance, kept & False, kept & False))
 
 
 def test_ground_truth_scores_by_hand():
     relevance = np.array([[[0.9, 0.8, 0.1, 0.0]]])
     truth = np.array([[[True, False, True, False]]])
     scores = precision.ground_truth_scores(relevance, truth, 0.5)
-    # Of the 4 pairs of a true and another voxel, 3 are in order.
-    assert scores == {"precision": 0.5, "recall": 0.5, "iou": pytest.approx(1 / 3), "auroc": 0.75}
+    # Of the 4 pairs of a true and another voxel, 3 are in order; the two true ones stand first and third.
+    assert scores == {
+        "precision": 0.5,
+        "recall": 0.5,
+        "iou": pytest.approx(1 / 3),
+        "auroc": 0.75,
+        "average_precision": pytest.approx((1 + 2 / 3) / 2),
+        "precision_equal_area": 0.5,
+    }
     nothing = precision.ground_truth_scores(0 * relevance, truth)
     assert math.isnan(nothing["precision"]) and nothing["recall"] == 0 and nothing["auroc"] == 0.5
     assert math.isnan(precision.ground_truth_scores(relevance, truth | True)["auroc"])
+
+
+@quick
+@given(
+    arrays(np.float32, (3, 4, 5), elements=st.integers(0, 6).map(float)),
+    arrays(bool, (3, 4, 5)).filter(lambda mask: mask.any() and not mask.all()),
+)
+def test_ranking_scores_are_scikit_learns(relevance, truth):
+    scores = precision.ranking_scores(relevance, truth)
+    flat = truth.ravel(), relevance.ravel()
+    assert scores["auroc"] == pytest.approx(roc_auc_score(*flat))
+    assert scores["average_precision"] == pytest.approx(average_precision_score(*flat))
+    # At equal area: the mean over all ways of breaking ties.
+    rng, n = np.random.default_rng(0), truth.sum()
+    drawn = [truth.ravel()[np.lexsort((rng.random(60), -relevance.ravel()))][:n].mean() for _ in range(400)]
+    assert scores["precision_equal_area"] == pytest.approx(np.mean(drawn), abs=0.08)
+
+
+def test_precision_at_equal_area_by_hand():
+    # Three voxels are wanted: one is clear, and two of the four that tie, half of which are true.
+    relevance = np.array([[[5, 2, 2, 2, 2, 1, 0]]])
+    truth = np.array([[[1, 1, 0, 1, 0, 0, 0]]], bool)
+    assert precision.ranking_scores(relevance, truth)["precision_equal_area"] == pytest.approx(
+        (1 + 2 / 2) / 3
+    )
+    # A constant map knows nothing: each score is what chance gives.
+    constant = precision.ranking_scores(0 * relevance, truth)
+    assert constant == {
+        "auroc": 0.5,
+        "average_precision": pytest.approx(3 / 7),
+        "precision_equal_area": pytest.approx(3 / 7),
+    }
+    assert all(math.isnan(value) for value in precision.ranking_scores(relevance, truth & False).values())
+
+
+@quick
+@given(arrays(np.float32, (3, 4, 5), elements=st.integers(0, 4).map(float)), st.integers(0, 60))
+def test_the_greatest_voxels(relevance, n):
+    chosen = precision.Ranking.of(relevance).greatest(n)
+    assert chosen.sum() == n
+    if 0 < n < 60:
+        assert relevance[chosen].min() >= relevance[~chosen].max()
+
+
+def test_of_voxels_alike_none_of_the_clips_ends_is_preferred():
+    chosen = precision.Ranking.of(np.zeros((8, 4, 4))).greatest(32)
+    assert (chosen.sum(axis=(1, 2)) == 4).all()
 
 
 def test_summary_counts_empty_clips():

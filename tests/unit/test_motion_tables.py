@@ -10,14 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import ndimage
 
 from voxplain.artifacts import create_h5, store
+from voxplain.errors import ConfigError
+from voxplain.explaining import other_classes
 from voxplain.explanation_store import packed
-from voxplain.motion import figures, tables
+from voxplain.motion import controls, figures, tables
 from voxplain.motion.clips import open_motion
+from voxplain.motion.precision import Ranking, motion_precision, render_relevance
 from voxplain.motion.scores import agreements, relevant_voxels, score_clip
+from voxplain.motion.selective import selective_relevance
 from voxplain.motion.sweeps import sweep_clip
 from voxplain.motion.truth import truth_masks
+from voxplain.statistics import adjust_p_values
 from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
 
 NAN = float("nan")
@@ -27,7 +33,8 @@ SHARE = {"unit": "share", "threshold": 0.1}
 def test_relevant_is_a_share_of_the_largest_relevance():
     relevance = np.array([[[10.0, 1.1, 0.9, -20.0]]])
     assert relevant_voxels(relevance, **SHARE).tolist() == [[[True, True, False, False]]]
-    assert relevant_voxels(relevance, **SHARE, peak=20).tolist() == [[[True, False, False, False]]]
+    kept = np.array([[[False, True, True, True]]])
+    assert relevant_voxels(relevance, kept, **SHARE).tolist() == [[[False, True, False, False]]]
     assert not relevant_voxels(-np.ones((1, 2, 2)), **SHARE).any()
     # Rendered, a map with negative values shows absolute ones: 127, 2 (of 255) and so on.
     assert relevant_voxels(relevance, unit="rendered", threshold=126).tolist() == [
@@ -36,6 +43,62 @@ def test_relevant_is_a_share_of_the_largest_relevance():
     assert relevant_voxels(relevance, unit="rendered", threshold=100).tolist() == [
         [[True, False, False, True]]
     ]
+    with pytest.raises(ConfigError, match="share, rendered, official"):
+        relevant_voxels(relevance, unit="gray")
+
+
+def test_selecting_only_takes_away():
+    # A peak, and three voxels too faint to be seen beside it; the selection leaves the peak out.
+    relevance = np.array([[[1.0, 0.002, 0.002, 0.002, 0.0]]])
+    kept = np.array([[[False, True, True, True, False]]])
+    rendered = {"unit": "rendered", "threshold": 0}
+    assert relevant_voxels(relevance, **rendered).sum() == 1
+    assert relevant_voxels(relevance, kept, **rendered).sum() == 0
+    # The authors' code renders the selective map by itself, and finds three.
+    official = {"unit": "official", "threshold": 0}
+    assert relevant_voxels(relevance, **official).sum() == 1
+    assert relevant_voxels(relevance, kept, **official).sum() == 3
+
+
+@given(
+    arrays(np.float32, (4, 3, 3), elements=st.floats(-1, 1, width=16)),
+    st.sampled_from([SHARE, {"unit": "rendered", "threshold": 0}, {"unit": "rendered", "threshold": 20}]),
+    st.floats(0, 2),
+)
+@settings(deadline=None, max_examples=60)
+def test_tables_1_to_3_have_one_definition_of_relevant(relevance, relevant, sigma):
+    selected = selective_relevance(relevance, sigma, "corrected") != 0
+    whole, chosen = relevant_voxels(relevance, **relevant), relevant_voxels(relevance, selected, **relevant)
+    assert not (chosen & ~whole).any()
+    moving = np.random.default_rng(0).random((3, 3, 3)) < 0.5
+    scores, _ = score_clip(
+        {"m": relevance}, {"m": selected}, moving, {}, pairs=np.ones(3, bool), relevant=relevant
+    )
+    rows = {(row["method"], row["selective"]): row for row in scores}
+    share = chosen.sum() / whole.sum() if whole.any() else NAN
+    assert rows["m", True]["area_share"] == pytest.approx(share, nan_ok=True)
+    hit = (chosen[:-1] & moving).sum() / chosen[:-1].sum() if chosen[:-1].any() else NAN
+    assert rows["m", True]["precision"] == pytest.approx(hit, nan_ok=True)
+
+
+@given(arrays(np.float32, (4, 5, 5), elements=st.floats(-1, 1, width=16)), st.floats(0, 2))
+@settings(deadline=None, max_examples=40)
+def test_the_official_unit_is_the_official_path(relevance, sigma):
+    """Whole maps and selective ones, as `motion_precision` of renderings computes them."""
+    selected = selective_relevance(relevance, sigma, "official")
+    moving = np.random.default_rng(0).random((3, 5, 5)) < 0.5
+    scores, _ = score_clip(
+        {"m": relevance},
+        {"m": selected != 0},
+        moving,
+        {},
+        pairs=np.ones(3, bool),
+        relevant={"unit": "official", "threshold": 0},
+    )
+    rows = {row["selective"]: row["precision"] for row in scores if row["method"] == "m"}
+    for selective, shown in ((False, relevance), (True, selected)):
+        expected = motion_precision(render_relevance(shown), moving, 0, 0)
+        assert rows[selective] == pytest.approx(expected, nan_ok=True)
 
 
 def test_scores_of_one_clip():
@@ -43,31 +106,140 @@ def test_scores_of_one_clip():
     relevance = np.array([[[4.0, 2.0, 0.1, -3.0]], [[1.0, 1.0, 1.0, 1.0]], [[4.0, 0.0, 0.0, 0.0]]])
     mask = np.array([[[1, 0, 0, 1]], [[1, 1, 0, 0]], [[0, 0, 0, 0]]], bool)
     moving = np.array([[[1, 0, 0, 0]], [[1, 1, 1, 1]]], bool)
-    truth = {"actor": np.array([[[1, 1, 0, 0]], [[0, 0, 0, 0]], [[1, 0, 0, 0]]], bool), "moving": moving[:1]}
+    exact = np.array([[[0, 1, 0, 0]]], bool)
+    truth = {"actor": np.array([[[1, 1, 0, 0]], [[0, 0, 0, 0]], [[1, 0, 0, 0]]], bool), "moving": exact}
+    noise = np.zeros((3, 1, 4))
+    noise[0, 0, 1] = 1
     scores, found = score_clip(
-        {"m": relevance}, {"m": mask}, moving, truth, pairs=np.array([True, False]), relevant=SHARE
+        {"m": relevance},
+        {"m": mask},
+        moving,
+        truth,
+        pairs=np.array([True, False]),
+        relevant=SHARE,
+        controls={("random", ""): noise, ("control_other_class", "m"): noise},
     )
-    whole, selected = scores
-    assert whole == {"method": "m", "selective": False, "precision": 0.5, "base_rate": 0.25}
-    # Selected: 4 in frame 0 (and -3, which does not count), 1 and 1 in frame 1, of 14.1 in 8 voxels.
-    assert selected["precision"] == 1.0 and selected["base_rate"] == 0.25
-    assert selected["area_share"] == pytest.approx(3 / 8)
-    assert selected["relevance_share"] == pytest.approx(6 / 14.1)
-    by = {(row["selective"], row["target"]): row for row in found}
-    # Relevant: 2 voxels of frame 0, 4 of frame 1, 1 of frame 2; the actor has 2, 0 and 1.
-    assert by[False, "actor"] | {"auroc": 0} == {
+    whole, selected, *others = scores
+    assert whole == {
         "method": "m",
+        "control_of": "",
+        "selective": False,
+        "precision": 0.5,
+        "base_rate": 0.25,
+        "precision_exact": 0.5,
+        "base_rate_exact": 0.25,
+        "auroc": 1.0,
+        "average_precision": 1.0,
+        "precision_equal_area": 1.0,
+    }
+    # Relevant are 4 and 2 in frame 0, four of 1 in frame 1, and 4; of these 4, 1 and 1 are selected.
+    assert selected["precision"] == 1.0 and selected["base_rate"] == 0.25 and selected["precision_exact"] == 0
+    assert selected["area_share"] == pytest.approx(3 / 7)
+    assert selected["relevance_share"] == pytest.approx(6 / 14)
+    assert [(row["method"], row["control_of"], row["selective"]) for row in others] == [
+        ("control_same_size", "m", True),
+        ("control_same_size_per_frame", "m", True),
+        ("control_spatial_derivative", "m", True),
+        ("random", "", False),
+        ("control_other_class", "m", False),
+    ]
+    # The three greatest are 4, 4 and 2; frame by frame they are 4, and two of frame 1.
+    assert [row["precision"] for row in others[:2]] == [0.5, 1.0]
+    assert others[3]["precision"] == 0.0 and others[3]["precision_exact"] == 1.0
+    by = {(row["method"], row["selective"], row["target"]): row for row in found}
+    # The actor has 2, 0 and 1 voxels.
+    assert by["m", False, "actor"] == {
+        "method": "m",
+        "control_of": "",
         "selective": False,
         "target": "actor",
         "share": pytest.approx(3 / 12),
+        "relevance_on_target": pytest.approx(10 / 14.1),
         "precision": pytest.approx(3 / 7),
         "recall": 1.0,
         "iou": pytest.approx(3 / 7),
-        "auroc": 0,
+        "auroc": 1.0,  # 4, 2 and 4 are above all others
+        "average_precision": 1.0,
+        "precision_equal_area": 1.0,
     }
-    assert by[False, "actor"]["auroc"] == 1.0  # 4, 2 and 4 are above all others
-    assert by[True, "actor"]["recall"] == pytest.approx(1 / 3)
-    assert by[False, "moving"]["precision"] == 0.5 and by[False, "moving"]["recall"] == 1.0
+    assert by["m", True, "actor"]["recall"] == pytest.approx(1 / 3)
+    assert by["m", False, "moving"]["precision"] == 0.5 and by["m", False, "moving"]["recall"] == 1.0
+    assert by["control_same_size", True, "actor"]["iou"] == 1.0
+
+
+@given(arrays(np.float32, (4, 5, 5), elements=st.floats(-1, 1, width=16)), st.floats(0, 2))
+@settings(deadline=None, max_examples=40)
+def test_controls_of_a_selection_keep_as_many_voxels(relevance, sigma):
+    strong, selected = np.maximum(relevance, 0), selective_relevance(relevance, sigma, "corrected") != 0
+    ranked, whole = Ranking.of(strong), relevant_voxels(strong, **SHARE)
+    chosen = relevant_voxels(strong, selected, **SHARE)
+    found = controls.selection_controls(strong, ranked, whole, selected, chosen)
+    sizes = (selected & (strong > 0)).sum(), chosen.sum()
+    for name, masks in found.items():
+        assert tuple(mask.sum() for mask in masks) == sizes, name
+        assert (strong[masks[0]] > 0).all() and whole[masks[1]].all()
+    for own, theirs in zip(
+        (selected & (strong > 0), chosen), found["control_same_size_per_frame"], strict=True
+    ):
+        np.testing.assert_array_equal(own.sum(axis=(1, 2)), theirs.sum(axis=(1, 2)))
+
+
+def test_a_static_edge_is_kept_by_the_spatial_derivative_alone():
+    relevance = np.full((6, 8, 8), 0.2)
+    relevance[:, 2:6, 2:6] = 1.0  # stands
+    relevance[3, 2:6, 2:6] = 0.9  # and flickers
+    ranked, selected = Ranking.of(relevance), np.zeros(relevance.shape, bool)
+    selected[0, 0, :6] = True
+    found = controls.selection_controls(
+        relevance, ranked, relevance > 0, selected, relevant_voxels(relevance, selected, **SHARE)
+    )
+    kept, _ = found["control_spatial_derivative"]
+    border = np.zeros((8, 8), bool)
+    border[1:7, 1:7], border[3:5, 3:5] = True, False
+    assert kept.sum() == 6 and not kept[:, ~border].any()
+
+
+def test_maps_of_the_pixels_by_hand():
+    frames = np.zeros((3, 3, 3, 3), np.uint8)
+    frames[:, 0, 0] = (200, 100, 50)
+    frames[1, 2, 2] = (30, 0, 0)
+    labels = np.ones((3, 3, 3, 3), np.uint16)
+    labels[1, :, 0] = 2
+    found = controls.pixel_controls(frames, labels, video="a", number=1)
+    assert all(of == "" for _, of in found)
+    values = {name: array for (name, _), array in found.items()}
+    assert set(values) == {
+        "control_saturation",
+        "control_frame_difference",
+        "control_center",
+        "control_size",
+        "random",
+    }
+    saturation = np.zeros((3, 3, 3))
+    saturation[:, 0, 0], saturation[1, 2, 2] = 0.75, 1
+    np.testing.assert_allclose(values["control_saturation"], saturation)
+    change = np.zeros((3, 3, 3))
+    change[:, 2, 2] = 10  # to the next frame; of the last, to the one before
+    np.testing.assert_allclose(values["control_frame_difference"], change)
+    center = values["control_center"][0]
+    assert center[1, 1] == pytest.approx(np.sqrt(8 / 9)) and center[0, 0] == center[2, 2] == 0
+    assert (values["control_size"][:, 0] == 9).all() and (values["control_size"][:, 1:] == 18).all()
+    again = controls.pixel_controls(frames, video="a", number=1)
+    assert (again["random", ""] == values["random"]).all() and ("control_size", "") not in again
+    other = controls.pixel_controls(frames, video="b", number=1)
+    assert (other["random", ""] != values["random"]).any()
+
+
+def test_another_class_is_never_the_explained_one_and_hangs_on_the_video():
+    classes, videos = list("abcd"), [f"v{n}" for n in range(200)]
+    names = [classes[n % 4] for n in range(200)]
+    others = other_classes(names, classes, videos)
+    assert all(a != b for a, b in zip(names, others, strict=True))
+    assert others[::-1] == other_classes(names[::-1], classes, videos[::-1])
+    # Of the three others each comes up.
+    assert (
+        min(np.bincount([classes.index(o) for n, o in zip(names, others, strict=True) if n == "a"])[1:]) > 8
+    )
 
 
 def test_a_clip_without_two_frames_in_order_has_no_precision():
@@ -118,7 +290,12 @@ def test_higher_thresholds_select_less(relevance):
 
 def scores_table(rows):
     names = ["selective", "video", "clip", "precision", "base_rate", "area_share", "relevance_share"]
-    return pd.DataFrame(rows, columns=names).assign(model="net", seed=0, method="dtd", label="x")
+    exact = {name: NAN for name in ("precision_exact", "base_rate_exact")}
+    ranked = dict.fromkeys(("auroc", "average_precision", "precision_equal_area"), 0.5)
+    table = pd.DataFrame(rows, columns=names).assign(
+        model="net", seed=0, method="dtd", control_of="", label="x"
+    )
+    return table.assign(**exact, **ranked)
 
 
 ROWS = scores_table(
@@ -157,7 +334,14 @@ def test_motion_precision():
     official = tables.motion_precision_table(ROWS, CELLS, empty="zero").set_index("selective").loc[True]
     assert official["mean"] == pytest.approx(0.4) and official["n_clips"] == 3 and official["n_empty"] == 1
     assert official["base_rate"] == pytest.approx(0.2)
-    assert whole["ci_low"] < 0.5 < whole["ci_high"]
+    assert np.isnan(whole["ci_low"]) and np.isnan(whole["mean_exact"])  # two videos are too few
+    more = scores_table([(False, video, 0, 0.1 * n, 0.2, NAN, NAN) for n, video in enumerate("abcd", 3)])
+    more = pd.concat([more.assign(precision_exact=0.2, base_rate_exact=0.1), more.assign(method="random")])
+    (row, control) = tables.motion_precision_table(more, CELLS).to_dict("records")
+    # Student's t of .3, .4, .5, .6: 3.1824 times their error of .129 / 2.
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.45 - 0.20542, 0.45 + 0.20542), abs=1e-4)
+    assert (row["mean_exact"], row["base_rate_exact"]) == pytest.approx((0.2, 0.1))
+    assert row["lift"] == pytest.approx(2.25) and control["method"] == "random"
 
 
 def test_agreement_takes_the_papers_cell_in_either_order():
@@ -263,11 +447,205 @@ def test_ground_truth_precision():
             "recall": [0.2, 0.4],
             "iou": [0.1, 0.2],
             "auroc": [0.9, 0.5],
+            "average_precision": [0.6, 0.4],
+            "precision_equal_area": [0.5, 0.3],
+            "control_of": "",
+            "class": ["x", "y"],
         }
     )
+    found = pd.concat([found, found.assign(video="c", auroc=NAN)])  # a clip without an actor
     (row,) = tables.ground_truth_precision_table(found).to_dict("records")
     assert (row["precision"], row["recall"], row["auroc"]) == pytest.approx((0.5, 0.3, 0.7))
-    assert row["base_rate"] == pytest.approx(0.2) and (row["n_clips"], row["n_empty"]) == (1, 1)
+    assert (row["average_precision"], row["precision_equal_area"]) == pytest.approx((0.5, 0.4))
+    assert row["base_rate"] == pytest.approx(0.2) and (row["n_clips"], row["n_empty"]) == (2, 1)
+    assert (row["n_videos"], row["n_groups"], row["n_seeds"]) == (2, 2, 1)
+    missing = {f"{name}_ci_{end}" for name in (*tables.MEASURES, "base_rate") for end in ("low", "high")}
+    assert missing <= set(row)
+
+
+MEASURES = list(tables.COMPARED)
+
+
+def entries(values, **given):
+    """Rows of one map, selective map or control: (seeds, videos) values of each measure."""
+    seeds, videos = np.indices(next(iter(values.values())).shape).reshape(2, -1)
+    known = {name: array.ravel() for name, array in values.items()} | {
+        "seed": seeds, "video": [f"v{n:02d}" for n in videos], "clip": 0, "class": videos % 6,
+    }  # fmt: skip
+    return pd.DataFrame({"share": 0.2, "recall": 0.5, "iou": 0.5, "base_rate": 0.2} | known | given)
+
+
+def test_selections_and_explanations_against_controls_by_hand():
+    rng = np.random.default_rng(0)
+    base = rng.random((2, 8))
+
+    def of(add, control_of="", **given):
+        return entries(dict.fromkeys(MEASURES, base + add), model="net", control_of=control_of, **given)
+
+    scores = pd.concat(
+        [
+            of(0.0, method="dtd", selective=False),
+            of(0.3, method="dtd", selective=True),
+            of(0.5, method="gradcam", selective=False),
+            of(0.2, method="control_same_size", control_of="dtd", selective=True),
+            of(0.4, method="control_other_class", control_of="dtd", selective=False),
+            of(-0.1, method="control_saturation", selective=False),
+        ]
+    )
+    found = scores.assign(target="evidence").drop(columns="base_rate")
+    table = tables.selection_controls_table(scores, found)
+    keys = ["method", "control", "target"]
+    assert list(table.groupby(keys, sort=False).groups) == [
+        ("dtd", control, target)
+        for target in ("flow", "evidence")
+        for control in ("whole", "control_same_size")
+    ]
+    assert set(table["measure"]) == set(MEASURES) and (table["n_videos"] == 8).all()
+    auroc = table[table["measure"] == "auroc"].set_index(keys)
+    row = auroc.loc["dtd", "whole", "evidence"]
+    assert (row["value"], row["control_value"]) == pytest.approx((base.mean() + 0.3, base.mean()))
+    assert row["difference"] == pytest.approx(0.3) and row["n_seeds"] == 2
+    assert row["ci_low"] == pytest.approx(0.3) and row["ci_high"] == pytest.approx(0.3)
+    assert auroc.loc["dtd", "control_same_size", "flow"]["difference"] == pytest.approx(0.1)
+    table = tables.explanation_controls_table(scores, found)
+    auroc = table[(table["measure"] == "auroc") & (table["target"] == "flow")]
+    differences = auroc.set_index(["method", "control"])["difference"]
+    assert differences.to_dict() == pytest.approx(
+        {
+            ("dtd", "control_other_class"): -0.4,  # Grad-CAM has none of its own here
+            ("dtd", "control_saturation"): 0.1,
+            ("gradcam", "control_saturation"): 0.6,
+        }
+    )
+    # Videos that one of the two has no value for do not count; without ground truth there is motion alone.
+    gaps = scores.copy()
+    gaps.loc[
+        (gaps["method"] == "control_saturation") & (gaps["video"] == "v00") & (gaps["seed"] == 1), MEASURES
+    ] = NAN
+    table = tables.explanation_controls_table(gaps, pd.DataFrame())
+    assert set(table["target"]) == {"flow"}
+    assert set(table.loc[table["control"] == "control_saturation", "n_videos"]) == {7}
+
+
+def test_p_values_are_corrected_within_the_table():
+    rng = np.random.default_rng(1)
+    draw = lambda: dict(zip(MEASURES, rng.normal(size=(4, 1, 12)), strict=True))  # noqa: E731
+    parts = [
+        entries(draw(), model=f"net{n}", method="dtd", control_of="", selective=selective)
+        for n in range(8)
+        for selective in (False, True)
+    ]
+    table = tables.selection_controls_table(pd.concat(parts))
+    np.testing.assert_allclose(table["p_adjusted"], adjust_p_values(table["p_value"]))
+    assert (table["p_adjusted"] >= table["p_value"]).all() and len(table) == 8 * 4
+
+
+def simulated(rng, seeds, videos, *, skewed=False):
+    """Mean 0: seeds that differ (a single one is given), videos that differ, and what is left."""
+    seed = rng.normal(0, 0.05, (seeds, 1)) if seeds > 1 else 0
+    video = rng.beta(4, 1, videos) - 0.8 if skewed else rng.normal(0, 0.15, videos)
+    return seed + video + rng.normal(0, 0.1, (seeds, videos))
+
+
+DESIGNS = pytest.mark.parametrize(
+    "seeds, videos, skewed", [(1, 36, False), (1, 72, True), (3, 36, False), (3, 72, True)]
+)
+
+
+@DESIGNS
+def test_intervals_hold_the_truth_in_95_of_100_cases(seeds, videos, skewed):
+    """Six classes of 6 or 12 videos; each network is a repetition, and each measure."""
+    rng = np.random.default_rng(seeds + videos)
+    parts = [
+        entries(
+            {name: 0.7 + simulated(rng, seeds, videos, skewed=skewed) for name in tables.MEASURES},
+            model=model,
+            method="dtd",
+            control_of="",
+            selective=False,
+            target="evidence",
+        )
+        for model in range(100)
+    ]
+    found = pd.concat(parts).drop(columns="base_rate")
+    table = tables.ground_truth_precision_table(found)
+    inside = [
+        (table[f"{name}_ci_low"] <= 0.7) & (table[f"{name}_ci_high"] >= 0.7) for name in tables.MEASURES
+    ]
+    assert 0.92 <= np.mean(inside) <= 0.97
+    scores = found.assign(base_rate=0.2, precision_exact=NAN, base_rate_exact=NAN)
+    table = tables.motion_precision_table(scores, CELLS)
+    assert 0.9 <= np.mean((table["ci_low"] <= 0.7) & (table["ci_high"] >= 0.7)) <= 0.99  # of 100
+
+
+@DESIGNS
+def test_a_selection_that_is_as_good_as_its_control_is_rarely_found_better(seeds, videos, skewed):
+    rng = np.random.default_rng(seeds + videos)
+    parts = []
+    for model in range(100):
+        control = {name: rng.random((seeds, videos)) for name in MEASURES}
+        mine = {name: control[name] + simulated(rng, seeds, videos, skewed=skewed) for name in MEASURES}
+        place = {"model": model, "selective": True}
+        parts += [
+            entries(mine, method="dtd", control_of="", **place),
+            entries(control, method="control_same_size", control_of="dtd", **place),
+        ]
+    table = tables.selection_controls_table(pd.concat(parts))
+    assert len(table) == 400
+    assert 0.03 <= (table["p_value"] <= 0.05).mean() <= 0.07
+    assert 0.92 <= ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).mean() <= 0.97
+    # The tail of the test over seeds is heavier than it says: of 400, few pass all the same.
+    assert (table["p_adjusted"] <= 0.05).mean() <= (0 if seeds == 1 else 0.01)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_selected_share_of_two_runs_alike_rarely_differs(seeds):
+    rng, names = np.random.default_rng(seeds), ("area_share", "relevance_share")
+    runs = [
+        pd.concat(
+            entries(
+                {name: 0.3 + simulated(rng, seeds, 24) for name in names},
+                model=model,
+                method="dtd",
+                control_of="",
+                selective=True,
+            )
+            for model in range(100)
+        )
+        for _ in range(2)
+    ]
+    table = tables.selected_share_table(*runs, run="other")
+    inside = (table["difference_ci_low"] <= 0) & (table["difference_ci_high"] >= 0)
+    assert (
+        0.92 <= inside.mean() <= (0.98 if seeds == 1 else 1)
+    )  # of few seeds the interval errs to the safe side
+
+
+def test_maps_without_structure_beat_no_control():
+    """Smooth noise, and motion that has nothing to do with it, from the maps to the tables."""
+    rng, scores = np.random.default_rng(0), []
+    for model in range(20):
+        for video in range(12):
+            relevance, other, moving = (
+                ndimage.gaussian_filter(rng.normal(size=(8, 10, 10)), 1.0) for _ in range(3)
+            )
+            rows, _ = score_clip(
+                {"m": relevance.astype(np.float32)},
+                {"m": selective_relevance(relevance, 1.0, "corrected") != 0},
+                moving[:-1] > 0.05,
+                {},
+                pairs=np.ones(7, bool),
+                relevant=SHARE,
+                controls={("random", ""): rng.random((8, 10, 10)), ("control_other_class", "m"): other},
+            )
+            place = {"model": model, "seed": 0, "video": f"v{video}", "class": video % 6, "clip": 0}
+            scores.append(pd.DataFrame(rows).assign(**place))
+    scores = pd.concat(scores)
+    for table in (tables.selection_controls_table(scores), tables.explanation_controls_table(scores)):
+        # A smooth map's average precision lies a little above that of noise, whatever the target.
+        fair = table[table["measure"].isin(["auroc", "precision_equal_area"])]
+        assert 0.01 <= (fair["p_value"] <= 0.05).mean() <= 0.1  # of one network not independent
+        assert (fair["p_adjusted"] <= 0.05).sum() == 0
 
 
 def test_examples_are_the_most_precise_clip_of_each_class():
@@ -279,8 +657,10 @@ def test_examples_are_the_most_precise_clip_of_each_class():
         ("d", "z", 0, NAN),
     ]
     scores = pd.DataFrame(rows, columns=["video", "class", "clip", "precision"]).assign(
-        selective=True, method="m"
+        selective=True, method="m", control_of=""
     )
+    control = scores.assign(method="control_same_size", control_of="m", precision=1 - scores["precision"])
+    scores = pd.concat([scores, control])
     assert figures.choose_examples(scores, 3) == [("a", 0), ("c", 1), ("d", 0)]
     assert figures.choose_examples(scores, 2, ["d", "c"]) == [("d", 0), ("c", 1)]
 
@@ -309,6 +689,7 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     paths = SimpleNamespace(clips=tmp_path / "c.h5", flow=tmp_path / "f.h5", explanations=tmp_path / "e.h5")
     with create_h5(paths.clips, kind="clips") as file:
         store(file, "a/frames", [[0, 1, 2, 3], [4, 5, 4, 5]])  # six frames in two clips of four
+        store(file, "a/clips", np.zeros((2, 4, 2, 2, 3), np.uint8))
         file.create_group("unused")
     with create_h5(paths.flow, kind="flow") as file:
         store(file, "a/flow", np.ones((2, 3, 2, 2, 2), np.float16))
@@ -317,6 +698,7 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
         group.attrs["class"] = "x"
         for name, array in packed({"m": np.full((2, 4, 2, 2), 3.0)}).items():
             store(group, name, array)
+            store(group, f"controls/control_other_class/{name}", array / 2)
         file.create_group("without flow")
     with open_motion(paths, ["m"]) as clips:
         first, second = clips
@@ -324,6 +706,12 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     assert (first.video, first.class_name, first.number, second.number) == ("a", "x", 0, 1)
     assert first.pairs.tolist() == [True, True, True] and second.pairs.tolist() == [True, False, True]
     assert second.flow.dtype == np.float32 and (second.maps["m"] == 1).all() and second.masks == {}
+    assert first.controls == {}
+    with open_motion(paths, ["m"], ["m"]) as clips:
+        _, second = clips
+    names = ["control_saturation", "control_frame_difference", "control_center", "random"]
+    assert list(second.controls) == [(name, "") for name in names] + [("control_other_class", "m")]
+    assert (second.controls["control_other_class", "m"] == 0.5).all() and list(second.maps) == ["m"]
 
 
 def test_what_moves_against_the_background_is_known(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from voxplain import build_model, explain
+from voxplain.checks.position_bias.table import position_bias_table
 from voxplain.models.build import build_shapes
 from voxplain.models.networks.i3d import I3D, SameConv3d, same_padding
 from voxplain.models.padding import even_size, grid_offset
-from voxplain.position import position_bias
+from voxplain.position import mirrored_network, position_bias, side_shares
+from voxplain.statistics import mean_interval
 
 # A row of four pixels and a convolution of width 3 and stride 2: SAME pads one pixel, at the right end only. Its
 # two windows are pixels 0, 1, 2 and pixels 2, 3 and the padding. With all weights and pixels 1, a window answers 3
@@ -174,3 +177,78 @@ def test_negative_relevance_does_not_count_and_a_clip_without_any_neither() -> N
     maps[0, ..., 0], maps[0, ..., 7] = 1, -5
     found = position_bias(maps, np.zeros_like(maps), "width")
     assert found["first"] == pytest.approx(8) and found["last"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("method", ["dtd", "gradcam", "guided_backprop", "guided_gradcam"])
+@pytest.mark.parametrize(
+    ("network", "even", "uneven", "options"),
+    [
+        ("r3d_18", 49, 48, {"width": 4}),
+        ("c3d", 64, 48, {"width": 4, "fc_width": 16}),
+        ("i3d", 49, 64, {"width": 1 / 16}),
+    ],
+)
+def test_explainers_add_no_position_bias_where_windows_lie_even(
+    network, even, uneven, options, method
+) -> None:
+    """A mirrored network on a mirrored clip gives the mirrored map; of an uneven size it does not."""
+    differs = {}
+    for size in (even, uneven):
+        sized = options | ({"size": size} if network == "c3d" else {})
+        model = build_model(network, None, 5, seed=1, **sized).eval()
+        clip = torch.rand(1, 3, 16, size, size, generator=torch.Generator().manual_seed(0))
+        here = explain(model, clip, 2, method)
+        there = explain(mirrored_network(model, 16, size), clip.flip(-1), 2, method).flip(-1)
+        differs[size] = float((here - there).abs().max() / here.abs().max())
+    assert differs[even] < 1e-3
+    assert differs[uneven] > 0.01
+
+
+# Position bias as a check
+
+
+def shares_table(left, *, seeds=(0,)):
+    """One row per seed, video and image: `left` is the share of relevance in the left half."""
+    rows = [
+        {
+            "model": "m",
+            "seed": seed,
+            "video": f"v{number}",
+            "method": "dtd",
+            "axis": axis,
+            "mirrored": mirrored,
+        }
+        | {"half": value, "first": 1 / 8, "last": 1 / 8}
+        for seed in seeds
+        for number, value in enumerate(left)
+        for axis in ("width", "height")
+        for mirrored in (False, True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_position_bias_table_by_hand():
+    table = position_bias_table(shares_table([0.6, 0.65, 0.55, 0.6]))
+    width = table[table["axis"] == "width"].iloc[0]
+    assert width["halves"] == pytest.approx(0.6 / 0.4) and width["first"] == width["last"] == 1
+    low, high = mean_interval(np.array([0.6, 0.65, 0.55, 0.6]))
+    assert width["halves_ci_low"] == pytest.approx(low / (1 - low))
+    assert width["halves_ci_high"] == pytest.approx(high / (1 - high))
+    assert width["verdict"] == "uneven" and width["n_videos"] == 4
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [([0.5, 0.51, 0.49, 0.5], "even"), ([0.2, 0.9, 0.4, 0.6], "unclear"), ([0.3, 0.7], "unclear")],
+)
+def test_verdict_on_position(left, verdict):
+    table = position_bias_table(shares_table(left))
+    assert table.set_index("axis").loc["width", "verdict"] == verdict
+
+
+def test_shares_of_the_sides_lie_within_pixels():
+    # Seven columns: the left half ends in the middle of the fourth, the first eighth 7/8 into the first.
+    maps = np.zeros((2, 1, 1, 7))
+    maps[0, 0, 0] = [1, 0, 0, 1, 0, 0, 2]
+    assert side_shares(maps, "width")[0] == pytest.approx([1.5 / 4, 7 / 8 / 4, 2 * 7 / 8 / 4])
+    assert np.isnan(side_shares(maps, "width")[1]).all()

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from voxplain.claims.table import STATEMENTS
 from voxplain.figures import COLORS, STYLES
 from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
 from voxplain.report.browsers import concept_browser, relevance_browser
@@ -54,8 +55,9 @@ def edits_table(published: float = 0.1167) -> pd.DataFrame:
                 {
                     "model": "r3d", "layer": "layer3", "strategy": strategy, "k": k, "accuracy": accuracy,
                     "ci_low": accuracy - 0.05, "ci_high": accuracy + 0.05, "n_videos": 120, "n_seeds": 1,
-                    "shown": 0.25,
+                    "shown": 0.25, "drift": 0.375, "accuracy_without_blank": accuracy - 0.02,
                     "baseline": 0.8167, "p_value": np.nan if strategy == "top" else 0.0004,
+                    "p_adjusted": np.nan if strategy == "top" else 0.0016,
                     "published": published if strategy != "random_volume" else np.nan,
                     "published_baseline": 0.7562 if strategy != "random_volume" else np.nan,
                 }
@@ -67,8 +69,40 @@ def gap(experiment="concept_addition", worse="least", gap=0.4, low=0.33, high=0.
     return {
         "experiment": experiment, "model": "r3d", "layer": "layer3", "better": "top", "worse": worse,
         "gap": gap,
-        "ci_low": low, "ci_high": high, "p_value": 0.0001, "n_videos": 120, "n_seeds": 1,
+        "ci_low": low, "ci_high": high, "p_value": 0.0001, "p_adjusted": 0.0004, "n_videos": 120, "n_seeds": 1,
     }  # fmt: skip
+
+
+def claim(name, verdict, value=0.4, difference=0.05, missed="", **more) -> dict:
+    return {
+        "claim": name, "statement": STATEMENTS[name], "data": "standard", "model": "r3d", "layer": "layer3",
+        "method": "effect", "measure": "first - last", "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1,
+        "best_control": "control_saturation", "control_value": value - difference, "difference": difference,
+        "difference_ci_low": difference - 0.04, "difference_ci_high": difference + 0.04, "not_beaten": missed,
+        "n_controls": 4, "p_value": 0.011, "p_adjusted": 0.022, "unit": "classes", "n": 6, "n_seeds": 1,
+        "verdict": verdict, **more,
+    }  # fmt: skip
+
+
+def claims_of(*claims) -> pd.DataFrame:
+    return pd.DataFrame(claims)
+
+
+def made_up_claims() -> pd.DataFrame:
+    maps = [
+        claim(
+            "maps_on_motion",
+            "yes" if n < 3 else "no",
+            0.7,
+            method="dtd",
+            missed="" if n < 3 else "control_center",
+        )
+        for n in range(9)
+    ]
+    return claims_of(
+        claim("adding", "yes"), claim("adding", "no", missed="chance, control_saturation"),
+        claim("removing", "yes", -0.3, -0.1), claim("concepts_on_evidence", "too few", missed="control_size"), *maps,
+    )  # fmt: skip
 
 
 def scores_table(label="kick") -> pd.DataFrame:
@@ -96,6 +130,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         "concept_removal": edits_table(0.6979),
         "concept_gaps": pd.DataFrame(gaps),
         "concept_scores": scores_table(label),
+        "claims": made_up_claims(),
         "set_aside": pd.DataFrame(aside, columns=["video", "path", "class", "split", "reason"]),
     }
 
@@ -121,7 +156,8 @@ def motion_tables() -> dict[str, pd.DataFrame]:
     ]  # fmt: skip
     rows = [
         {"model": "r3d", "method": method, "selective": selective, "mean": mean, "ci_low": low, "ci_high": high,
-         "sd": 0.1234, "base_rate": base, "lift": mean / base, "n_clips": 12, "n_videos": 12, "n_empty": 0,
+         "sd": 0.1234, "control_of": "", "mean_exact": mean - 0.1, "base_rate_exact": base - 0.1, "auroc": 0.7,
+         "average_precision": 0.6, "base_rate": base, "lift": mean / base, "n_clips": 12, "n_videos": 12, "n_empty": 0,
          "published_mean": paper, "published_sd": 0.17}
         for (method, selective), (mean, low, high, base, paper) in zip(both, precision, strict=True)
     ]  # fmt: skip
@@ -152,16 +188,25 @@ def motion_tables() -> dict[str, pd.DataFrame]:
         for threshold in (0.25, 0.5)
     ]  # fmt: skip
     truth = [
-        {"model": "r3d", "method": "dtd", "selective": False, "target": target, "precision": 0.81, "recall": 0.3,
-         "iou": 0.2, "auroc": 0.9, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
-         "recall_ci_high": 0.4, "base_rate": 0.121}
+        {"model": "r3d", "method": "dtd", "control_of": "", "selective": False, "target": target, "precision": 0.81,
+         "recall": 0.3, "iou": 0.2, "auroc": 0.9, "auroc_ci_low": 0.85, "auroc_ci_high": 0.95, "average_precision": 0.5,
+         "precision_equal_area": 0.45, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
+         "recall_ci_high": 0.4, "base_rate": 0.121, "n_videos": 12}
         for target in ("actor", "moving")
     ]  # fmt: skip
+    against = {
+        name: [{"model": "r3d", "method": "dtd", "control": control, "target": "moving", "measure": measure, "value": 0.8,
+                "control_value": 0.7, "difference": 0.1, "ci_low": 0.05, "ci_high": 0.15, "p_value": 0.001,
+                "p_adjusted": 0.002, "n_videos": 12, "n_seeds": 1}]
+        for name, control, measure in (
+            ("explanation_controls", "control_saturation", "auroc"), ("selection_controls", "whole", "precision"),
+        )
+    }  # fmt: skip
     error = [{"method": "dis", "epe": 0.3, "ms_per_frame": 1.2, "n_clips": 6, "best": True}]
     found = {
         "motion_precision": rows, "baseline_agreement": [agreement], "selectivity": selectivity,
         "selected_share": share, "explanation_overhead": overhead, "motion_sweep": sweep,
-        "ground_truth_precision": truth, "flow_error": error,
+        "ground_truth_precision": truth, "flow_error": error, **against,
     }  # fmt: skip
     return {name: pd.DataFrame(rows) for name, rows in found.items()}
 
@@ -265,44 +310,60 @@ def page() -> Page:
 
 def test_the_answer_is_what_the_tables_say(page):
     for sentence in (
-        "In part: the concepts that are ranked highest do not always matter more than others. Of 4 comparisons "
-        "with random and "
-        "with the least important concepts, 3 come out as they should, 1 the other way round, and 0 cannot "
-        "be told from chance.",
+        "In part: shown alone, the concepts ranked first keep more answers right than others, in 1 of 2 comparisons. "
+        "Of 2 comparisons, 1 beat chance and every control, 0 come out the other way round, 0 have too few data or no "
+        "control, and 1 cannot be told from chance or from a control. Not beaten most often: chance (1).",
+        "Yes: hidden, the concepts ranked first take more answers away than others.",
+        "No: it cannot be shown that the concepts ranked first lie on what decides the class.",
+        "In part: what maps call relevant moves, in 3 of 9 comparisons.",
         "r3d names the right class of 81.7 % (95 % interval 73.8 to 87.6 %) of 120 test videos; chance is "
         "50.0 %.",
-        "With only its most important concepts shown, r3d (layer3) is right more often than with the least "
-        "important ones "
-        "(+40.0 points, +33.0 to +47.0) and random ones (+19.8 points, +12.0 to +27.1), and neither clearly "
-        "more nor less "
-        "often than with random supervoxels of the same volume (−1.0 points, −4.0 to +2.0).",
-        "With its most important concepts hidden, r3d (layer3) is right less often than with the least "
-        "important ones "
-        "(−20.0 points, −30.0 to −10.0), and more often than with random ones (+5.0 points, +1.0 to +9.0).",
-        "Of 3 concepts of r3d (layer3), 2 can be told from random subsets of supervoxels (false discovery rate "
-        "5 %), as clusters can whatever the network uses.",
+        "With only its most important concepts shown, r3d (layer3) is right more often (less where negative), in points, "
+        "than with the least important ones by +40.0 (+33.0 to +47.0), random ones by +19.8 (+12.0 to +27.1) and random "
+        "supervoxels of the same volume by −1.0 (−4.0 to +2.0).",
+        "With its most important concepts hidden, r3d (layer3) is right more often (less where negative), in points, than "
+        "with the least important ones by −20.0 (−30.0 to −10.0) and random ones by +5.0 (+1.0 to +9.0).",
         "1 video was set aside; the reasons are below.",
     ):
         assert sentence in page.text
 
 
 @pytest.mark.parametrize(
-    "experiment, low, high, expected",
+    "verdicts, start",
     [
-        ("concept_addition", 0.1, 0.3, "yes"),
-        ("concept_addition", -0.3, -0.1, "opposite"),
-        ("concept_addition", -0.1, 0.3, "no"),
-        ("concept_addition", 0.0, 0.3, "no"),
-        ("concept_removal", -0.3, -0.1, "yes"),
-        ("concept_removal", 0.1, 0.3, "opposite"),
-        ("concept_removal", -0.2, 0.1, "no"),
+        (["yes", "yes"], "Yes: hidden"),
+        (["yes", "no"], "In part: hidden"),
+        (["no", "no"], "No: it cannot be shown that hidden"),
+        (["opposite", "too few"], "No: it cannot be shown that hidden"),
+        ([], ""),
     ],
 )
-def test_verdicts(experiment, low, high, expected):
-    row = pd.Series(gap(experiment, gap=(low + high) / 2, low=low, high=high))
-    assert words.verdict(row) == expected
-    start = {"yes": "Yes:", "opposite": "No:", "no": "No:"}[expected]
-    assert words.headline({"concept_gaps": pd.DataFrame([row])}).startswith(start)
+def test_answers_are_the_verdicts_of_the_claims(verdicts, start):
+    claims = pd.DataFrame(
+        [claim("removing", verdict) for verdict in verdicts], columns=list(claim("removing", ""))
+    )
+    found = words.answer(claims, ["removing"])
+    assert found.startswith(start) and bool(found) == bool(verdicts)
+    assert words.answer(claims, ["adding"]) == "" and words.claim_sentences(None, ["removing"]) == []
+
+
+def test_no_other_words_say_yes():
+    """What decides is the table claims."""
+    without = {name: table for name, table in everything().tables.items() if name != "claims"}
+    text = Page(build_report(Found(without, concept_clips(), relevance_clips()), provenance())).text
+    assert not re.search(r"\b(Yes|In part|No):", text) and "The claims" not in text
+
+
+def test_the_report_begins_with_its_claims(page):
+    assert page.text.index("Claims of this run") < page.text.index("How sure we are")
+    # Claims of many rows are folded, and none is left out.
+    assert "What maps call relevant moves: yes in 3 of 9" in page.text
+    cells = [
+        attributes
+        for name, attributes, _ in page.cells
+        if name == "claims" and attributes["data-column"] == "verdict"
+    ]
+    assert len(cells) == len(made_up_claims())
 
 
 def test_several_seeds_and_dead_classes_are_told():
@@ -319,7 +380,7 @@ def same(written: str, value: object) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return written == ("yes" if value else "no")
     if isinstance(value, str):
-        return written in (value, words.strategy(value), panels.title_of(value))
+        return written in (value, words.strategy(value), words.control(value), panels.title_of(value))
     if value is None or np.isnan(value):
         return written == "–"
     if written == "< 0.001":
@@ -384,7 +445,9 @@ def test_tables_can_be_taken_along(page):
     found = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
     for name, table in everything().tables.items():
         content = base64.b64decode(found[f"{name}.csv"].removeprefix("data:text/csv;base64,"))
-        pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(content)), table, check_dtype=False)
+        pd.testing.assert_frame_equal(
+            pd.read_csv(io.BytesIO(content)), table.replace("", np.nan), check_dtype=False
+        )
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -512,31 +575,20 @@ def test_looks_differ():
     assert set(SHAPES.values()) == {look(n)[1] for n in range(6)} and look(0)[0] == COLORS[0]
 
 
-@pytest.mark.parametrize(
-    "low, high, expected", [(0.4, 0.6, "more"), (0.1, 0.2, "less"), (0.2, 0.4, "no"), (0.3, 0.4, "no"), (np.nan, np.nan, "no")]
-)  # fmt: skip
-def test_motion_verdicts(low, high, expected):
-    row = pd.Series({"ci_low": low, "ci_high": high, "base_rate": 0.3})
-    assert words.motion_verdict(row) == expected
-
-
 def test_motion_in_words(page):
     for sentence in (
-        "Only some explanations call relevant what moves more often than chance would have it. Of 2 pairs of a "
-        "network and an explainer, 1 lie above chance, 0 below, and 1 cannot be told from it.",
         "Of the voxels that the explanations of r3d call relevant, 31.5 to 72.0 % move, against 31.0 % of all "
         "voxels; of those that selective relevance keeps, 56.0 to 91.0 % do. 8.6 to 30.6 % of the relevance "
         "changes in time by more than 2 σ.",
-        "81.0 % of what the explanations of r3d call relevant lies on the shape that acts, which fills 12.1 % of "
-        "the videos.",
         "One network of each kind was trained (seed 0)",
     ):
         assert sentence in page.text
+    # Controls, rows of the same table, are no explainers.
     table = motion_tables()["motion_precision"]
-    for change, start in ((0.9, "What the explanations call relevant moves"), (-1, "It cannot be shown")):
-        moved = {"motion_precision": table.assign(ci_low=change, ci_high=2 + change)}
-        assert words.motion_headline(moved).startswith(start)
-    assert words.motion_headline({}) == ""
+    more = table.assign(method="control_center", mean=0.99)
+    tables = {"motion_precision": pd.concat([table, more], ignore_index=True)}
+    (sentence,) = words.motion_sentences(tables, 2.0)
+    assert "31.5 to 72.0 % move" in sentence
 
 
 def test_a_run_shows_what_it_has():

@@ -10,11 +10,11 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from voxplain.errors import VoxplainError
+from voxplain.errors import ConfigError, VoxplainError
 from voxplain.models.build import build_model
 from voxplain.models.head import fit_head, view_features
 from voxplain.models.inputs import normalize
-from voxplain.models.layers import head_features, replace_head
+from voxplain.models.layers import head_features, layers_before, replace_head
 from voxplain.models.training import augment, hold_out, predict, random_boxes, train
 
 
@@ -56,6 +56,81 @@ def test_training_repeats_with_its_seed_and_goes_on_where_it_stopped(bright_and_
     pd.testing.assert_frame_equal(history, rest)
     for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def fine_tuned(data, model, **options):
+    """Values before and after, by name."""
+    before = copy.deepcopy(model.state_dict())
+    fit(data, model, weight_decay=0.1, **options)
+    return before, model.state_dict()
+
+
+def test_layers_before_one_stay_as_they_are_bit_for_bit(bright_and_dark):
+    """Statistics of batch norm too, which a forward pass in training mode would change."""
+    model = tiny()
+    before, after = fine_tuned(bright_and_dark, model, from_layer="layer3")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert same == {name for name in before if name.startswith(("stem", "layer1", "layer2"))}
+    assert any(name.endswith("running_mean") for name in same) and all(
+        parameter.requires_grad for parameter in model.parameters()
+    )
+    assert not model.training
+    # Without it all is trained.
+    before, after = fine_tuned(bright_and_dark, tiny())
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+
+
+def test_within_a_block_only_what_has_worked_before_is_frozen(bright_and_dark):
+    before, after = fine_tuned(bright_and_dark, tiny(), from_layer="layer4.0.conv2")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    assert not [name for name in same if name.startswith("fc")]
+    # The shortcut works before both convolutions, though it stands behind them.
+    assert {name.split(".")[2] for name in same if name.startswith("layer4")} == {"conv1", "downsample"}
+    assert {name.split(".")[2] for name in set(before) - same if name.startswith("layer4")} == {"conv2"}
+
+
+def test_fine_tuning_goes_on_where_it_stopped(bright_and_dark):
+    whole, states = tiny(), []
+    options = {"from_layer": "layer3", "optimizer": "sgd", "schedule": "plateau"}
+    fit(bright_and_dark, whole, on_epoch=lambda state: states.append(copy.deepcopy(state)), **options)
+    resumed = tiny()
+    fit(bright_and_dark, resumed, state=states[1], **options)
+    for (name, a), b in zip(whole.state_dict().items(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_an_unknown_layer_to_train_from_says_the_nearest(bright_and_dark):
+    with pytest.raises(ConfigError, match="no layer 'layer33'; did you mean 'layer3'"):
+        fit(bright_and_dark, tiny(), from_layer="layer33")
+
+
+@pytest.mark.parametrize("network", ["c3d", "i3d", "r3d_18"])
+def test_layers_before_one_are_those_that_the_forward_pass_needs_for_it(network):
+    options = {
+        "c3d": {"size": 32, "fc_width": 8, "width": 4},
+        "i3d": {"width": 0.0625},
+        "r3d_18": {"width": 4},
+    }
+    model = build_model(network, None, 3, **options[network])
+    inputs = torch.zeros(1, 3, 16, 32, 32)
+    layer = model.spec.concept_layers[0]
+    before = layers_before(model, layer, inputs)
+    own = model.get_submodule(layer)
+    names = {module: name for name, module in model.named_modules()}
+    assert own not in before and not [name for name in map(names.get, before) if layer.startswith(f"{name}.")]
+    # What gradients of the layer's input reach is before it; the rest is not.
+    given = []
+    handle = own.register_forward_pre_hook(lambda _module, arguments: given.append(arguments[0]))
+    model(inputs)
+    handle.remove()
+    gradients = torch.autograd.grad(given[0].sum(), list(model.parameters()), allow_unused=True)
+    reached = {
+        name
+        for (name, _), gradient in zip(model.named_parameters(), gradients, strict=True)
+        if gradient is not None
+    }
+    frozen = {f"{names[module]}.{name}" for module in before for name, _ in module.named_parameters()}
+    assert frozen == reached
 
 
 def test_patience_stops_and_the_best_epoch_stays(bright_and_dark):

@@ -9,8 +9,6 @@ import torch
 from torch.nn import functional as F
 
 from voxplain import build_model
-from voxplain.checks.concept_ground_truth.compute import PARTS, part_counts
-from voxplain.checks.concept_ground_truth.table import ground_truth_table
 from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
 from voxplain.checks.presets import variants
@@ -118,41 +116,6 @@ def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
     assert rank_agreement(a, b) == pytest.approx(-2 / np.sqrt(6))
     assert np.isnan(rank_agreement(a, b.iloc[:1]))
     assert KEY == ["video", "clip", "level", "supervoxel"]
-
-
-def test_parts_of_a_supervoxel_are_counted_by_what_is_visible():
-    objects = np.array([[[0, 1, 1], [2, 3, 255]]], np.uint8)
-    assert part_counts(objects, np.ones_like(objects, bool)).tolist() == [2, 2, 1, 1]
-    assert part_counts(objects, objects == 1).tolist() == [2, 0, 0, 0]
-
-
-def concepts(order):
-    """Two classes of four concepts, of which the first two lie on the actor."""
-    rows = [
-        (class_name, number, order[number], actor)
-        for class_name in "ab"
-        for number, actor in enumerate([0.9, 0.7, 0.2, 0.1])
-    ]
-    table = pd.DataFrame(rows, columns=["class", "concept", "rank", "actor"])
-    rest = dict.fromkeys(PARTS[1:], 0.0) | {"model": "m", "seed": 0, "layer": "l", "variant": "run"}
-    return table.assign(
-        score=1.0, derivative=-table["rank"].astype(float), effect=-table["rank"].astype(float), **rest
-    )
-
-
-def test_a_perfect_order_finds_the_actor_and_ties_count_half():
-    table = ground_truth_table(concepts([1, 2, 3, 4]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "auroc_ci_low", "spearman"]].tolist() == pytest.approx(
-        [1, 1, 1]
-    )
-    assert table.loc[("actor", "score"), "auroc"] == 0.5
-    assert np.isnan(table.loc[("cue", "rank"), "auroc"])
-    assert table.loc[("actor", "rank"), "n_positive"] == 4
-
-
-def test_a_reversed_order_is_the_opposite():
-    table = ground_truth_table(concepts([4, 3, 2, 1]), resamples=50).set_index(["target", "order"])
-    assert table.loc[("actor", "rank"), ["auroc", "spearman"]].tolist() == pytest.approx([0, -1])
 
 
 # ---- randomization -----------------------------------------------------------------------------------

@@ -352,6 +352,13 @@ def table_file(folder, text):
     return path
 
 
+def test_a_clip_of_the_whole_video_has_the_middles_of_equal_parts():
+    assert clip_indices(8, frames=4, sampling="whole").tolist() == [[1, 3, 5, 7]]
+    assert clip_indices(4, frames=4, sampling="whole").tolist() == [[0, 1, 2, 3]]
+    assert clip_indices(17, frames=16, sampling="whole", step=9)[0, [0, 15]].tolist() == [0, 16]
+    assert clip_indices(3, frames=4, sampling="whole", step=2).tolist() == [[0, 1, 2, 0]]
+
+
 def test_csv_table(tmp_path):
     path = table_file(
         tmp_path,
@@ -362,7 +369,18 @@ def test_csv_table(tmp_path):
         'a/x.mp4,"run, fast",train,2,\n',
     )
     table = read_video_table(path)
-    assert table.columns.tolist() == ["video", "path", "class", "split", "start", "end"]
+    assert table.columns.tolist() == [
+        "video",
+        "path",
+        "class",
+        "split",
+        "start",
+        "end",
+        "group",
+        "masks",
+        "boxes",
+    ]
+    assert table["group"].tolist() == table["video"].tolist() and not any(table["masks"] + table["boxes"])
     assert table["path"].tolist() == [str(tmp_path / "a/x.mp4"), "/far/x.mp4", str(tmp_path / "a/x.mp4")]
     assert table["class"].tolist() == ["wave", "NA", "run, fast"]
     np.testing.assert_array_equal(table["start"], [np.nan, 1.5, 2.0])
@@ -374,8 +392,30 @@ def test_the_column_of_classes_may_be_called_class(tmp_path):
     text = "path,{},split\na.mp4,wave,train\n"
     tables = [read_video_table(table_file(tmp_path, text.format(name))) for name in ("label", "class")]
     pd.testing.assert_frame_equal(*tables)
-    with pytest.raises(ConfigError, match="unknown column 'label'"):
+    with pytest.raises(ConfigError, match="column 'label': did you mean 'class'"):
         read_video_table(table_file(tmp_path, "path,class,label,split\na.mp4,wave,wave,train\n"))
+
+
+def test_further_columns_are_ignored_with_a_note(tmp_path, caplog):
+    table = read_video_table(table_file(tmp_path, "path,label,split,fps,notes\na.mp4,wave,train,25,nice\n"))
+    assert "fps, notes" in caplog.text and "fps" not in table
+
+
+def test_groups_and_files_of_ground_truth(tmp_path):
+    details = "path,scene,fps\na.mp4,kitchen,25\nb.mp4,,25\n"
+    (tmp_path / "clips.csv").write_text(details)
+    source = table_file(tmp_path, "path,label,split\na.mp4,wave,train\nb.mp4,wave,test\n")
+    table = read_video_table(source, details="clips.csv", group="scene", masks="masks.h5")
+    assert table["group"].tolist() == ["kitchen", table["video"][1]]
+    assert table["masks"].tolist() == [str(tmp_path / "masks.h5")] * 2
+    with pytest.raises(ConfigError, match="no column 'scenes'; did you mean 'scene'"):
+        read_video_table(source, details="clips.csv", group="scenes")
+
+
+def test_a_group_on_both_sides_of_the_split_is_refused(tmp_path):
+    text = "path,label,split,group\na.mp4,wave,train,ann\nb.mp4,wave,test,ann\nc.mp4,wave,test,bob\n"
+    with pytest.raises(ConfigError, match="both splits.*group 'ann'"):
+        read_video_table(table_file(tmp_path, text))
 
 
 def test_spreadsheet_marks_are_no_part_of_a_column_name(tmp_path):
@@ -386,7 +426,7 @@ def test_spreadsheet_marks_are_no_part_of_a_column_name(tmp_path):
 
 HEAD = "path,label,split,start,end\n"
 BAD_TABLES = {
-    "path,label\na,b\n": ["no column 'split'", "start and end"],
+    "path,label\na,b\n": ["no column 'split'", "may have start, end"],
     "path,label,split,strat\na,b,train,1\n": ["'strat'", "did you mean 'start'"],
     "": ["no column 'path'"],
     HEAD: ["no videos"],

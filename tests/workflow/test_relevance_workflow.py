@@ -15,6 +15,7 @@ from PIL import Image
 
 from voxplain.artifacts import open_h5, read_table
 from voxplain.explanation_store import scaled_maps
+from voxplain.motion.controls import is_control
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny_relevance.yaml"
@@ -48,7 +49,7 @@ def table(folder, name):
 
 
 COLUMNS = {
-    "motion_precision": "method selective mean sd base_rate lift n_clips n_videos published_mean"
+    "motion_precision": "method control_of selective mean_exact base_rate_exact auroc average_precision mean sd base_rate lift n_clips n_videos published_mean"
     " published_sd",
     "baseline_agreement": "method_a method_b mean sd published_mean published_sd",
     "selectivity": "method sigma area_mean area_sd relevance_mean relevance_sd published_area_mean"
@@ -56,7 +57,12 @@ COLUMNS = {
     "explanation_overhead": "method selective mean_ms sd_ms device batch n published_mean_ms published_sd_ms",
     "selected_share": "method share mean mean_ci_low mean_ci_high n_videos",
     "motion_sweep": "method sigma flow_threshold precision base_rate lift area_share relevance_share",
-    "ground_truth_precision": "method selective target precision recall iou auroc base_rate",
+    "ground_truth_precision": "method control_of selective target precision recall iou auroc average_precision"
+    " precision_equal_area base_rate n_groups",
+    "explanation_controls": "method control target measure value control_value difference ci_low ci_high p_value"
+    " p_adjusted n_videos n_seeds",
+    "selection_controls": "method control target measure value control_value difference ci_low ci_high p_value"
+    " p_adjusted n_videos n_seeds",
 }
 
 
@@ -65,9 +71,9 @@ def test_tables_have_the_promised_columns_and_all_methods(finished, name):
     found = table(finished, name)
     assert {"model", *COLUMNS[name].split()} <= set(found.columns)
     written = pd.read_csv(finished / f"results/tiny/tables/{name}.csv")
-    pd.testing.assert_frame_equal(found, written, check_dtype=False, rtol=1e-9)
+    pd.testing.assert_frame_equal(found.replace("", np.nan), written, check_dtype=False, rtol=1e-9)
     for model in ("r3d", "c3d"):
-        rows = found[found["model"] == model]
+        rows = found[(found["model"] == model) & ~found.get("method", found["model"]).map(is_control)]
         seen = set(rows["method"]) if "method" in rows else {*rows["method_a"], *rows["method_b"]}
         assert seen == set(METHODS)
     for column in {"mean", "base_rate", "area_mean", "relevance_mean", "precision", "recall", "iou", "auroc"}:
@@ -121,6 +127,12 @@ def test_relevance_is_conserved_and_selections_are_parts_of_it(finished, model):
         open_h5(home / "selective_maps/test-000.h5", "selective_maps") as masks,
     ):
         for video in maps:
+            assert set(maps[video]["maps"]) == set(METHODS)  # controls lie apart
+            controls = maps[video]["controls"]
+            for control in ("control_other_class", "control_random_head"):
+                assert set(controls[control]["maps"]) == set(METHODS) - {"occlusion"}
+            other = controls["control_other_class/target"].asstr()[()]
+            assert (other != maps[video]["target"].asstr()[()]).all()
             assert (scaled_maps(maps[video], "dtd") * maps[video]["peaks/dtd"][0]).sum() == pytest.approx(
                 1, abs=0.01
             )

@@ -7,6 +7,7 @@ VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
+MIRRORED_BY = explainers_of([name for name in CONFIG.checks.mirrored_explainers if name in EXPLAINERS])
 PERTURBED_BY = explainers_of(CONFIG.checks.perturbed_explainers)
 try:
     TRIED_VARIANTS = list(chosen(CONFIG.checks.variants, VARIANTS))
@@ -141,6 +142,29 @@ rule randomize_network:
         code=code("randomize_network", explainers=[given["method"] for given in RANDOMIZED_BY.values()]),
     script:
         "../../src/stages/randomize_network.py"
+
+
+rule measure_position:
+    input:
+        weights=at("weights"),
+        clips=at("clips", shard=shards_of(MIRRORED)),
+    output:
+        at("position_shares"),
+    log:
+        f"{NETWORK}/logs/measure_position.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/measure_position.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 240, network=True),
+    params:
+        videos=MIRRORED["video"].tolist(),
+        explainers=MIRRORED_BY,
+        batch=CONFIG.relevance.batch,
+        code=code("measure_position", explainers=[given["method"] for given in MIRRORED_BY.values()]),
+    script:
+        "../../src/stages/measure_position.py"
 
 
 rule vary_choices:

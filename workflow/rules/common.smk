@@ -33,10 +33,12 @@ TRIED = discovery_videos(DISCOVERY, CONFIG.checks.videos_per_class)
 EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
 PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
+MIRRORED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.mirrored_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
+CONTROLLED = CONFIG.controlled_explainers()
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
 KNOWN = CONFIG.data.path is None  # of the embedded videos it is known what moves
 CLASSES = sorted(TABLE["class"].unique())
@@ -132,6 +134,7 @@ ARTIFACTS = {
     "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
     "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
     "random_cavs": (f"{LAYER}/random_cavs.h5", FOUND, {}),
+    "random_gradients": (f"{LAYER}/random_gradients.h5", FOUND, {}),
     "concepts": (f"{LAYER}/concepts/{{class_name}}.h5", FOUND, OF_CLASS),
     "concept_members": (f"{LAYER}/concept_members/{{class_name}}.parquet", FOUND, OF_CLASS),
     "cavs": (f"{LAYER}/cavs/{{class_name}}.h5", FOUND, OF_CLASS),
@@ -157,6 +160,7 @@ ARTIFACTS = {
     "matched_concepts": (f"{LAYER}/matched_concepts.parquet", FOUND if KNOWN else [], {}),
     "randomized_scores": (f"{NETWORK}/randomized_scores.parquet", CHECKED, {}),
     "map_similarity": (f"{NETWORK}/map_similarity.parquet", CHECKED, {}),
+    "position_shares": (f"{NETWORK}/position_shares.parquet", EXPLAINED, {}),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
     "supervoxel_importance": (f"{LAYER}/supervoxel_importance.parquet", FOUND, {}),
     "perturbation_curves": (f"{LAYER}/perturbation_curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
@@ -221,6 +225,12 @@ def model_params(*keys):
     return lambda wildcards: CONFIG.models[wildcards.model].model_dump(mode="json", include=set(keys))
 
 
+def stream(name):
+    """Params function: the seed of a part of the run, by default the network's."""
+    given = getattr(CONFIG.streams, name)
+    return lambda wildcards: int(wildcards.seed) if given is None else given
+
+
 def weights_file(wildcards):
     """Input function: the file of given weights, whose change reruns what was made with it."""
     weights = CONFIG.models[wildcards.model].weights
@@ -256,7 +266,12 @@ def device_of_attempt(wildcards, attempt):
 # Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:
     FINAL = choose_tables(
-        known=KNOWN, common=bool(COMMON_MODELS) and len(COMMON) > 0, checks=CONFIG.checks.tables
+        known=KNOWN,
+        common=bool(COMMON_MODELS) and len(COMMON) > 0,
+        shared=KNOWN
+        and CONFIG.relevance.compare_with is not None
+        and CONFIG.data.options.get("variant") == "two_actors",
+        checks=CONFIG.checks.tables,
     )
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
@@ -265,6 +280,15 @@ except VoxplainError as error:
 def tables_of(*parts):
     """Paths of the final tables of some parts."""
     return [f"{TABLES}/{name}.parquet" for name, entry in FINAL.items() if entry.part in parts]
+
+
+def inputs_of(wanting):
+    """Kinds that go into a table or figure; of what it can do without only those that the run makes anyway."""
+    kinds = wanting.inputs.values()
+    if not getattr(wanting, "optional", False):
+        return list(kinds)
+    made_here = ("networks", *CONFIG.parts)
+    return [kind for kind in kinds if kind in ARTIFACTS or (kind in FINAL and FINAL[kind].part in made_here)]
 
 
 def figures_of(*parts):

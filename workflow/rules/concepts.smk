@@ -48,8 +48,7 @@ rule draw_random_sets:
     input:
         activations=at("activations", shard=DISCOVERY_SHARDS),
     output:
-        sets=at("random_sets"),
-        cavs=at("random_cavs"),
+        at("random_sets"),
     log:
         f"{LAYER}/logs/draw_random_sets.log",
     benchmark:
@@ -59,12 +58,61 @@ rule draw_random_sets:
     resources:
         **needs(4000, 60),
     params:
-        options=part("cavs"),
-        concepts=CONFIG.scores.random_concepts,
+        options=part("cavs", "random_sets", "set_size", "negatives"),
         max_supervoxels=CONFIG.concepts.max_supervoxels,
+        random_sets_seed=stream("random_sets"),
         code=code("draw_random_sets"),
     script:
         "../../src/stages/draw_random_sets.py"
+
+
+rule find_random_concepts:
+    input:
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+        random_sets=at("random_sets"),
+    output:
+        at("random_cavs"),
+    log:
+        f"{LAYER}/logs/find_random_concepts.log",
+    benchmark:
+        f"{LAYER}/benchmarks/find_random_concepts.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 120),
+    params:
+        clusterings=CONFIG.scores.null_clusterings,
+        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
+        cavs=part("cavs", "classifier", "options"),
+        random_sets_seed=stream("random_sets"),
+        code=code("find_random_concepts"),
+    script:
+        "../../src/stages/find_random_concepts.py"
+
+
+rule draw_random_gradients:
+    input:
+        weights=at("weights"),
+        clips=at("clips", shard=DISCOVERY_SHARDS),
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+    output:
+        at("random_gradients"),
+    log:
+        f"{LAYER}/logs/draw_random_gradients.log",
+    benchmark:
+        f"{LAYER}/benchmarks/draw_random_gradients.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 240, network=True),
+    params:
+        draws=CONFIG.scores.null_gradients,
+        grid=CONFIG.activations.pooling,
+        batch=CONFIG.activations.batch,
+        random_sets_seed=stream("random_sets"),
+        code=code("draw_random_gradients"),
+    script:
+        "../../src/stages/draw_random_gradients.py"
 
 
 rule find_concepts:
@@ -87,6 +135,7 @@ rule find_concepts:
         class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
         options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels", "cutoff"),
         cavs=part("cavs", "classifier", "options"),
+        clustering_seed=stream("clustering"),
         code=code("find_concepts"),
     script:
         "../../src/stages/find_concepts.py"
@@ -98,6 +147,7 @@ rule score_concepts:
         concepts=at("concepts", **OF_CLASS),
         cavs=at("cavs", **OF_CLASS),
         random_cavs=at("random_cavs"),
+        random_gradients=at("random_gradients"),
     output:
         at("scored_concepts"),
     log:
@@ -167,6 +217,7 @@ rule edit_concepts:
         rank_by=CONFIG.scores.rank_by,
         fill=CONFIG.activations.fill,
         batch=CONFIG.activations.batch,
+        draws_seed=stream("draws"),
         code=code("edit_concepts"),
     script:
         "../../src/stages/edit_concepts.py"

@@ -41,6 +41,8 @@ rule train_model:
     params:
         model=model_params("network", "options", "weights", "head", "training"),
         classes=CLASSES,
+        weights_seed=stream("weights"),
+        split_seed=stream("split"),
         code=code("train_model"),
     script:
         "../../src/stages/train_model.py"

@@ -66,6 +66,7 @@ rule explain_clips:
         **needs(6000, 480, network=True),
     params:
         explainers=EXPLAINERS,
+        controls=CONTROLLED,
         options=part("relevance", "target", "batch", "precision"),
         segmentation=SEGMENTATION,
         videos=lambda wildcards: RELEVANT[wildcards.shard],
@@ -130,6 +131,7 @@ rule measure_motion:
         flow=at("flow"),
         explanations=at("explanations"),
         selective=at("selective_maps"),
+        supervoxels=[at("supervoxels")] if USES_SUPERVOXELS else [],
     output:
         motion_scores=at("motion_scores"),
         map_agreement=at("map_agreement"),
@@ -145,6 +147,7 @@ rule measure_motion:
         **needs(4000, 240),
     params:
         explainers=list(EXPLAINERS),
+        controls=CONTROLLED,
         relevant=CRITERIA,
         moving=MOVING,
         camera=CONFIG.flow.camera != "none",

@@ -5,7 +5,8 @@ rule report:
     input:
         tables=list(
             dict.fromkeys(path for part in CONFIG.parts for path in PARTS[part] if path.endswith(".parquet"))
-        ),
+        )
+        + tables_of("claims"),
         figures=figures_of("checks") if "checks" in CONFIG.parts else [],
         concepts=every("concept_clips") if "concepts" in CONFIG.parts else [],
         relevance=every("relevance_clips") if "relevance" in CONFIG.parts else [],

@@ -1,10 +1,10 @@
 # All final tables of a part in one job, with their figures: what they are is said beside the functions that
 # compute them (voxplain.tables).
-for name in ("networks", "concepts", "relevance", "checks"):
+for name in ("networks", "concepts", "relevance", "checks", "claims"):
 
     entries = {table: entry for table, entry in FINAL.items() if entry.part == name}
     figures = {table: entry.figure for table, entry in entries.items() if entry.figure}
-    kinds = {kind for wants in (*entries.values(), *figures.values()) for kind in wants.inputs.values()}
+    kinds = {kind for wants in (*entries.values(), *figures.values()) for kind in inputs_of(wants)}
 
     rule:
         name:

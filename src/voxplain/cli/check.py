@@ -63,7 +63,10 @@ class Findings:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    config = load_config(merge(read_yaml(arguments.config), key_values(arguments.changes)))
+    given: dict = {}
+    for path in arguments.config:
+        given = merge(given, read_yaml(path))
+    config, files = load_config(merge(given, key_values(arguments.changes))), " ".join(arguments.config)
     findings, table = check(config, Path(arguments.directory), trust=arguments.trust_networks)
     for note in findings.notes:
         print(f"note: {note}")
@@ -71,13 +74,13 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"problem: {problem}")
     if findings.problems:
         count = len(findings.problems)
-        print(f"{arguments.config}: {count} problem{'s' * (count > 1)} to mend before a run.")
+        print(f"{files}: {count} problem{'s' * (count > 1)} to mend before a run.")
         return 1
     splits = ", ".join(f"{n} to {split} with" for split, n in table["split"].value_counts().items())
     print(
-        f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['class'].nunique()} "
+        f"{files}: no problems. {len(table)} videos ({splits}) of {table['class'].nunique()} "
         "classes; "
-        f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {arguments.config}"
+        f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {files}"
     )
     return 0
 
@@ -221,10 +224,10 @@ def check_thresholds(config: Config) -> Iterator[str | Note]:
                 f"selective.{key}: no voxel of {voxels} can lie {sigma:g} standard deviations off: nothing would "
                 "be selected. Lower it; the paper names 2 and 4."
             )
-    least = 2 / (1 + config.scores.random_concepts)
-    if config.scores.test == "random_concepts" and least > config.scores.alpha:
+    least = 2 / (1 + config.scores.null_gradients)
+    if config.scores.test == "clusters_and_gradients" and least > config.scores.alpha:
         yield (
-            f"scores.random_concepts is {config.scores.random_concepts}, so that p-values are at least {least:.3g}, "
+            f"scores.null_gradients is {config.scores.null_gradients}, so that p-values are at least {least:.3g}, "
             f"and scores.alpha is {config.scores.alpha:g}: no concept could be significant. Raise it to "
             f"{math.ceil(2 / config.scores.alpha) - 1} or more."
         )
@@ -241,7 +244,7 @@ def check_device(config: Config) -> Iterator[str | Note]:
             "check `nvidia-smi` and that torch is built for CUDA, or unset it to compute on the CPU."
         )
     for name, model in config.models.items():
-        if model.training.precision == "bfloat16" and not torch.cuda.is_available():
+        if model.training and model.training.precision == "bfloat16" and not torch.cuda.is_available():
             yield Note(
                 f"models.{name}.training.precision: bfloat16 needs a GPU, and there is none: float32 is used."
             )
@@ -282,18 +285,22 @@ def check_network(
     if (
         model.weights in known
         and model.head == "keep"
+        and model.training is None
         and table is not None
         and table["class"].nunique() != 400
     ):
         yield (
             f"{where}.head: the weights {model.weights!r} answer with Kinetics' 400 classes, the data has "
-            f"{table['class'].nunique()}: write head: new."
+            f"{table['class'].nunique()}: write head: new, or training: {{}} to fine-tune."
         )
     layers = [layer for layer, _ in network.named_modules() if layer]
-    for layer in model.layers:
+    wanted = [("layers", layer) for layer in model.layers]
+    if model.training and model.training.from_layer:
+        wanted.append(("training.from_layer", model.training.from_layer))
+    for key, layer in wanted:
         if layer not in layers:
             yield (
-                f"{where}.layers: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
+                f"{where}.{key}: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
                 f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers "
                 f"{model.network}"
                 f"{''.join(f' {key}={value}' for key, value in model.options.items())}."

@@ -23,9 +23,16 @@ RERUNS = {
     "run": "train_model, compare_flows: the run's own folder is made under the new name",
     "parts": "what makes a part that was not there before",
     "data": "make_embedded_videos, or list_videos for videos of your own",
+    "data.adapter": "list_videos",
+    "data.options": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos",
     "clips": "cache_clips",
     "seeds": "train_model, for new seeds",
+    "streams.weights": "train_model",
+    "streams.split": "train_model",
+    "streams.clustering": "find_concepts",
+    "streams.random_sets": "draw_random_sets, draw_random_gradients",
+    "streams.draws": "edit_concepts",
     "models": "train_model, of this network",
     "models.NAME.head": "extract_features, of this network",
     "models.NAME.head_views": "extract_features, of this network",
@@ -34,13 +41,16 @@ RERUNS = {
     "supervoxels.preset": "extract_activations",
     "supervoxels.options": "extract_activations",
     "activations": "extract_activations",
-    "concepts": "find_concepts, try_variants",
+    "concepts": "find_concepts, find_random_concepts, try_variants",
     "concepts.max_supervoxels": "draw_random_sets",
     "concepts.models": "tabulate_concepts",
     "concepts.videos_per_class": "segment_supervoxels",
-    "cavs": "draw_random_sets",
+    "cavs": "find_concepts, find_random_concepts",
+    "cavs.random_sets": "draw_random_sets",
+    "cavs.negatives": "draw_random_sets",
     "cavs.set_size": "draw_random_sets, try_variants",
-    "scores.random_concepts": "draw_random_sets",
+    "scores.null_clusterings": "find_random_concepts",
+    "scores.null_gradients": "draw_random_gradients",
     "scores.rank_by": "score_concepts, vary_choices",
     "scores.test": "score_concepts",
     "editing": "edit_concepts",
@@ -63,6 +73,7 @@ RERUNS = {
     "relevance.relevant": "measure_motion, select_variants",
     "relevance.batch": "explain_clips, randomize_network",
     "relevance.precision": "explain_clips",
+    "relevance.controls": "explain_clips, measure_motion",
     "relevance.timing": "time_explanations",
     "checks.tables": "tabulate_checks",
     "checks.variants": "try_variants, select_variants",
@@ -139,6 +150,8 @@ class Key(NamedTuple):
         """The first rules that a change reruns."""
         place = self.place
         parts = {entry.part for entry in all_tables().values() if place in entry.options.values()}
+        # Claims are made from the others' tables.
+        parts = parts - {"claims"} or parts
         if parts and place not in RERUNS:
             return ", ".join(f"tabulate_{part}" for part in PARTS if part in parts)
         while place not in RERUNS:

@@ -75,7 +75,7 @@ relevance:
 editing:
   videos_per_class: {evaluation}
   k_max: {k_max}
-  draws: 2
+  clip_draws: 2
 
 checks:  # few checks on few clips
   variants: [official, gradient_loss, negatives_clips]

@@ -12,9 +12,11 @@ HEADINGS = {
     "concepts": "Concepts (3D-ACE)",
     "relevance": "Relevance (Selective Relevance)",
     "checks": "Checks (what they ask and found: checks.md)",
+    "claims": "Claims (what all of it comes to)",
 }
 NEEDS = {
     "ground_truth": "embedded data only",
+    "same_videos": "where another run has the same videos with other labels",
     "common_clips": "where concepts and relevance have networks and clips in common",
 }
 

@@ -12,56 +12,10 @@ import pandas as pd
 from ..device import batched
 from ..models.trained import TrainedModel
 from ..patches import keep_only
+from ..pixel_maps import center_map, frame_difference_map, saturation_map
 from ..videos.store import ClipStore, SupervoxelStore
 
 CONTROLS = ("saturation", "frame_difference", "size", "center", "pool_distance", "member_logit")
-
-
-def saturation_map(clip: np.ndarray) -> np.ndarray:
-    """Saturation of every voxel, as in HSV: range of the three colors over the greatest, in [0, 1].
-
-    Parameters
-    ----------
-    clip : (T, H, W, 3) uint8
-
-    Returns
-    -------
-    (T, H, W) float32
-    """
-    high, low = clip.max(axis=-1).astype(np.float32), clip.min(axis=-1).astype(np.float32)
-    return (high - low) / np.maximum(high, 1)
-
-
-def frame_difference_map(clip: np.ndarray) -> np.ndarray:
-    """Absolute change of every voxel to the next frame, mean over colors; of the last frame, from the one before.
-
-    Parameters
-    ----------
-    clip : (T, H, W, 3) uint8
-
-    Returns
-    -------
-    (T, H, W) float32 : in 0..255; 0 for a single frame
-    """
-    if len(clip) == 1:
-        return np.zeros(clip.shape[:3], np.float32)
-    change = np.abs(np.diff(clip.astype(np.float32), axis=0)).mean(axis=-1)
-    return np.concatenate([change, change[-1:]])
-
-
-def center_map(shape: tuple[int, ...]) -> np.ndarray:
-    """Minus the distance of every voxel from the middle of its frame; 1 is half the frame's height and width.
-
-    Parameters
-    ----------
-    shape : (T, H, W)
-
-    Returns
-    -------
-    (T, H, W) float32
-    """
-    y, x = (np.linspace(1 - size, size - 1, size) / size for size in shape[1:])
-    return np.broadcast_to(-np.hypot(y[:, None], x), shape).astype(np.float32)
 
 
 def member_controls(

@@ -8,6 +8,9 @@ import scipy  # whose parts are loaded when they are used
 
 from ..statistics import adjust_p_values, rank_p_value
 
+Cavs = tuple[np.ndarray, np.ndarray]  # vectors (concepts, sets, d), and distances (concepts, sets) along them
+COLUMNS = "concept score score_sd derivative effect p_clusters p_gradients p_value rank".split()
+
 
 def directional_derivatives(gradients: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Derivative of the class logit along each CAV at each clip: I in equation (1).
@@ -90,13 +93,27 @@ def rank_concepts(
 
 def score_concepts(
     gradients: np.ndarray,
-    cavs: tuple[np.ndarray, np.ndarray],
-    random_cavs: tuple[np.ndarray, np.ndarray],
+    cavs: Cavs,
+    null_cavs: Cavs,
+    null_gradients: np.ndarray,
     *,
-    test: str = "random_concepts",
+    subset: Cavs | None = None,
+    test: str = "clusters_and_gradients",
     rank_by: str = "effect",
 ) -> pd.DataFrame:
     """Score the concepts of one class.
+
+    Two nulls have to be rejected before a concept counts as what the network's answer hangs on, and each alone is
+    not enough: a cluster lies far from the mean of all supervoxels whatever the network makes of it, and a
+    gradient points somewhere whatever the network has learned.
+
+    - Clusters: concepts found by the same procedure in random videos of all classes
+      (`voxplain.concepts.random_sets.null_concepts`), with the class's own gradients.
+    - Gradients: the concept's own CAVs, with gradients of the class's logit in networks whose weights above the
+      layer are random (`voxplain.concepts.random_gradients`), made as long as the own one.
+
+    The p-value of each is the rank of the concept's effect among the null's. (Not of the score: it ends at 1,
+    where random concepts get too.)
 
     Parameters
     ----------
@@ -104,14 +121,17 @@ def score_concepts(
         Gradients of the class's logit at the class's clips.
     cavs : (concepts, sets, d) float and (concepts, sets) float
         CAVs of each concept against each random set, and the concept's distance along each.
-    random_cavs : (random concepts, sets, d) float and (random concepts, sets) float
-        The same of random concepts (random members), against the same random sets.
-    test : {"random_concepts", "paired_t"}
-        How the p-value is had. ``random_concepts``: the rank of the concept's effect among those of
-        random concepts, that is, of random subsets of supervoxels. A cluster differs from these by being a
-        cluster, so a small p-value does not show that the network uses the concept. (Not of the score: it
-        ends at 1, where random concepts get too.) ``paired_t``: the t-test of S over random sets against the
-        first random concept, as in the authors' code; its samples share the positives, so it is far too sure.
+    null_cavs : (null concepts, sets, d) float and (null concepts, sets) float
+        The same of concepts found in random videos, against the same random sets.
+    null_gradients : (draws, d) float
+        Mean gradient over the class's clips of each random network.
+    subset : (1, sets, d) float and (1, sets) float
+        The same of a random subset of supervoxels, which ``paired_t`` alone needs.
+    test : {"clusters_and_gradients", "paired_t"}
+        What p_value is. ``clusters_and_gradients``: the greater of p_clusters and p_gradients, for the hypothesis
+        that one of the two nulls holds (Berger's intersection-union test, Technometrics 24 (1982), p. 295).
+        ``paired_t``: the t-test of S over random sets against a random subset of supervoxels, as in the authors'
+        code; its samples share the positives and a cluster is no random subset, so it is far too sure.
     rank_by : {"effect", "score"}
         What decides importance. ``score``: S, as in the paper; ties, which are the rule where the
         gradient is the same for all clips, are ranked by the derivative. ``effect``: see `effects`.
@@ -120,26 +140,52 @@ def score_concepts(
     -------
     DataFrame, one row per concept
         concept, score (mean of S over random sets), score_sd, derivative (mean of I, in logits per
-        unit length), effect (in logits), p_value, rank (1 is the most important).
+        unit length), effect (in logits), p_clusters, p_gradients, p_value, rank (1 is the most important).
     """
-    (vectors, distances), (random_vectors, random_distances) = cavs, random_cavs
+    (vectors, distances), (null_vectors, null_distances) = cavs, null_cavs
     derivatives = directional_derivatives(gradients, vectors)
     shares = importance(derivatives)
     table = _ranked(shares.mean(axis=1), derivatives, distances, rank_by)
-    if test == "random_concepts":
-        null = effects(directional_derivatives(gradients, random_vectors), random_distances).mean(axis=-1)
-        p_values = rank_p_value(table["effect"].to_numpy(), null)
+    of_clusters = effects(directional_derivatives(gradients, null_vectors), null_distances).mean(axis=-1)
+    of_gradients = gradient_effects(gradients, null_gradients, cavs)
+    table["p_clusters"] = rank_p_value(table["effect"].to_numpy(), of_clusters)
+    table["p_gradients"] = [
+        rank_p_value(np.array([own]), null)[0]
+        for own, null in zip(table["effect"], of_gradients, strict=True)
+    ]
+    if test == "clusters_and_gradients":
+        table["p_value"] = table[["p_clusters", "p_gradients"]].max(axis=1)
     else:
         # Where all differences are 0 the t statistic is 0/0: nothing differs, so p is 1.
-        random_shares = importance(directional_derivatives(gradients, random_vectors[:1]))
-        same = np.all(shares == random_shares[0], axis=1)
+        random_shares = importance(directional_derivatives(gradients, subset[0]))[0]
+        same = np.all(shares == random_shares, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            p_values = np.where(
-                same, 1.0, scipy.stats.ttest_rel(shares, random_shares[0][None], axis=1).pvalue
-            )
+            p_values = scipy.stats.ttest_rel(shares, random_shares[None], axis=1).pvalue
+        table["p_value"] = np.where(same, 1.0, p_values)
     score_sd = shares.std(axis=1, ddof=1) if shares.shape[1] > 1 else np.nan
-    table = table.assign(score_sd=score_sd, p_value=p_values)
-    return table[["concept", "score", "score_sd", "derivative", "effect", "p_value", "rank"]]
+    return table.assign(score_sd=score_sd)[COLUMNS]
+
+
+def gradient_effects(gradients: np.ndarray, null_gradients: np.ndarray, cavs: Cavs) -> np.ndarray:
+    """Effects of concepts under random gradients that are as long as the own one.
+
+    Parameters
+    ----------
+    gradients : (clips, d) float
+    null_gradients : (draws, d) float
+        Means over the same clips.
+    cavs : (concepts, sets, d) float and (concepts, sets) float
+
+    Returns
+    -------
+    (concepts, draws) float : in logits; 0 where a random gradient vanishes
+    """
+    length = np.linalg.norm(np.mean(gradients, axis=0, dtype=np.float64))
+    lengths = np.linalg.norm(null_gradients, axis=1, keepdims=True).astype(np.float64)
+    scaled = null_gradients * np.divide(length, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    vectors, distances = cavs
+    ways = np.einsum("csd,cs->cd", vectors, distances, dtype=np.float64) / vectors.shape[1]
+    return ways @ scaled.T
 
 
 def _ranked(score: np.ndarray, derivatives: np.ndarray, distances: np.ndarray, rank_by: str) -> pd.DataFrame:

@@ -136,6 +136,35 @@ def build_model(
     return model.eval()
 
 
+def check_classes(model: nn.Module, weights: str | Path, classes: Sequence[str]) -> None:
+    """See that a network with given weights answers in these classes, as far as they say so.
+
+    Parameters
+    ----------
+    model : Module
+        As built by `build_model` with `weights`, without `num_classes`.
+    weights : str or path
+    classes : sequence of str
+        In the order that its logits should have.
+
+    Raises
+    ------
+    ConfigError
+        The number differs, or the file names others; the text says what to do.
+    """
+    named = load_weights(weights)[2].get("classes") if Path(weights).is_file() else None
+    if model.spec.num_classes == len(classes) and named in (None, list(classes)):
+        return
+    own = f"{model.spec.num_classes} classes"
+    if isinstance(named, list):
+        own += f" ({', '.join(map(str, named[:3]))}{', ...' if len(named) > 3 else ''})"
+    raise ConfigError(
+        f"The weights {weights} answer in {own}, and the data has {len(classes)} ({', '.join(classes[:3])}"
+        f"{', ...' if len(classes) > 3 else ''}). Write head: new, which fits a linear head for the data's classes, or "
+        "training: {}, which fine-tunes the network."
+    )
+
+
 class _WithoutValues(TorchFunctionMode):
     """Make tensors that wait for values on torch's meta device: layers' weights, and not what a constructor reads."""
 

@@ -98,6 +98,40 @@ def hooked(
             handle.remove()
 
 
+@torch.no_grad()
+def layers_before(model: nn.Module, name: str, inputs: torch.Tensor) -> list[nn.Module]:
+    """Modules that have worked when the layer called `name` starts, in the order of a forward pass.
+
+    What holds the layer, such as the block that it is part of, is not among them.
+
+    Parameters
+    ----------
+    inputs : (N, 3, T, H, W) float
+        Any that the network takes.
+
+    Raises
+    ------
+    ConfigError
+        There is no layer of that name; the text names the nearest.
+    """
+    layer, done = get_layer(model, name), []
+
+    def note(module: nn.Module, _inputs: object, _output: object) -> None:
+        if not started and module not in done:
+            done.append(module)
+
+    started: list[bool] = []
+    handles = [module.register_forward_hook(note) for module in model.modules()]
+    handles.append(layer.register_forward_pre_hook(lambda *_: started.append(True)))
+    try:
+        with evaluation(model):
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return done
+
+
 def head_features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     """Pooled features: what the head is given.
 

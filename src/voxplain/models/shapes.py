@@ -64,6 +64,11 @@ def layer_names(model: nn.Module, *, frames: int = 16, size: int = 112) -> list[
     return [layer for layer in layers.values() if isinstance(layer, Layer)]
 
 
+def calls_in_order(model: nn.Module, clip: Sequence[int]) -> list[str]:
+    """Names of all submodules that a clip of shape (T, H, W) calls, in the order in which they answer (the last time)."""
+    return list(_layers(model, tuple(clip)))
+
+
 def feature_order(
     model: nn.Module, name: str, clip: Sequence[int], *, vectors: bool = False
 ) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Train a network from scratch.
+"""Train a network, from scratch or from given weights.
 
 Augmentation includes masked boxes: concepts are later judged by clips of which most is filled
 (section 3 of 3D-ACE), and a network that never saw a filled box answers such clips by accident.
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ..device import choose_precision
 from ..errors import VoxplainError
 from .inputs import normalize
+from .layers import layers_before
 
 Fetch = Callable[[np.ndarray], np.ndarray]
 
@@ -44,6 +45,7 @@ def train(
     brightness: float = 0.2,
     masked: float = 0.5,
     precision: Literal["float32", "bfloat16"] = "float32",
+    from_layer: str | None = None,
     seed: int = 0,
     state: dict[str, Any] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
@@ -76,6 +78,9 @@ def train(
         is reached halfway.
     precision : {"float32", "bfloat16"}
         Of the forward and backward pass, where the hardware has bfloat16.
+    from_layer : str, optional
+        Train this layer and what follows it in a forward pass. What comes before it stays as it is, bit for bit, and
+        works as in evaluation: batch norm by its statistics, no dropout. All are trained where not given.
     seed : int
         Seeds batches, augmentation and dropout, for each epoch anew, so that a resumed run equals
         an undisturbed one.
@@ -92,7 +97,7 @@ def train(
     Raises
     ------
     VoxplainError
-        There is nothing to train on, or the loss is no longer finite.
+        There is nothing to train on, there is no layer `from_layer`, or the loss is no longer finite.
     """
     model.to(memory_format=torch.channels_last_3d)
     device, fill = next(model.parameters()).device, np.rint(model.spec.mean)
@@ -101,6 +106,12 @@ def train(
         raise VoxplainError(
             f"Only {len(training)} clips to train on: check the split column of the video table."
         )
+    frozen: list[nn.Module] = []
+    if from_layer is not None:
+        example = torch.from_numpy(fetch(training[:1])).to(device)
+        frozen = layers_before(model, from_layer, normalize(example, model.spec))
+    for module in frozen:
+        module.requires_grad_(False)
     batch = min(batch, len(training))
     steps = max(1, len(training) // batch)
     optimize = _optimizer(model, optimizer, learning_rate, weight_decay)
@@ -127,6 +138,8 @@ def train(
         share = masked * min(1.0, 2 * epoch / epochs)
         torch.manual_seed(int(rng.integers(2**31)))
         model.train()
+        for module in frozen:
+            module.eval()
         losses = []
         for rows in np.array_split(rng.permutation(training)[: steps * batch], steps):
             clips = augment(
@@ -182,6 +195,8 @@ def train(
             )
     model.load_state_dict(best["weights"])
     model.eval()
+    for module in frozen:
+        module.requires_grad_(True)
     return pd.DataFrame(history)
 
 

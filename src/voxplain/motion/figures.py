@@ -29,6 +29,16 @@ TITLES = {
     "occlusion": "Occlusion",
     "gradient": "Gradient",
     "random": "Random",
+    "control_saturation": "Saturation (control)",
+    "control_frame_difference": "Frame difference (control)",
+    "control_center": "Center (control)",
+    "control_size": "Supervoxel size (control)",
+    "control_other_class": "Other class (control)",
+    "control_random_head": "Random head (control)",
+    "control_same_size": "Greatest, same size (control)",
+    "control_same_size_per_frame": "Greatest, same size per frame (control)",
+    "control_spatial_derivative": "Spatial derivative (control)",
+    "whole": "Whole map",
 }
 HEAT = matplotlib.colormaps["inferno"]
 MOTION = np.array([90, 200, 250], dtype=np.uint8)
@@ -62,7 +72,7 @@ def choose_examples(
     Parameters
     ----------
     scores : DataFrame
-        method, selective, video, class, clip, precision
+        method, control_of, selective, video, class, clip, precision
     n : int
     videos : sequence of str, optional
         Choose from these alone, in their order.
@@ -71,7 +81,11 @@ def choose_examples(
     -------
     list of (video, clip)
     """
-    rows = scores[scores["selective"]].groupby(["video", "class", "clip"], as_index=False)["precision"].mean()
+    rows = (
+        scores[scores["selective"] & (scores["control_of"] == "")]
+        .groupby(["video", "class", "clip"], as_index=False)["precision"]
+        .mean()
+    )
     rows = rows.sort_values("precision", ascending=False, kind="stable")
     if videos is not None:
         best = (

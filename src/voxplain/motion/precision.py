@@ -12,14 +12,15 @@ map's last frame is left out. Where nothing is selected a share is NaN, so that 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from ..errors import ConfigError, VoxplainError
-from ..statistics import auroc
 
 NAN = float("nan")
+RANKING_SCORES = ("auroc", "average_precision", "precision_equal_area")
 
 
 def motion_precision(
@@ -162,24 +163,117 @@ def agreement(
     return _share(a & b, areas[denominator])
 
 
-def selectivity(relevance: np.ndarray, selective: np.ndarray) -> tuple[float, float]:
+def selectivity(relevance: np.ndarray, relevant: np.ndarray, kept: np.ndarray) -> tuple[float, float]:
     """Share of an explanation that its selective map keeps (Section 4.3.2, table 3).
+
+    The paper makes table 3 "through the same process" as table 2: the area is the `agreement` of the two, which is
+    the share that is kept, since what is kept is part of the whole.
 
     Parameters
     ----------
-    relevance, selective : (T, H, W) arrays
-        Positive values count, in both shares: with negative ones a sum may come near 0.
+    relevance : (T, H, W) array
+        Its size counts, wherever it is relevant.
+    relevant, kept : (T, H, W) bool arrays
+        What is relevant in the map, and in its selective map.
 
     Returns
     -------
     area_share, relevance_share : float
-        Of the voxels with positive relevance, and of their relevance. NaN where there is none.
+        Of the relevant voxels, and of their relevance. NaN where there are none.
     """
-    relevance, selective = _same_grid(_strength(relevance), _strength(selective))
-    kept, all_of_it = np.maximum(selective, 0), np.maximum(relevance, 0)
-    total = all_of_it.sum(dtype=np.float64)
-    relevance_share = float(kept.sum(dtype=np.float64) / total) if total else NAN
-    return _share(kept > 0, all_of_it > 0), relevance_share
+    relevance, relevant = _same_grid(np.abs(_strength(relevance)), np.asarray(relevant, bool))
+    total = relevance.sum(where=relevant, dtype=np.float64)
+    part = relevance.sum(where=relevant & kept, dtype=np.float64)
+    return agreement(relevant, kept), float(part / total) if total else NAN
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A map's voxels in order of their relevance; what it is asked about several targets is sorted once.
+
+    Attributes
+    ----------
+    levels : (T, H, W) int array
+        Number of each voxel's relevance among the different ones, from the least.
+    """
+
+    levels: np.ndarray
+
+    @classmethod
+    def of(cls, relevance: np.ndarray) -> Ranking:
+        """Rank a map (T, H, W)."""
+        relevance = _strength(relevance)
+        levels = np.unique(relevance, return_inverse=True)[1]
+        return cls(levels.reshape(relevance.shape).astype(np.int32))
+
+    def scores(self, truth: np.ndarray, frames: slice | np.ndarray = np.s_[:]) -> dict[str, float]:
+        """How well the ranking finds a target, whatever the threshold; see `ranking_scores`.
+
+        Parameters
+        ----------
+        truth : (n, H, W) bool array
+        frames : slice or (n,) int array
+            The frames that it belongs to.
+        """
+        levels, truth = _same_grid(self.levels[frames], np.asarray(truth, bool))
+        n_levels = int(self.levels.max(initial=0)) + 1
+        total, hits = (np.bincount(of, minlength=n_levels)[::-1] for of in (levels.ravel(), levels[truth]))
+        there = total > 0
+        total, hits = total[there], hits[there]
+        shown, found = np.cumsum(total), np.cumsum(hits)
+        positives, negatives = int(hits.sum()), int((total - hits).sum())
+        if not positives or not negatives:
+            return dict.fromkeys(RANKING_SCORES, NAN)
+        # Of every positive, how many negatives rank below it, twice; whole numbers, so that nothing is rounded.
+        below = 2 * (negatives - (shown - found)) + (total - hits)
+        last = int(np.searchsorted(shown, positives))  # the level that the cut goes through
+        before = found[last] - hits[last]
+        rest = (positives - (shown[last] - total[last])) / total[last]
+        return {
+            "auroc": float((hits * below).sum() / (2 * positives * negatives)),
+            "average_precision": float((hits * (found / shown)).sum() / positives),
+            "precision_equal_area": float((before + rest * hits[last]) / positives),
+        }
+
+    def greatest(self, n: int) -> np.ndarray:
+        """The `n` voxels of the greatest relevance, (T, H, W) bool.
+
+        Of voxels alike in relevance at the cut, those taken lie evenly spread over the clip, so that none of its
+        ends is preferred.
+        """
+        flat = self.levels.ravel()
+        at_least = np.cumsum(np.bincount(flat)[::-1])[::-1]
+        chosen = np.zeros(flat.shape, bool)
+        if n > 0:
+            cut = int(np.flatnonzero(at_least >= n)[-1])
+            chosen[flat > cut] = True
+            alike = np.flatnonzero(flat == cut)
+            wanted = n - int(chosen.sum())
+            chosen[alike[(np.arange(wanted) * len(alike)) // wanted]] = True
+        return chosen.reshape(self.levels.shape)
+
+
+def ranking_scores(relevance: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """How well a map ranks the voxels of a target before others, whatever the threshold.
+
+    Parameters
+    ----------
+    relevance : (T, H, W) array
+    mask : (T or T-1, H, W) bool array
+        The target.
+
+    Returns
+    -------
+    dict
+        auroc: probability that a voxel of the target has more relevance than another, ties counted half; .5 by chance.
+        average_precision: precision averaged over recall, as scikit-learn defines it, voxels alike in relevance
+        taken together; the base rate by chance. precision_equal_area: precision, and at once recall, of as many
+        voxels of the greatest relevance as the target has (R-precision), so that all maps are compared at one
+        area; voxels alike in relevance at the cut count by their share. All are NaN where the target is empty or
+        everything.
+    """
+    ranked = Ranking.of(relevance)
+    return ranked.scores(mask, slice(0, len(mask)) if len(mask) == len(relevance) - 1 else np.s_[:])
 
 
 def ground_truth_scores(
@@ -199,19 +293,20 @@ def ground_truth_scores(
     Returns
     -------
     dict
-        precision (NaN where nothing is relevant), recall and iou at the threshold, and auroc, the probability
-        that a voxel of the truth has more relevance than another (NaN where the truth is empty or
-        everything).
+        precision (NaN where nothing is relevant), recall and iou at the threshold, and those of `ranking_scores`.
     """
     truth = np.asarray(mask, bool)
     relevant, _ = _paired(_strength(relevance) > threshold if chosen is None else chosen, truth)
-    relevance, truth = _paired(_strength(relevance), truth)
+    return overlap_scores(relevant, truth) | ranking_scores(relevance, truth)
+
+
+def overlap_scores(relevant: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Precision (NaN where nothing is relevant), recall and intersection over union of two (T, H, W) bool arrays."""
     hit = relevant & truth
     return {
         "precision": _share(hit, relevant),
         "recall": _share(hit, truth),
         "iou": _share(hit, relevant | truth),
-        "auroc": auroc(relevance, truth),
     }
 
 

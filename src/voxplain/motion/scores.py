@@ -14,47 +14,68 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import ConfigError
+from .controls import Controls, selection_controls
 from .precision import (
+    RANKING_SCORES,
+    Ranking,
     agreement,
     base_rate,
-    ground_truth_scores,
-    motion_precision,
+    overlap_scores,
     render_relevance,
     selectivity,
 )
 
 NAN = float("nan")
+UNITS = ("share", "rendered", "official")
+AMONG_OBJECTS = "evidence_among_objects"  # the target evidence, but asked of the objects' voxels alone
+
+
+def strength(relevance: np.ndarray, unit: str) -> np.ndarray:
+    """What of a map's relevance counts, in every table alike: positive relevance, negative being none.
+
+    For ``rendered`` and ``official`` it is the size of the relevance, since the authors' code renders absolute values
+    as soon as a map has a negative one.
+    """
+    return np.maximum(relevance, 0) if unit == "share" else np.abs(relevance)
 
 
 def relevant_voxels(
     relevance: np.ndarray,
+    selected: np.ndarray | None = None,
     *,
-    unit: Literal["share", "rendered"] = "share",
+    unit: Literal["share", "rendered", "official"] = "share",
     threshold: float = 0.05,
-    peak: float | None = None,
 ) -> np.ndarray:
-    """Which voxels of a map are relevant.
+    """Which voxels of a map, or of its selective map, are relevant: the one definition behind tables 1 to 3.
 
     Parameters
     ----------
     relevance : (T, H, W) array
-    unit : {"share", "rendered"}
-        Of `threshold`: share of the largest relevance, or gray levels (0 to 255) of the official rendering.
+        The whole map.
+    selected : (T, H, W) bool array, optional
+        What its selective map keeps.
+    unit : {"share", "rendered", "official"}
+        Of `threshold`. ``share``: of the largest relevance; only positive relevance counts. ``rendered``: gray levels
+        (0 to 255) of the official rendering, where of a map with negative values the absolute ones count. In
+        both, a selective map is measured by the whole map, so that selecting can only take voxels away.
+        ``official``: as rendered, but as the authors' code does it: a selective map is rendered by itself, and
+        what was too faint to be relevant may become so.
     threshold : float
         A voxel with more is relevant.
-    peak : float, optional
-        Largest relevance; by default the map's. A selective map is measured by that of the whole map, so
-        that what it selects is part of what was relevant before.
 
     Returns
     -------
     (T, H, W) bool array
     """
+    if unit not in UNITS:
+        raise ConfigError(f"Relevance cannot be measured in {unit!r}. Known: {', '.join(UNITS)}.")
+    if unit == "official":
+        return render_relevance(relevance if selected is None else relevance * selected) > threshold
     if unit == "rendered":
-        return render_relevance(relevance) > threshold
-    if unit != "share":
-        raise ConfigError(f"Relevance cannot be measured in {unit!r}. Known: share, rendered.")
-    return relevance > threshold * max(relevance.max() if peak is None else peak, 0)
+        relevant = render_relevance(relevance) > threshold
+    else:
+        relevant = relevance > threshold * max(relevance.max(), 0)
+    return relevant if selected is None else relevant & selected
 
 
 def score_clip(
@@ -65,8 +86,9 @@ def score_clip(
     *,
     pairs: np.ndarray,
     relevant: Mapping[str, Any],
+    controls: Controls | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Score every map and its selective counterpart against motion, and against what is known to matter.
+    """Score every map, its selective counterpart and their controls against motion and what is known to matter.
 
     Parameters
     ----------
@@ -75,46 +97,92 @@ def score_clip(
     masks : mapping of str to (T, H, W) bool array
         What the selective map keeps, by method.
     moving : (T-1, H, W) bool array
-        Which voxels move on their way to the next frame.
-    truth : mapping of str to (T or T-1, H, W) bool array
-        Voxels that are known to matter, by what they are; one less frame where the last cannot be known.
+        Which voxels move on their way to the next frame, by the estimated flow.
+    truth : mapping of str to (T or number of pairs, H, W) bool array
+        Voxels that are known to matter, by what they are; of pairs alone where the last frame cannot be known.
+        ``moving`` is what moves by the exact flow.
     pairs : (T-1,) bool array
         Which frames are followed by the next one of the video; the others have no motion and are left out
         wherever motion counts.
     relevant : mapping
         unit and threshold of `relevant_voxels`.
+    controls : dict of (name, method) to (T, H, W) array, optional
+        More maps to score: controls, and the method that each belongs to (or ""). Those of the selection
+        (`voxplain.motion.controls.selection_controls`) are added here.
 
     Returns
     -------
     scores : list of dict
-        method, selective, precision, base_rate, and of selective maps area_share and relevance_share.
+        method, control_of, selective, precision, base_rate, precision_exact and base_rate_exact (by the exact flow),
+        the scores of `ranking_scores` (of `strength`) for what moves by the estimated flow, and of selective maps area_share and
+        relevance_share. Controls of a selection are selective too.
     found : list of dict
-        method, selective, target, share (of voxels, the base rate), and the scores of `ground_truth_scores`.
+        method, control_of, selective, target, share (of voxels, the base rate), relevance_on_target (share of the
+        positive relevance), and the scores of `ground_truth_scores`. Where evidence and distractor are targets, also
+        evidence_among_objects: the evidence within the voxels of both.
     """
     scores, found = [], []
-    base = base_rate(moving[pairs]) if pairs.any() else NAN
-    shares = {target: float(mask.mean()) if mask.size else NAN for target, mask in truth.items()}
-    for method, relevance in maps.items():
-        selective = relevance * masks[method]
-        area, share = selectivity(relevance, selective)
-        for is_selective, shown in ((False, relevance), (True, selective)):
-            chosen = relevant_voxels(shown, **relevant, peak=relevance.max())
-            row = {"method": method, "selective": is_selective}
-            precision = motion_precision(chosen[:-1][pairs], moving[pairs]) if pairs.any() else NAN
-            kept = {"area_share": area, "relevance_share": share} if is_selective else {}
-            scores.append({**row, "precision": precision, "base_rate": base, **kept})
-            for target, mask in truth.items():
-                within = slice(None) if len(mask) == len(chosen) else np.flatnonzero(pairs)
-                values = _known(chosen[within], shown[within], mask)
-                found.append({**row, "target": target, "share": shares[target], **values})
+    targets = {
+        target: (mask, np.s_[:] if len(mask) == len(moving) + 1 else np.flatnonzero(pairs))
+        for target, mask in truth.items()
+    }
+    if {"evidence", "distractor"} <= truth.keys():
+        objects = truth["evidence"] | truth["distractor"]
+        targets[AMONG_OBJECTS] = truth["evidence"][objects], objects
+    flow = moving[pairs]
+    known = {"base_rate": base_rate(flow) if len(flow) else NAN, "base_rate_exact": NAN}
+    shares = {target: float(mask.mean()) if mask.size else NAN for target, (mask, _) in targets.items()}
+    known["base_rate_exact"] = shares.get("moving", NAN)
+    for row, relevance, ranked, chosen, kept in _entries(maps, masks, controls or {}, relevant):
+        by_target, positive = {}, np.maximum(relevance, 0)
+        for target, (mask, within) in targets.items():
+            by_target[target] = _against(ranked, chosen, mask, within)
+            on_target = _on_target(positive[within], mask)
+            values = {"share": shares[target], "relevance_on_target": on_target, **by_target[target]}
+            found.append({**row, "target": target, **values})
+        estimated = _against(ranked, chosen, flow, np.flatnonzero(pairs))
+        exact = by_target.get("moving", {"precision": NAN})["precision"]
+        estimated = {name: estimated[name] for name in ("precision", *RANKING_SCORES)}
+        scores.append({**row, **known, **estimated, "precision_exact": exact, **kept})
     return scores, found
 
 
-def _known(chosen: np.ndarray, relevance: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Scores of the chosen voxels, and the ranking's of the relevance itself."""
+def _entries(maps, masks, controls, relevant):
+    """Rows to score: their keys, map, ranking, what is relevant, and what a selection keeps."""
+    for method, relevance in maps.items():
+        relevance, selected = strength(relevance, relevant["unit"]), masks[method]
+        ranked = Ranking.of(relevance)
+        whole, chosen = (
+            relevant_voxels(relevance, **relevant),
+            relevant_voxels(relevance, selected, **relevant),
+        )
+        row = {"method": method, "control_of": "", "selective": False}
+        yield row, relevance, ranked, whole, {}
+        area, share = selectivity(relevance, whole, chosen)
+        kept = {"area_share": area, "relevance_share": share}
+        shown = relevance * selected
+        yield row | {"selective": True}, shown, Ranking.of(shown), chosen, kept
+        for name, (some, marked) in selection_controls(relevance, ranked, whole, selected, chosen).items():
+            row = {"method": name, "control_of": method, "selective": True}
+            shown = relevance * some
+            yield row, shown, Ranking.of(shown), marked, {}
+    for (name, method), relevance in controls.items():
+        relevance = strength(relevance, relevant["unit"])
+        row = {"method": name, "control_of": method, "selective": False}
+        yield row, relevance, Ranking.of(relevance), relevant_voxels(relevance, **relevant), {}
+
+
+def _against(ranked, chosen, mask, within) -> dict[str, float]:
+    """Scores of the relevant voxels and of the ranking for one target; NaN where no frame has it."""
     if not mask.size:
-        return dict.fromkeys(("precision", "recall", "iou", "auroc"), NAN)
-    return ground_truth_scores(relevance, mask, chosen=chosen)
+        return dict.fromkeys(("precision", "recall", "iou", *RANKING_SCORES), NAN)
+    return overlap_scores(chosen[within], mask) | ranked.scores(mask, within)
+
+
+def _on_target(positive: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the positive relevance that lies on the target; NaN where there is none."""
+    total = positive.sum(dtype=float)
+    return float(positive[mask].sum(dtype=float) / total) if total > 0 else NAN
 
 
 def agreements(maps: Mapping[str, np.ndarray], *, relevant: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -48,10 +48,12 @@ def sweep_clip(
     moving = {threshold: speed[pairs] > threshold for threshold in thresholds}
     bases = {threshold: float(mask.mean()) if mask.size else NAN for threshold, mask in moving.items()}
     for method, relevance in maps.items():
+        whole = relevant_voxels(relevance, **relevant)
         swept = selective_sweep(relevance, sigmas, preset, **options)
         for sigma, shown in [(NAN, relevance), *zip(sigmas, swept, strict=True)]:
-            chosen = relevant_voxels(shown, **relevant, peak=relevance.max())[:-1][pairs]
-            area, share = selectivity(relevance, shown)
+            chosen = relevant_voxels(relevance, shown != 0, **relevant)
+            area, share = selectivity(relevance, whole, chosen)
+            chosen = chosen[:-1][pairs]
             for threshold, mask in moving.items():
                 rows.append(
                     {

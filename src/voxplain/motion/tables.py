@@ -1,37 +1,58 @@
-"""Tables 1 to 4 of Selective Relevance, the same against ground truth, and comparisons of two networks.
+"""Tables 1 to 4 of Selective Relevance, the same against ground truth and controls, and comparisons of two networks.
 
 The paper does not say whether its means are over clips or over videos: `mean` and `sd` are over clips, of
-which 1,010 videos gave it 12,219, and the intervals are over videos, whose clips are not independent.
+which 1,010 videos gave it 12,219. Intervals and tests are over videos, whose clips are not independent, crossed with
+training seeds (`voxplain.statistics.mean_interval`). The classes are those of the data, not a sample of classes: how
+much they differ widens intervals of means, and not those of differences within a video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 import numpy as np
 import pandas as pd
 
-from ..statistics import bootstrap_interval, percentile_interval, resampled_means
+from ..statistics import adjust_p_values, mean_interval, mean_p_value
 from ..tables import Figure, table
-from .precision import summarize
+from .controls import is_control
+from .precision import RANKING_SCORES, summarize
 
 PLACE = ["model", "method"]
+ENTRY = ["model", "method", "control_of", "selective"]  # a map, its selective map, or a control
+MEASURES = (*RANKING_SCORES, "precision", "recall", "iou")
+COMPARED = (*RANKING_SCORES, "precision")
 
 
 @table(
     "motion_precision",
     part="relevance",
     title="Relevant voxels that move (Selective Relevance, table 1)",
-    meaning="Precision: the share of the voxels that an explanation calls relevant that move by the optical flow.",
+    meaning="Precision: the share of the voxels that an explanation calls relevant that move by the estimated flow; and how "
+    "well its relevance ranks those that move, whatever the threshold. Controls are rows like explainers.",
     columns="""
-    model, method, selective
+    model
+    method: explainer or control, by name
+    control_of: explainer that a control belongs to; empty for explainers, and for controls of all of them
+    selective: true: only the relevance that changes in time, or a control of that
     mean: precision, mean over clips
     sd: its standard deviation over clips
     ci_low, ci_high
     video_mean: precision, mean over videos
     video_sd: its standard deviation over videos
-    base_rate: share of all voxels that move, which chance would give
+    base_rate: share of all voxels that move by the estimated flow, which chance would give
     lift: mean over base rate
+    mean_exact: the same precision by the exact flow; empty where that is not known
+    base_rate_exact: share of all voxels that move by the exact flow; empty where that is not known
+    auroc: area under the ROC curve of relevance for what moves by the estimated flow, mean over videos; .5 by chance
+    auroc_ci_low: lower end of the 95 % interval of auroc
+    auroc_ci_high: upper end of the 95 % interval of auroc
+    average_precision: average precision of relevance for it; by chance the base rate
+    average_precision_ci_low: lower end of the 95 % interval of average_precision
+    average_precision_ci_high: upper end of the 95 % interval of average_precision
+    precision_equal_area: precision of as many voxels of the greatest relevance as move
+    precision_equal_area_ci_low: lower end of the 95 % interval of precision_equal_area
+    precision_equal_area_ci_high: upper end of the 95 % interval of precision_equal_area
     n_clips, n_videos, n_empty, n_seeds
     published_mean: the paper's mean
     published_sd: the paper's standard deviation
@@ -48,7 +69,8 @@ def motion_precision_table(
     Parameters
     ----------
     scores : DataFrame
-        model, seed, method, selective, video, clip, precision, base_rate
+        model, seed, method, control_of, selective, video, clip, precision, base_rate, precision_exact,
+        base_rate_exact, auroc, average_precision, precision_equal_area
     published : DataFrame
         method, selective, published_mean, published_sd
     empty : {"nan", "zero"}
@@ -57,12 +79,13 @@ def motion_precision_table(
     Returns
     -------
     DataFrame
-        model, method, selective, mean, sd, ci_low, ci_high (95 %, bootstrap over videos and seeds),
-        video_mean, video_sd, base_rate (of the clips that count), lift (mean over base rate), n_clips,
-        n_videos, n_empty, n_seeds, and the paper's cells.
+        model, method, control_of, selective, mean, sd, ci_low, ci_high (95 %, over videos and seeds),
+        video_mean, video_sd, base_rate (of the clips that count), lift (mean over base rate), mean_exact,
+        base_rate_exact, the ranking's scores with {name}_{ci_low,ci_high}, n_clips, n_videos, n_empty, n_seeds, and
+        the paper's cells.
     """
     rows = []
-    for key, group in scores.groupby([*PLACE, "selective"], sort=False):
+    for key, group in scores.groupby(ENTRY, sort=False):
         # Without a pair of frames that follow each other there is no motion to be precise about.
         group = group.dropna(subset=["base_rate"])
         counted = group if empty == "zero" else group.dropna(subset=["precision"])
@@ -70,10 +93,10 @@ def motion_precision_table(
         videos = summarize(group["precision"], group["video"], empty=empty)
         base = counted["base_rate"].mean()
         filled = counted.fillna({"precision": 0.0})
-        low, high = bootstrap_interval(per_video(filled, "precision"))
+        low, high = mean_interval(per_video(filled, "precision"))
         rows.append(
             {
-                **dict(zip([*PLACE, "selective"], key, strict=True)),
+                **dict(zip(ENTRY, key, strict=True)),
                 "mean": clips["mean"],
                 "sd": clips["sd"],
                 "ci_low": low,
@@ -82,6 +105,9 @@ def motion_precision_table(
                 "video_sd": videos["sd"],
                 "base_rate": base,
                 "lift": clips["mean"] / base if base else np.nan,
+                "mean_exact": filled["precision_exact"].mean(),
+                "base_rate_exact": counted["base_rate_exact"].mean(),
+                **_with_intervals(group, RANKING_SCORES),
                 "n_clips": clips["n_clips"],
                 "n_videos": videos["n_videos"],
                 "n_empty": clips["n_empty"],
@@ -185,7 +211,7 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
         without positive relevance), and the paper's cells, of sigma 4.
     """
     rows = []
-    for key, group in scores[scores["selective"]].groupby(PLACE, sort=False):
+    for key, group in _selective(scores).groupby(PLACE, sort=False):
         row = {**dict(zip(PLACE, key, strict=True)), "sigma": sigma}
         for share in ("area", "relevance"):
             row |= {f"{share}_{name}": value for name, value in _summary(group, f"{share}_share").items()}
@@ -200,7 +226,7 @@ def selectivity_table(scores: pd.DataFrame, published: pd.DataFrame, *, sigma: f
     meaning="Share of the explanations that is selected, per video, and its difference from another run's.",
     columns="""
     model, method
-    share: of the area above 0 or of the relevance
+    share: of the relevant area, or of its relevance
     mean: share that is selected, mean over videos
     mean_ci_low: lower end of its 95 % interval
     mean_ci_high: upper end of its 95 % interval
@@ -236,13 +262,13 @@ def selected_share_table(
     DataFrame
         model, method, share (area or relevance), mean, mean_ci_low, mean_ci_high, n_videos; with `other` also
         compared_with, other_mean, difference (this run's minus the other's), difference_ci_low, difference_ci_high
-        (95 %, bootstrap over the videos of both).
+        (95 %, over the videos and seeds of both; where each run has one seed, that of two given networks).
     """
     rows = []
-    for key, group in scores[scores["selective"]].groupby(PLACE, sort=False):
+    for key, group in _selective(scores).groupby(PLACE, sort=False):
         for share in ("area", "relevance"):
             mine = per_video(group, f"{share}_share")
-            low, high = bootstrap_interval(mine)
+            low, high = mean_interval(mine)
             row = {**dict(zip(PLACE, key, strict=True)), "share": share, "mean": mine.mean()}
             row |= {"mean_ci_low": low, "mean_ci_high": high, "n_videos": mine.shape[1]}
             if other is not None:
@@ -295,20 +321,37 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     "ground_truth_precision",
     part="relevance",
     title="Relevance against the ground truth",
-    meaning="How well maps find what is known to matter, or to move.",
+    meaning="How well maps find what is known to matter, or to move; controls are rows like explainers.",
     columns="""
-    model, method, selective
-    target: what is to be found: the actor, the cue, what moves, ...
-    precision: share of relevant voxels that lie on the target, mean over clips
-    recall: share of the target that is relevant
-    iou: intersection over union
-    auroc: area under the ROC curve of relevance for the target
+    model
+    method: explainer or control, by name
+    control_of: explainer that a control belongs to; empty for explainers, and for controls of all of them
+    selective: true: only the relevance that changes in time, or a control of that
+    target: what is to be found: the evidence, a distractor, the actor, the cue, what moves by the exact flow
+    auroc: area under the ROC curve of relevance for the target, mean over videos; .5 by chance
+    auroc_ci_low: lower end of the 95 % interval of auroc
+    auroc_ci_high: upper end of the 95 % interval of auroc
+    average_precision: average precision of relevance for the target; by chance the base rate
+    average_precision_ci_low: lower end of the 95 % interval of average_precision
+    average_precision_ci_high: upper end of the 95 % interval of average_precision
+    precision: share of relevant voxels that lie on the target
     precision_ci_low: lower end of the 95 % interval of precision
     precision_ci_high: upper end of the 95 % interval of precision
+    recall: share of the target that is relevant
     recall_ci_low: lower end of the 95 % interval of recall
     recall_ci_high: upper end of the 95 % interval of recall
+    iou: intersection of the relevant voxels and the target over their union
+    iou_ci_low: lower end of the 95 % interval of iou
+    iou_ci_high: upper end of the 95 % interval of iou
+    precision_equal_area: precision of as many voxels of the greatest relevance as the target has
+    precision_equal_area_ci_low: lower end of the 95 % interval of precision_equal_area
+    precision_equal_area_ci_high: upper end of the 95 % interval of precision_equal_area
     base_rate: share of voxels that the target fills
-    n_clips, n_videos, n_empty
+    base_rate_ci_low: lower end of the 95 % interval of base_rate
+    base_rate_ci_high: upper end of the 95 % interval of base_rate
+    n_videos
+    n_groups: classes of these videos
+    n_seeds, n_clips, n_empty
     """,
     inputs={"found": "ground_truth_scores"},
     needs=["ground_truth"],
@@ -319,23 +362,108 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     found : DataFrame
-        model, seed, method, selective, target, video, clip, share, precision, recall, iou, auroc
+        model, seed, method, control_of, selective, target, video, class, clip, share, and the scores of
+        `voxplain.motion.precision.ground_truth_scores`
 
     Returns
     -------
     DataFrame
-        model, method, selective, target, precision, recall, iou, auroc and base_rate (means over clips),
-        {precision,recall}_{ci_low,ci_high} (95 %, bootstrap over videos and seeds), n_clips, n_videos.
+        model, method, control_of, selective, target, the scores and base_rate (means over videos, and over clips
+        within them), each with {name}_{ci_low,ci_high} (95 %, over videos and seeds), n_videos (with the target),
+        n_groups, n_seeds, n_clips, n_empty.
     """
-    keys = ["model", "method", "selective", "target"]
+    found, keys = found.rename(columns={"share": "base_rate"}), [*ENTRY, "target"]
     rows = []
     for key, group in found.groupby(keys, sort=False):
-        row = dict(zip(keys, key, strict=True))
-        row |= {name: group[name].mean() for name in ("precision", "recall", "iou", "auroc")}
-        for name in ("precision", "recall"):
-            row[f"{name}_ci_low"], row[f"{name}_ci_high"] = bootstrap_interval(per_video(group, name))
-        rows.append({**row, "base_rate": group["share"].mean(), **_counts(group, "precision")})
+        known = group.dropna(subset=["auroc"])
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                **_with_intervals(known, (*MEASURES, "base_rate")),
+                "n_videos": known["video"].nunique(),
+                "n_groups": known["class"].nunique(),
+                "n_seeds": group["seed"].nunique(),
+                "n_clips": len(known),
+                "n_empty": int(known["precision"].isna().sum()),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+_COMPARED_COLUMNS = """
+    target: what is to be found: flow (what moves by the estimated flow), and what ground_truth_precision has
+    measure: auroc, average_precision, precision_equal_area (see ground_truth_precision){more}
+    value: the explainer's, mean over videos and seeds
+    control_value: the control's
+    difference: value minus control_value
+    ci_low: lower end of the 95 % interval of the difference, paired by video and seed
+    ci_high: upper end of it
+    p_value: that the difference is 0
+    p_adjusted: corrected for all rows of the table (Benjamini and Hochberg)
+    n_videos, n_seeds
+    """
+
+
+@table(
+    "explanation_controls",
+    part="relevance",
+    title="Explanations against controls",
+    meaning="Whole maps against maps that know the pixels alone, or another class, or a network with a random head.",
+    columns=f"""
+    model, method
+    control: saturation of the color, difference to the next frame, nearness to the centre, size of the supervoxel, noise, the same explainer's map for another class or of a network with a random head
+    {_COMPARED_COLUMNS.format(more="")}""",
+    inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
+)
+def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Every explainer's whole maps against every control, paired by video and seed.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As in `motion_precision_table`.
+    found : DataFrame, optional
+        As in `ground_truth_precision_table`.
+
+    Returns
+    -------
+    DataFrame
+        model, method, control, target, measure, value, control_value, difference, ci_low, ci_high (95 %), p_value,
+        p_adjusted, n_videos, n_seeds
+    """
+
+    def belongs(method: str, entry: tuple) -> str | None:
+        control, of, selective = entry
+        return control if is_control(control) and not selective and of in ("", method) else None
+
+    return _compare(_by_entry(scores, found), selective=False, measures=RANKING_SCORES, belongs=belongs)
+
+
+@table(
+    "selection_controls",
+    part="relevance",
+    title="Selective maps against controls",
+    meaning="Selective maps against the whole map, and against other ways of keeping as many of its voxels: those of the "
+    "greatest relevance, in the clip or frame by frame, and those where it changes most in space.",
+    columns=f"""
+    model, method
+    control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative
+    {_COMPARED_COLUMNS.format(more=", and precision of the relevant voxels")}""",
+    inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
+)
+def selection_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Selective maps against every other way of keeping as many voxels, paired by video and seed.
+
+    Parameters and columns are those of `explanation_controls_table`.
+    """
+
+    def belongs(method: str, entry: tuple) -> str | None:
+        control, of, selective = entry
+        if (control, of, bool(selective)) == (method, "", False):
+            return "whole"
+        return control if of == method and selective else None
+
+    return _compare(_by_entry(scores, found), selective=True, measures=COMPARED, belongs=belongs)
 
 
 @table(
@@ -446,7 +574,7 @@ def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:
     clips = summarize(rows[column])
-    low, high = bootstrap_interval(per_video(rows, column))
+    low, high = mean_interval(per_video(rows, column))
     return {"mean": clips["mean"], "sd": clips["sd"], "ci_low": low, "ci_high": high}
 
 
@@ -456,25 +584,109 @@ def _counts(rows: pd.DataFrame, column: str) -> dict[str, int]:
 
 
 def _same_place(rows: pd.DataFrame, key: tuple[Hashable, ...], column: str) -> np.ndarray:
-    same = rows["selective"] & (rows[PLACE] == list(key)).all(axis=1)
-    return per_video(rows[same], column)
+    rows = _selective(rows)
+    return per_video(rows[(rows[PLACE] == list(key)).all(axis=1)], column)
+
+
+def _selective(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows of selective maps; controls of selections are none."""
+    return scores[scores["selective"] & (scores["control_of"] == "")]
+
+
+def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """Means over videos and seeds, each with its interval; videos without a value for every seed do not count."""
+    found, names = {}, list(names)
+    wide = rows.groupby(["seed", "video"])[names].mean().unstack("video")
+    for name in names:
+        values = wide[name].to_numpy()
+        values = values[:, ~np.isnan(values).any(axis=0)]
+        low, high = mean_interval(values)
+        mean = values.mean() if values.size else np.nan
+        found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
+    return found
+
+
+def _by_entry(scores: pd.DataFrame, found: pd.DataFrame | None) -> pd.DataFrame:
+    """Measures by target (``flow``: what moves by the estimated flow) and `ENTRY`, videos in the columns."""
+    parts = [scores.assign(target="flow"), *([found] if found is not None and len(found) else [])]
+    rows = pd.concat(parts, ignore_index=True)
+    places = [ENTRY[0], "target", *ENTRY[1:], "seed", "video"]
+    return rows.groupby(places, sort=False)[list(COMPARED)].mean().unstack("video")
+
+
+def _compare(
+    wide: pd.DataFrame,
+    *,
+    selective: bool,
+    measures: Iterable[str],
+    belongs: Callable[[str, tuple], str | None],
+) -> pd.DataFrame:
+    """Difference of every explainer's maps, whole or selective, from their controls, paired by video and seed.
+
+    `belongs` says what a control's rows, by `ENTRY`, are called beside an explainer's; None where they are not its.
+    """
+    entries = {
+        key: rows.droplevel(list(range(5))) for key, rows in wide.groupby(level=list(range(5)), sort=False)
+    }
+    rows = []
+    for (model, target, *entry), mine in entries.items():
+        if is_control(entry[0]) or bool(entry[2]) != selective:
+            continue
+        for (its_model, its_target, *other), theirs in entries.items():
+            control = belongs(entry[0], tuple(other)) if (its_model, its_target) == (model, target) else None
+            if control is None:
+                continue
+            for measure in measures:
+                ours = mine[measure]
+                control_values = theirs[measure].reindex(index=ours.index, columns=ours.columns)
+                rows.append(
+                    {
+                        "model": model,
+                        "method": entry[0],
+                        "control": control,
+                        "target": target,
+                        "measure": measure,
+                        **_paired_difference(ours.to_numpy(), control_values.to_numpy()),
+                    }
+                )
+    columns = ["model", "method", "control", "target", "measure", "value", "control_value", "difference"]
+    columns += ["ci_low", "ci_high", "p_value", "p_adjusted", "n_videos", "n_seeds"]
+    return pd.DataFrame(rows, columns=[name for name in columns if name != "p_adjusted"]).assign(
+        p_adjusted=lambda table: adjust_p_values(table["p_value"])
+    )[columns]
+
+
+def _paired_difference(mine: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
+    """Mean of each of two (seeds, videos) tables over the videos that both have for every seed, and their difference."""
+    known = ~np.isnan(mine + theirs).any(axis=0)
+    mine, theirs = mine[:, known], theirs[:, known]
+    difference = mine - theirs
+    low, high = mean_interval(difference)
+    means = [table.mean() if table.size else np.nan for table in (mine, theirs, difference)]
+    return {
+        **dict(zip(("value", "control_value", "difference"), means, strict=True)),
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": mean_p_value(difference),
+        "n_videos": int(known.sum()),
+        "n_seeds": len(mine),
+    }
 
 
 def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[str, object]:
-    """Difference of two means of (seeds, videos) and its percentile interval, both resampled."""
+    """Difference of two means of (seeds, videos), of other videos, and its interval."""
     if not mine.size or not others.size:
         return {
             "compared_with": run,
             **dict.fromkeys(("other_mean", "difference", "difference_ci_low", "difference_ci_high")),
         }
-    draws = [
-        resampled_means(values, seeds_first=True, seed=seed) for seed, values in enumerate((mine, others))
-    ]
-    low, high = percentile_interval(draws[0] - draws[1])
+    # Of independent means: distances to the ends of both intervals, squared and added (Zou and Donner 2008).
+    (low, high), (other_low, other_high) = mean_interval(mine), mean_interval(others)
+    mean, other = mine.mean(), others.mean()
     return {
         "compared_with": run,
-        "other_mean": others.mean(),
-        "difference": mine.mean() - others.mean(),
-        "difference_ci_low": float(low),
-        "difference_ci_high": float(high),
+        "other_mean": other,
+        "difference": mean - other,
+        "difference_ci_low": mean - other - float(np.hypot(mean - low, other_high - other)),
+        "difference_ci_high": mean - other + float(np.hypot(high - mean, other - other_low)),
     }

@@ -45,7 +45,7 @@ def truth_masks(
     unit: str,
     threshold: float,
 ) -> dict[str, np.ndarray]:
-    """Masks of the actor, the context cue, and of what really moves.
+    """Masks of what decides the class, of other objects, of the actor, the context cue, and of what really moves.
 
     Parameters
     ----------
@@ -59,9 +59,11 @@ def truth_masks(
     Returns
     -------
     dict
-        actor and cue, (T, H, W) bool; moving, (number of pairs, H, W) bool.
+        evidence, distractor, actor and cue, (T, H, W) bool; moving, (number of pairs, H, W) bool. The evidence is what
+        decides the class: the actor; of variant context_only the cue; of two_actors the one that labels follow.
     """
-    objects = read_ground_truth(path, video, indices).objects
+    scene = read_ground_truth(path, video, indices)
     flow = exact_flow(path, video, indices, camera=camera)[pairs]
     moving = moving_mask(flow, threshold, unit=unit) if len(flow) else np.zeros(flow.shape[:-1], bool)
-    return {"actor": objects == ACTOR, "cue": objects == CUE, "moving": moving}
+    known = {"actor": scene.objects == ACTOR, "cue": scene.objects == CUE, "moving": moving}
+    return scene.masks() | known

@@ -74,7 +74,7 @@ def gap_chart(gaps: pd.DataFrame) -> Markup:
     rows, described = [], []
     for row, gap in gaps[gaps["better"] == "top"].iterrows():
         verb = "adding" if gap["experiment"] == "concept_addition" else "removing"
-        name = f"{gap['model']}, {verb}: top − {SHORT.get(gap['worse'], gap['worse'])}"
+        name = f"{gap['model']}, {verb}: top − {_short(gap['worse'])}"
         color = COLORS[0] if gap["experiment"] == "concept_addition" else COLORS[1]
         shape = "circle" if gap["experiment"] == "concept_addition" else "square"
         rows.append(Interval(name, _point(row, gap, "gap"), color, shape))
@@ -89,13 +89,17 @@ def gap_chart(gaps: pd.DataFrame) -> Markup:
     )
 
 
-SHORT = {"random": "random", "least": "least", "random_volume": "equal volume"}
+SHORT = {"random_volume": "equal volume", "other_class": "other class", "score": "the paper's score"}
+
+
+def _short(strategy: str) -> str:
+    return SHORT.get(strategy, strategy.removeprefix("control_").replace("_", " "))
 
 
 def precision_group(table: pd.DataFrame) -> Group:
     """Share of the relevant voxels that move, of whole maps and selective ones; a panel per network."""
     panels = []
-    for model, found in table.groupby("model", sort=False):
+    for model, found in words.explainers_alone(table).groupby("model", sort=False):
         rows, described = [], []
         for row, cells in found.iterrows():
             selective = bool(cells["selective"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ..figures import STYLES
@@ -18,51 +20,97 @@ OTHERS = {
     "random": "random ones",
     "least": "the least important ones",
     "random_volume": "random supervoxels of the same volume",
+    "score": "those of the paper's score",
+    "other_class": "another class's most important ones",
+    "predicted": "those of the predicted class",
+}
+CONTROLS = {
+    "saturation": "most saturated",
+    "frame_difference": "most changing",
+    "size": "largest",
+    "center": "nearest the frame's center",
+    "pool_distance": "farthest from the pool's mean",
+    "member_logit": "of the highest logit alone",
 }
 
 
 def strategy(name: str) -> str:
     """What a strategy is called in the report."""
-    return STRATEGIES.get(name, name)
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if name.endswith("_least"):
+        return f"{strategy(name.removesuffix('_least'))}, reversed"
+    return _other(name)
 
 
-def verdict(gap: pd.Series) -> str:
-    """Whether a gap between two strategies is as the method promises: ``yes``, ``no``, ``opposite``.
+def _other(name: str) -> str:
+    """Concepts of a strategy that top is compared with."""
+    control = name.removeprefix("control_")
+    return f"those {CONTROLS.get(control, control)}" if control != name else OTHERS.get(name, name)
 
-    Where concepts are ranked well, showing those on top leaves a higher accuracy than showing others,
-    and hiding them a lower one. ``no`` means that the interval includes 0.
+
+def answer(claims: pd.DataFrame, names: Sequence[str]) -> str:
+    """What a run says to a question: whether the claims of these names hold, as the table claims has judged them.
 
     Parameters
     ----------
-    gap : row of concept_gaps
+    claims : DataFrame
+        The table claims.
+    names : sequence of str
+        Claims that belong to the question.
     """
-    if gap["ci_low"] <= 0 <= gap["ci_high"]:
-        return "no"
-    return "yes" if (gap["gap"] > 0) == (gap["experiment"] == "concept_addition") else "opposite"
-
-
-def headline(tables: dict[str, pd.DataFrame]) -> str:
-    """One sentence: do the concepts that are ranked highest matter most to the networks?"""
-    if "concept_gaps" not in tables:
-        return ""
-    gaps = tables["concept_gaps"]
-    gaps = gaps[(gaps["better"] == "top") & gaps["worse"].isin(["random", "least"])]
-    verdicts = [verdict(gap) for _, gap in gaps.iterrows()]
-    kept, total = verdicts.count("yes"), len(verdicts)
+    claims = claims[claims["claim"].isin(names)]
+    verdicts = claims["verdict"].tolist()
+    total, kept = len(verdicts), verdicts.count("yes")
     if not total:
         return ""
+    statement = listing(list(dict.fromkeys(claims["statement"])))
     if kept == total:
-        answer = "Yes: the concepts that are ranked highest are those that the networks rely on most."
+        start = f"Yes: {statement}."
     elif kept:
-        answer = "In part: the concepts that are ranked highest do not always matter more than others."
+        start = f"In part: {statement}, in {kept} of {total} comparisons."
     else:
-        answer = "No: it cannot be shown that the concepts that are ranked highest matter more than others."
-    opposite = verdicts.count("opposite")
-    return (
-        f"{answer} Of {total} comparisons with random and with the least important concepts, {kept} come out "
-        "as they "
-        f"should, {opposite} the other way round, and {total - kept - opposite} cannot be told from chance."
+        start = f"No: it cannot be shown that {statement}."
+    opposite, few = verdicts.count("opposite"), verdicts.count("too few")
+    text = (
+        f"{start} Of {total} comparisons, {kept} beat chance and every control, {opposite} come out the other way round, "
+        f"{few} have too few data or no control, and {total - kept - opposite - few} cannot be told from chance or from a "
+        "control."
     )
+    missed = claims["not_beaten"].str.split(", ").explode().replace("", None).dropna().value_counts()
+    return text + (
+        f" Not beaten most often: {control(missed.index[0])} ({missed.iloc[0]})." if len(missed) else ""
+    )
+
+
+QUESTIONS = {
+    "What the networks look at": (
+        "follows_network",
+        "adding",
+        "removing",
+        "concepts_on_evidence",
+        "maps_on_evidence",
+    ),
+    "How much of it is motion": ("maps_on_motion", "selection_on_motion"),
+}
+
+
+def claim_sentences(claims: pd.DataFrame | None, names: Sequence[str]) -> list[str]:
+    """The answer to each claim that the run has of these."""
+    return [] if claims is None else [text for name in names if (text := answer(claims, [name]))]
+
+
+def few_and_many(claims: pd.DataFrame, most: int = 8) -> tuple[pd.DataFrame, list[tuple[str, pd.DataFrame]]]:
+    """Rows of claims that have few, and each of the others with its statement."""
+    sizes = claims.groupby("claim")["claim"].transform("size")
+    many = claims[sizes > most].groupby("statement", sort=False)
+    return claims[sizes <= most], [(f"{text[:1].upper()}{text[1:]}", rows) for text, rows in many]
+
+
+def control(name: str) -> str:
+    """What a control is called in the report."""
+    plain = name.removeprefix("control_").replace("_", " ")
+    return {"random": "random order", "whole": "the whole map", "": NOTHING}.get(name, plain)
 
 
 def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
@@ -90,31 +138,14 @@ def gap_sentences(gaps: pd.DataFrame) -> list[str]:
     """A sentence per experiment, network and layer on top against other strategies (table concept_gaps)."""
     top = gaps[gaps["better"] == "top"]
     return [
-        f"{EDITS[experiment]}, {model} ({layer}) is right {_comparisons(rows)}."
+        f"{EDITS[experiment]}, {model} ({layer}) is right more often (less where negative), in points, than with "
+        f"{listing([_gap(gap) for _, gap in rows.iterrows()])}."
         for (experiment, model, layer), rows in top.groupby(["experiment", "model", "layer"], sort=False)
     ]
 
 
-def _comparisons(gaps: pd.DataFrame) -> str:
-    """Top against the other strategies, those with the same outcome together."""
-    outcomes: dict[str, list[str]] = {}
-    for _, gap in gaps.iterrows():
-        often = "more" if gap["gap"] > 0 else "less"
-        outcome = "neither clearly more nor less" if verdict(gap) == "no" else often
-        figures = f"{points(gap['gap'])} points, {interval(gap, points)}"
-        outcomes.setdefault(outcome, []).append(f"{OTHERS.get(gap['worse'], gap['worse'])} ({figures})")
-    return ", and ".join(
-        f"{outcome} often than with {listing(others)}" for outcome, others in outcomes.items()
-    )
-
-
-def significance_sentences(scores: pd.DataFrame, alpha: float) -> list[str]:
-    """A sentence per network and layer on how many concepts are significant (table concept_scores)."""
-    return [
-        f"Of {len(rows)} concepts of {model} ({layer}), {rows['significant'].sum()} can be told from random "
-        f"subsets of supervoxels (false discovery rate {percent(alpha, 0)} %), as clusters can whatever the network uses."
-        for (model, layer), rows in scores.groupby(["model", "layer"], sort=False)
-    ]
+def _gap(gap: pd.Series) -> str:
+    return f"{_other(gap['worse'])} by {points(gap['gap'])} ({interval(gap, points)})"
 
 
 def first_and_rest(text: str) -> tuple[str, str]:
@@ -123,51 +154,13 @@ def first_and_rest(text: str) -> tuple[str, str]:
     return (f"{first}.", rest) if rest else (text, "")
 
 
-def motion_verdict(row: pd.Series) -> str:
-    """Whether what a map calls relevant moves more often than voxels do at large: ``more``, ``less``, ``no``.
-
-    ``no`` means that the precision's interval includes the share of all voxels that move, which chance
-    gives; also where there is no interval.
-
-    Parameters
-    ----------
-    row : row of motion_precision
-    """
-    if row["ci_low"] > row["base_rate"]:
-        return "more"
-    return "less" if row["ci_high"] < row["base_rate"] else "no"
-
-
-def motion_headline(tables: dict[str, pd.DataFrame]) -> str:
-    """One sentence: does what the explanations call relevant move (table motion_precision)?"""
-    if "motion_precision" not in tables:
-        return ""
-    table = tables["motion_precision"]
-    verdicts = [motion_verdict(row) for _, row in table[~table["selective"].astype(bool)].iterrows()]
-    more, less, total = verdicts.count("more"), verdicts.count("less"), len(verdicts)
-    if not total:
-        return ""
-    if more == total:
-        answer = "What the explanations call relevant moves more often than chance would have it."
-    elif more > total / 2:
-        answer = "What the explanations call relevant mostly moves more often than chance would have it."
-    elif more:
-        answer = "Only some explanations call relevant what moves more often than chance would have it."
-    else:
-        answer = "It cannot be shown that what the explanations call relevant moves more often than chance."
-    return (
-        f"{answer} Of {total} pairs of a network and an explainer, {more} lie above chance, {less} below, and "
-        f"{total - more - less} cannot be told from it."
-    )
-
-
 def motion_sentences(tables: dict[str, pd.DataFrame], sigma: float) -> list[str]:
     """A sentence per network on how much of its relevance is motion, least to most over explainers.
 
     From the tables motion_precision and, if there, selected_share.
     """
     sentences = []
-    for model, rows in tables["motion_precision"].groupby("model", sort=False):
+    for model, rows in explainers_alone(tables["motion_precision"]).groupby("model", sort=False):
         whole = rows[~rows["selective"].astype(bool)]
         selected = rows[rows["selective"].astype(bool)]
         sentence = (
@@ -187,21 +180,9 @@ def motion_sentences(tables: dict[str, pd.DataFrame], sigma: float) -> list[str]
     return sentences
 
 
-def truth_sentences(table: pd.DataFrame) -> list[str]:
-    """A sentence per network on whether relevance lies on what tells the classes apart.
-
-    From the table ground_truth_precision, whose target ``cue`` is what tells classes apart where the actor
-    does not, and ``actor`` the thing that acts.
-    """
-    sentences = []
-    whole = table[~table["selective"].astype(bool) & (table["target"] == "actor")]
-    for model, rows in whole.groupby("model", sort=False):
-        if rows["precision"].notna().any():
-            sentences.append(
-                f"{span(rows['precision'])} % of what the explanations of {model} call relevant lies on the "
-                f"shape that acts, which fills {span(rows['base_rate'])} % of the videos."
-            )
-    return sentences
+def explainers_alone(table: pd.DataFrame) -> pd.DataFrame:
+    """A table's rows but for those of controls."""
+    return table[~(table["method"].str.startswith("control_") | (table["method"] == "random"))]
 
 
 def span(values: pd.Series) -> str:

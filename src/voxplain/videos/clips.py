@@ -16,7 +16,7 @@ from voxplain.errors import ConfigError, VideoError
 
 from .decode import read_chosen_frames
 
-Sampling = Literal["center", "uniform", "consecutive"]
+Sampling = Literal["center", "uniform", "consecutive", "whole"]
 Crop = Literal["center", "squash"]
 
 
@@ -38,9 +38,10 @@ def clip_indices(
         Length of a clip.
     step : int
         Distance of a clip's frames in the video.
-    sampling : {"center", "uniform", "consecutive"}
+    sampling : {"center", "uniform", "consecutive", "whole"}
         One clip from the middle; up to `per_video` clips, evenly spread from the first frame to the
-        last; or all clips one after the other, ceil(n_frames / (frames · step)) of them.
+        last; all clips one after the other, ceil(n_frames / (frames · step)) of them; or one clip of
+        the whole video, whatever its length: the middle frames of equal parts, for which `step` means nothing.
     per_video : int
         Number of clips with sampling "uniform". A video too short for as many different clips gives
         fewer.
@@ -59,6 +60,10 @@ def clip_indices(
     for name, value in {"n_frames": n_frames, "frames": frames, "step": step, "per_video": per_video}.items():
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    if sampling == "whole":
+        if n_frames >= frames:
+            return ((2 * np.arange(frames) + 1) * n_frames // (2 * frames))[None]
+        sampling, step = "center", 1
     slack = max(n_frames - ((frames - 1) * step + 1), 0)
     if sampling == "center":
         starts = np.array([slack // 2])
@@ -68,7 +73,7 @@ def clip_indices(
     elif sampling == "consecutive":
         starts = np.arange(0, n_frames, frames * step)
     else:
-        raise ConfigError(f"Sampling {sampling!r} is unknown. Use center, uniform or consecutive.")
+        raise ConfigError(f"Sampling {sampling!r} is unknown. Use center, uniform, consecutive or whole.")
     available = np.minimum(frames, (n_frames - 1 - starts) // step + 1)
     return starts[:, None] + step * (np.arange(frames) % available[:, None])
 
@@ -95,16 +100,22 @@ def fit_frame(frame: np.ndarray, *, size: int | tuple[int, int] = 112, crop: Cro
         The kind of crop is unknown.
     """
     height, width = (size, size) if isinstance(size, int) else size
+    scaled, top, left = fitted_size(frame.shape[:2], size=size, crop=crop)
+    return _resize(frame, *scaled)[top : top + height, left : left + width]
+
+
+def fitted_size(
+    shape: tuple[int, int], *, size: int | tuple[int, int], crop: Crop
+) -> tuple[tuple[int, int], int, int]:
+    """Height and width that `fit_frame` scales a frame of (H, W) to, and the rows and columns that it then cuts off."""
+    height, width = (size, size) if isinstance(size, int) else size
     if crop == "squash":
-        return _resize(frame, height, width)
+        return (height, width), 0, 0
     if crop != "center":
         raise ConfigError(f"Crop {crop!r} is unknown. Use center or squash.")
-    factor = max(height / frame.shape[0], width / frame.shape[1])
-    frame = _resize(
-        frame, max(round(frame.shape[0] * factor), height), max(round(frame.shape[1] * factor), width)
-    )
-    top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
-    return frame[top : top + height, left : left + width]
+    factor = max(height / shape[0], width / shape[1])
+    scaled = max(round(shape[0] * factor), height), max(round(shape[1] * factor), width)
+    return scaled, (scaled[0] - height) // 2, (scaled[1] - width) // 2
 
 
 def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:

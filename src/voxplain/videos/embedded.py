@@ -1,14 +1,15 @@
 """The embedded benchmark: real H.264 files of moving shapes, with exact ground truth.
 
-Each class is an actor with a shape, a pattern and a motion of its own. Distractors, the background's
-texture and drift, sizes, places, colors and noise say nothing about the class; a context cue, a
-patterned strip of the background, says as much as the options let it.
+In the standard variant each class is an actor with a shape, a pattern and a motion of its own. Distractors, the
+background's texture and drift, sizes, places, colors and noise say nothing about the class; a context cue, a
+patterned strip of the background, says as much as the options let it. What the other variants are is said by the
+data set `voxplain.videos.adapters.embedded.embedded`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,18 @@ import numpy as np
 import pandas as pd
 
 from .adapters import DATASETS
-from .adapters.embedded import CLASS_NAMES, embedded
-from .scenes import MOTIONS, Scene, draw_scene
+from .adapters.embedded import CLASS_NAMES, embedded, two_acts
+from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
+from .scenes import ACTOR, CUE, FIRST_DISTRACTOR, MOTIONS, Scene, draw_scene
 from .table import check_video_table
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
+AT_ONCE = 64  # scenes in memory
+SCENES: dict[str, Callable[..., Scene]] = {
+    "two_actors": draw_two_actors,
+    "which_motion": draw_which_motion,
+    "static_evidence": draw_static_evidence,
+}  # the others are drawn by draw_scene
 
 
 def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any) -> pd.DataFrame:
@@ -35,7 +43,8 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     Parameters
     ----------
     folder : path
-        Gets ``<class>/<class>_000.mp4`` and so on, ``ground_truth.h5`` and, last, ``videos.csv``.
+        Gets ``<class>/<class>_000.mp4`` and so on (of the variant "two_actors", whose videos have no class of their
+        own, ``two_actors/two_actors_0000.mp4``), ``ground_truth.h5`` and, last, ``videos.csv``.
     workers : int
         Threads; the result does not depend on it.
     **options
@@ -58,14 +67,17 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     truth_file = folder / GROUND_TRUTH
     unfinished = truth_file.with_suffix(".part")
     folder.mkdir(parents=True, exist_ok=True)
+    for parent in {Path(path).parent for path in table["path"]}:
+        parent.mkdir(exist_ok=True)
     with h5py.File(unfinished, "w") as truth, ThreadPoolExecutor(workers) as pool:
-        truth.attrs.update(options)
-        for class_name, rows in table.groupby("class", sort=False):
-            (folder / class_name).mkdir(exist_ok=True)
-            draws = _draw_class(CLASS_NAMES[options["variant"]].index(class_name), options)
-            jobs = [pool.submit(_make_video, path, draw, options) for path, draw in zip(rows["path"], draws)]
-            for row, job in zip(rows.itertuples(), jobs):
-                _store(truth.create_group(row.video), job.result(), class_name=class_name, split=row.split)
+        truth.attrs.update({name: value for name, value in options.items() if value is not None})
+        draws = _draws(options)
+        for start in range(0, len(table), AT_ONCE):
+            rows = table.iloc[start : start + AT_ONCE]
+            jobs = [pool.submit(_make_video, path, *draw, options) for path, draw in zip(rows["path"], draws)]
+            for (_, row), job in zip(rows.iterrows(), jobs):
+                group = truth.create_group(row["video"])
+                _store(group, job.result(), class_name=row["class"], split=row["split"])
     os.replace(unfinished, truth_file)
     relative = plan.assign(path=[os.path.relpath(path, folder.absolute()) for path in plan["path"]])
     relative.to_csv(folder / TABLE, index=False)
@@ -93,7 +105,7 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
     with h5py.File(path) as file:
         group = file[video]
         objects, flow = group["objects"][:], group["flow"][:].astype(np.float32)
-        attributes = dict(group.attrs)
+        attributes, options = dict(group.attrs), dict(file.attrs)
     if frame_indices is not None:
         indices = np.asarray(frame_indices)
         follows = np.diff(indices) == 1
@@ -101,7 +113,26 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
         flow = flow[np.minimum(indices[:-1], len(flow) - 1)]
         flow[~follows] = np.nan
         objects = objects[indices]
-    return Scene(np.empty((0, *objects.shape[1:], 3), np.uint8), objects, flow, attributes)
+    evidence = ACTOR
+    if options["variant"] == "context_only":
+        evidence = CUE
+    elif options.get("labels") == "second":
+        evidence = FIRST_DISTRACTOR
+    frames = np.empty((0, *objects.shape[1:], 3), np.uint8)
+    return Scene(frames, objects, flow, attributes, evidence)
+
+
+def _draws(options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
+    """Random stream and what hangs on the class of each video, in the order of the table."""
+    classes, names = options["classes"], CLASS_NAMES[options["variant"]]
+    if options["variant"] != "two_actors":
+        for number in range(classes):
+            yield from _draw_class(number, options)
+        return
+    for split, name in enumerate(("train", "test")):
+        for index, (first, second) in enumerate(two_acts(classes, options[f"{name}_per_class"])):
+            rng = np.random.default_rng([options["seed"], split, index])
+            yield rng, {"first": names[first], "second": names[second]}
 
 
 def _draw_class(number: int, options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
@@ -110,6 +141,10 @@ def _draw_class(number: int, options: dict[str, Any]) -> Iterator[tuple[np.rando
     for split, name in enumerate(("train", "test")):
         for index in range(options[f"{name}_per_class"]):
             rng = np.random.default_rng([options["seed"], number, split, index])
+            if variant in SCENES:
+                word = "pattern" if variant == "static_evidence" else "motion"
+                yield rng, {word: CLASS_NAMES[variant][number]}
+                continue
             look, motion, cue = rng.integers(classes, size=3)
             if variant == "standard":
                 look = motion = number
@@ -122,9 +157,9 @@ def _draw_class(number: int, options: dict[str, Any]) -> Iterator[tuple[np.rando
             yield rng, {"look": int(look), "motion": list(MOTIONS)[motion], "cue": int(cue)}
 
 
-def _make_video(path: str, draw: tuple[np.random.Generator, dict], options: dict[str, Any]) -> Scene:
-    rng, parts = draw
-    scene = draw_scene(rng, **parts, **{key: options[key] for key in ("frames", "size", "noise")})
+def _make_video(path: str, rng: np.random.Generator, parts: dict, options: dict[str, Any]) -> Scene:
+    draw = SCENES.get(options["variant"], draw_scene)
+    scene = draw(rng, **parts, **{key: options[key] for key in ("frames", "size", "noise")})
     write_video(path, scene.frames, fps=options["fps"])
     return scene
 

@@ -122,7 +122,7 @@ class Pose:
         return np.asarray(values, np.float32)[:, None, None]
 
 
-def _zigzag(phase: np.ndarray) -> np.ndarray:
+def zigzag(phase: np.ndarray) -> np.ndarray:
     """Triangular wave of period 1 in [-1, 1]."""
     return 1 - 4 * np.abs((phase + 0.25) % 1 - 0.5)
 
@@ -138,7 +138,7 @@ def _still(t):
 
 def _slide(rng, t):
     offset, turn, growth = _still(t)
-    offset[:, 0] = 0.22 * _zigzag(t / rng.uniform(20, 26) + rng.uniform())
+    offset[:, 0] = 0.22 * zigzag(t / rng.uniform(20, 26) + rng.uniform())
     return offset, turn, growth
 
 
@@ -180,7 +180,7 @@ def _rock(rng, t):
 
 def _tumble(rng, t):
     offset, turn, growth = _still(t)
-    offset[:] = 0.2 * _zigzag(t / rng.uniform(20, 26) + rng.uniform())[:, None] * [0.5, 1]
+    offset[:] = 0.2 * zigzag(t / rng.uniform(20, 26) + rng.uniform())[:, None] * [0.5, 1]
     return offset, turn + 1.5 * offset[:, 1] / 0.2, growth
 
 
@@ -249,17 +249,28 @@ class Scene:
     frames : (T, H, W, 3) uint8 array
         RGB.
     objects : (T, H, W) uint8 array
-        What is visible: 0 background, 1 actor, 2, 3, … distractors, 255 context cue.
+        What is visible: 0 background, 1 actor, 2, 3, … distractors, 255 context cue. Of two actors the second is 2.
     flow : (T - 1, H, W, 2) float32 array
         Displacement (dx, dy) in pixels from frame t to t + 1 of what frame t shows at each pixel.
     attributes : dict
         What the scene is made of, as plain numbers and text.
+    evidence : int
+        Code in `objects` of what decides the class.
     """
 
     frames: np.ndarray
     objects: np.ndarray
     flow: np.ndarray
     attributes: dict = field(default_factory=dict)
+    evidence: int = ACTOR
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Where the evidence and the other objects, the distractors, are seen: (T, H, W) bool."""
+        evidence = self.objects == self.evidence
+        return {
+            "evidence": evidence,
+            "distractor": ~evidence & ~np.isin(self.objects, (BACKGROUND, CUE)),
+        }
 
 
 def render(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from voxplain.errors import ConfigError, nearest
 
 from .adapters import DATASETS
 
-COLUMNS = ["video", "path", "class", "split", "start", "end"]
+COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "masks", "boxes"]
+FILES = ("masks", "boxes")  # columns that name a file with ground truth, or nothing
 SPLITS = ("train", "test")
+
+log = logging.getLogger(__name__)
 
 
 def read_video_table(source: str | Path, *, dataset: str | None = None, **options: Any) -> pd.DataFrame:
@@ -38,7 +43,9 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
     DataFrame
         One row per video in the data set's order: `video`, a unique name that can be a file name;
         `path`, absolute; `class`; `split`, "train" or "test"; `start` and `end` in seconds, NaN for
-        the whole video.
+        the whole video; `group`, what is not independent of each other (the same scene, person or source),
+        by default the video; `masks` and `boxes`, absolute paths of files with ground truth
+        (`voxplain.videos.truth`), or empty.
 
     Raises
     ------
@@ -52,12 +59,13 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
 
 
 def check_video_table(table: pd.DataFrame, source: str | Path = "the video table") -> pd.DataFrame:
-    """Check a table of path, class (or label), split and optionally start and end, and name its videos.
+    """Check a table of path, class (or label), split and optionally start, end, group, masks and boxes.
 
     Parameters
     ----------
     table : DataFrame
-        Its index, where it has a name such as "line", is what messages call a row by.
+        Its index, where it has a name such as "line", is what messages call a row by. Further columns are
+        ignored, with a note.
     source : path
         Where it comes from, for messages; relative paths are relative to its folder.
 
@@ -77,11 +85,11 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     if table.empty:
         raise ConfigError(f"{source} lists no videos. Add at least one row.")
     home, unit = str(Path(source).absolute().parent), table.index.name or "row"
-    rows, seen = [], {}
-    columns = [table[name].tolist() if name in table else [None] * len(table) for name in COLUMNS[1:]]
+    rows, seen, names = [], {}, COLUMNS[1:6]
+    columns = [table[name].tolist() if name in table else [None] * len(table) for name in names]
     for number, *row in zip(table.index.tolist(), *columns, strict=True):
         try:
-            checked = _check_row(dict(zip(COLUMNS[1:], row, strict=True)), home)
+            checked = _check_row(dict(zip(names, row, strict=True)), home)
         except ConfigError as error:
             raise ConfigError(f"{source}, {unit} {number}: {error}") from None
         key = (checked[0], *checked[3:])
@@ -92,11 +100,34 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
             )
         seen[key] = number
         rows.append(checked)
-    checked = pd.DataFrame(rows, columns=COLUMNS[1:])
+    checked = pd.DataFrame(rows, columns=names)
     for column in ("start", "end"):
         checked[column] = checked[column].astype(float)
     checked["video"] = _unique_names(checked)
+    given = {column: _texts(table, column) for column in ("group", *FILES)}
+    checked["group"] = [group or video for group, video in zip(given["group"], checked["video"], strict=True)]
+    _check_groups(checked, source)
+    for column in FILES:
+        checked[column] = [
+            os.path.abspath(os.path.join(home, file)) if file else "" for file in given[column]
+        ]
     return checked[COLUMNS]
+
+
+def _texts(table: pd.DataFrame, column: str) -> list[str]:
+    values = table[column].tolist() if column in table else [""] * len(table)
+    return ["" if value is None or pd.isna(value) else str(value).strip() for value in values]
+
+
+def _check_groups(table: pd.DataFrame, source: str | Path) -> None:
+    splits = table.groupby("group")["split"].nunique()
+    torn = splits.index[splits > 1].tolist()
+    if torn:
+        raise ConfigError(
+            f"{source}: videos of one group stand in both splits, so that the test is no test: group "
+            f"{', '.join(map(repr, torn[:3]))}{f' and {len(torn) - 3} more' if len(torn) > 3 else ''}. "
+            "Put all videos of a group into one split."
+        )
 
 
 def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
@@ -104,14 +135,22 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
         if column not in table:
             raise ConfigError(
                 f"{source} has no column {column!r}. Its columns are {', '.join(map(str, table)) or 'none'}; "
-                "it needs path, class (or label) and split, and may have start and end."
+                "it needs path, class (or label) and split, and may have start, end, group, masks and boxes."
             )
-    for column in table:
-        if column not in COLUMNS[1:]:
+    further = [str(column) for column in table if column not in COLUMNS[1:]]
+    for column in further:
+        # A misspelled start would cut nothing, and say nothing.
+        meant = (
+            "class"
+            if column == "label"
+            else next(iter(get_close_matches(column, COLUMNS[1:], n=1, cutoff=0.75)), None)
+        )
+        if meant:
             raise ConfigError(
-                f"{source} has an unknown column {column!r}{nearest(column, COLUMNS[1:])} "
-                f"Rename or remove it. Known columns are {', '.join(COLUMNS[1:])}."
+                f"{source} has a column {column!r}: did you mean {meant!r}, or is it one too many? Rename or remove it."
             )
+    if further:
+        log.warning("%s: columns that mean nothing here are ignored: %s.", source, ", ".join(further))
 
 
 def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | None, float | None]:

@@ -1,72 +1,55 @@
-"""Whether concept scores rank concepts by what is known to matter (embedded data)."""
+"""How much of every concept lies on what is known to matter (embedded data)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from ...videos.embedded import read_ground_truth
-from ...videos.scenes import ACTOR, BACKGROUND, CUE
+from ...videos.scenes import ACTOR, BACKGROUND, CUE, Scene
 from ...videos.store import SupervoxelStore
 
-PARTS = ["actor", "distractors", "background", "cue"]
+PARTS = ["evidence", "distractor", "cue", "background"]  # of a clip, as the figure shows them
 
 
-def part_counts(objects: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """How many voxels of a supervoxel lie on each of `PARTS`.
-
-    Parameters
-    ----------
-    objects : (T, H, W) uint8
-        What is visible: see `voxplain.videos.scenes.Scene`.
-    mask : (T, H, W) bool
-
-    Returns
-    -------
-    (4,) int
-    """
-    counts = np.bincount(objects[mask], minlength=256)
-    actor, background, cue = counts[[ACTOR, BACKGROUND, CUE]]
-    return np.array([actor, counts.sum() - actor - background - cue, background, cue])
+def scene_masks(scene: Scene) -> dict[str, np.ndarray]:
+    """Masks (T, H, W) bool of what concepts may lie on: evidence, distractor, actor, cue and background."""
+    codes = {"actor": ACTOR, "cue": CUE, "background": BACKGROUND}
+    return scene.masks() | {name: scene.objects == code for name, code in codes.items()}
 
 
 def concept_shares(
-    members: pd.DataFrame, truth: str | Path, frames: Mapping[str, np.ndarray], supervoxels: SupervoxelStore
+    members: pd.DataFrame,
+    masks_of: Callable[[str, int], Mapping[str, np.ndarray]],
+    supervoxels: SupervoxelStore,
 ) -> pd.DataFrame:
-    """Share of each concept's members' voxels on the actor, distractors, background and cue.
+    """Share of the voxels of each concept's members on every target.
 
     Parameters
     ----------
     members : DataFrame
         variant, class, concept, video, clip, level, supervoxel.
-    truth : path
-        The ground truth of the embedded videos.
-    frames : mapping of str to (clips, T) int array
-        The clips' frames in each video.
+    masks_of : callable
+        Maps a video and the number of a clip to masks (T, H, W) bool, by target.
     supervoxels : SupervoxelStore
 
     Returns
     -------
-    DataFrame : variant, class, concept, actor, distractors, background, cue (fractions of 1), n_members
+    DataFrame
+        variant, class, concept, n_members, and a column per target: fractions of 1.
     """
-    parts = []
+    key, parts = ["variant", "class", "concept"], []
     for (video, clip), rows in members.groupby(["video", "clip"]):
-        objects = read_ground_truth(truth, video, frames[video][clip]).objects
-        levels = supervoxels.labels(video, clip)
-        once = {
-            key: part_counts(objects, levels[key[0]] == key[1])
-            for key in set(zip(rows["level"], rows["supervoxel"], strict=True))
-        }
-        counts = [once[key] for key in zip(rows["level"], rows["supervoxel"], strict=True)]
-        parts.append(
-            rows[["variant", "class", "concept"]].assign(
-                **dict(zip(PARTS, np.transpose(counts), strict=True))
-            )
+        masks, levels = masks_of(video, clip), supervoxels.labels(video, clip)
+        once = rows[["level", "supervoxel"]].drop_duplicates()
+        shown = [levels[row.level] == row.supervoxel for row in once.itertuples()]
+        counts = once.assign(
+            **{name: [np.count_nonzero(mask[own]) for own in shown] for name, mask in masks.items()},
+            n_voxels=[np.count_nonzero(own) for own in shown],
         )
-    table = pd.concat(parts).assign(n_members=1)
-    table = table.groupby(["variant", "class", "concept"], as_index=False).sum()
-    table[PARTS] = table[PARTS].div(table[PARTS].sum(axis=1), axis=0)
-    return table
+        parts.append(rows[[*key, "level", "supervoxel"]].merge(counts).drop(columns=["level", "supervoxel"]))
+    table = pd.concat(parts).assign(n_members=1).groupby(key, as_index=False).sum()
+    voxels = table.pop("n_voxels")
+    targets = table.columns.difference([*key, "n_members"], sort=False)
+    return table.assign(**table[targets].div(voxels, axis=0))

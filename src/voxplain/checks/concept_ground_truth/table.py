@@ -1,23 +1,31 @@
-"""How well orders of concepts find the actor, or the cue."""
+"""How well orders of concepts find the evidence, beside orders that know nothing of the network's answer."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import scipy  # whose parts are loaded when they are used
 
-from ...statistics import auroc, grouped_interval, rank_correlation, shuffled_p_value
+from ...concepts.controls import CONTROLS
+from ...statistics import adjust_p_values, auroc, mean_interval, shuffled_p_value
 from ...tables import Figure, table
+from ..presets.variants import VARIANTS
+from ..tables import CONCEPT
 
-ORDERS = {"score": 1, "derivative": 1, "effect": 1, "rank": -1}
-
-
+SCORES = ("effect", "score", "derivative")
+TARGETS = ("evidence", "distractor", "actor", "cue")  # in this order, before others
 MOSTLY = 0.5
+RUN = "run"
+PLACE = ["model", "seed", "layer", "variant", "class", "rank", "concept"]
+# Columns of a concept that are no target; the background is what targets lie before.
+NO_TARGETS = {*PLACE, *SCORES, "n_members", "background"}
 
 
 @table(
     "concept_shares",
     part="checks",
     title="What concepts show",
-    meaning="Share of the voxels of every concept's members that lies on the actor, distractors, background and cue.",
+    meaning="Share of the voxels of every concept's members that lies on what decides the class, on other objects, on the cue and on the background.",
     columns="""
     model, seed, layer
     variant: preset or single deviation that the concepts were found by; run: the run's own
@@ -26,8 +34,9 @@ MOSTLY = 0.5
     background: share on the background
     cue: share on what tells classes apart where the actor does not
     derivative: as in concept_scores
-    distractors: share on other shapes
+    distractor: share on objects that do not decide the class
     effect: as in concept_scores
+    evidence: share on what decides the class
     n_members: supervoxels that are looked at
     score: as in concept_scores
     """,
@@ -36,78 +45,140 @@ MOSTLY = 0.5
 )
 def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
     """The concepts of all layers in order, what they are before what they show."""
-    first = ["model", "seed", "layer", "variant", "class", "rank", "concept"]
-    return concepts[[*first, *concepts.columns.difference(first, sort=False)]].sort_values(first[:6])
+    return concepts[[*PLACE, *concepts.columns.difference(PLACE)]].sort_values(PLACE[:6])
 
 
 @table(
     "concept_ground_truth",
     part="checks",
     title="Concepts against the ground truth",
-    meaning="Whether importance ranks concepts by how much of them lies on the actor or on the cue.",
+    meaning="Whether importance ranks concepts first that lie on what decides the class, and whether it does so better than rankings by color, motion, size, place, distance or the members' own logit.",
     columns="""
     model, layer
     variant: preset or single deviation that the concepts were found by; run: the run's own
-    target: actor or cue
-    order: what ranks the concepts: score, derivative, effect, or rank (within the class)
-    auroc: of the order for concepts that lie mostly on the target
-    auroc_ci_low: lower end of its 95 % interval
-    auroc_ci_high: upper end of its 95 % interval
-    spearman: rank correlation of the order and the target's share
-    spearman_ci_low: lower end of its 95 % interval
-    spearman_ci_high: upper end of its 95 % interval
-    p_value: of spearman, by shuffling shares within each class and seed
+    target: evidence (what decides the class), distractor (other objects), actor or cue
+    ranking: what ranks the concepts: effect, score, derivative, or a control (control_saturation and so on: concept_controls)
+    auroc: within a class, probability that a concept that lies mostly on the target ranks before one that does not; mean over classes and seeds
+    ci_low, ci_high
+    difference: the run's own ranking less this one; empty for the own, by which the variant ranks
+    difference_ci_low: lower end of its 95 % interval
+    difference_ci_high: upper end of its 95 % interval
+    p_value: of auroc, by shuffling ranks within each class and seed
+    p_adjusted: p_value after Benjamini and Hochberg, over the table
     n_concepts
     n_positive: concepts that lie mostly on the target
-    n_classes, n_seeds
+    n_classes: classes that count: they have a concept that lies mostly on the target and one that does not, in every seed; intervals need three
+    n_seeds
     """,
-    inputs={"concepts": "concept_shares"},
+    inputs={"concepts": "concept_shares", "controls": "concept_controls"},
+    options={"rank_by": "scores.rank_by"},
     needs=["ground_truth"],
     figure=Figure(
         "concept_ground_truth_figure", {"shares": "concept_shares", "table": "concept_ground_truth"}
     ),
 )
-def ground_truth_table(concepts: pd.DataFrame, *, resamples: int = 500) -> pd.DataFrame:
-    """How well three orders of concepts find the actor, or the cue.
+def ground_truth_table(
+    concepts: pd.DataFrame, controls: pd.DataFrame, *, rank_by: str = "effect", shuffles: int = 999
+) -> pd.DataFrame:
+    """How well scores of concepts and controls rank first what lies on each target.
+
+    Classes are the units, since the concepts of a class are ranked together: see
+    `voxplain.statistics.mean_interval` for the intervals.
 
     Parameters
     ----------
     concepts : DataFrame
-        model, seed, layer, variant, class, concept, score, derivative, effect, rank, and the shares of `PARTS`.
-
-    Returns
-    -------
-    DataFrame
-        model, layer, variant, target (actor, cue), order (score: ties counted half; derivative; effect; rank:
-        place within the class, as the run ranks), auroc (of the order for concepts that lie
-        mostly on the target), spearman (of the order and the target's share), each with _ci_low and _ci_high (95 %,
-        bootstrap over classes and seeds), p_value (of spearman: shares shuffled within each class and seed),
-        n_concepts, n_positive, n_classes, n_seeds.
+        The table concept_shares: `PLACE`, `SCORES`, and shares of targets.
+    controls : DataFrame
+        model, seed, layer, class, concept, `CONTROLS`: of the run's own concepts.
+    rank_by : {"effect", "score"}
+        What the run ranks by.
+    shuffles : int
+        For the p-values.
     """
+    named = controls.rename(columns={name: f"control_{name}" for name in CONTROLS}).assign(variant=RUN)
+    concepts = concepts.merge(named, how="left", on=[*CONCEPT, "variant"])
+    targets = concepts.columns.difference([*NO_TARGETS, *named.columns])
+    targets = sorted(targets, key=lambda name: TARGETS.index(name) if name in TARGETS else len(TARGETS))
     rows = []
-    place = concepts.groupby(["model", "seed", "layer", "variant", "class"])["rank"]
-    concepts = concepts.assign(rank=(concepts["rank"] - 1) / (place.transform("max") - 1).clip(lower=1))
     for key, group in concepts.groupby(["model", "layer", "variant"], sort=False):
-        groups = [group["class"].to_numpy(), group["seed"].to_numpy()]
-        blocks = group.groupby(["class", "seed"]).ngroup().to_numpy()
-        for target in ("actor", "cue"):
-            share = group[target].to_numpy()
-            for order, sign in ORDERS.items():
-                values = sign * group[order].to_numpy()
-                row = dict(zip(["model", "layer", "variant"], key, strict=True))
-                row |= {"target": target, "order": order}
-                for name, statistic, known in (
-                    ("auroc", auroc, share > MOSTLY),
-                    ("spearman", rank_correlation, share),
-                ):
-                    low, high = grouped_interval(statistic, [values, known], groups, resamples=resamples)
-                    row |= {name: statistic(values, known), f"{name}_ci_low": low, f"{name}_ci_high": high}
-                row["p_value"] = shuffled_p_value(rank_correlation, share, values, blocks, shuffles=499)
-                row |= {
-                    "n_concepts": len(group),
-                    "n_positive": int((share > MOSTLY).sum()),
-                    "n_classes": group["class"].nunique(),
-                    "n_seeds": group["seed"].nunique(),
-                }
-                rows.append(row)
-    return pd.DataFrame(rows)
+        ranks_by = VARIANTS[key[2]].rank_by if key[2] in VARIANTS else rank_by
+        cells = _Cells(group)
+        for target in targets:
+            positive = (group[target] > MOSTLY).to_numpy()
+            counted = cells.mixed(positive)
+            own = cells.aurocs(-group["rank"].to_numpy(), positive, counted)
+            for ranking in (*SCORES, *(f"control_{name}" for name in CONTROLS if key[2] == RUN)):
+                values = group[ranking].to_numpy()
+                found = cells.aurocs(values, positive, counted)
+                difference = np.full_like(own, np.nan) if ranking == ranks_by else own - found
+                rows.append(
+                    dict(zip(("model", "layer", "variant"), key, strict=True))
+                    | {"target": target, "ranking": ranking}
+                    | _mean("auroc", "", found)
+                    | _mean("difference", "difference_", difference, -1.0)
+                    | {
+                        "p_value": cells.p_value(values, positive, counted, shuffles),
+                        "n_concepts": len(group),
+                        "n_positive": int(positive.sum()),
+                        "n_classes": len(counted),
+                        "n_seeds": len(cells.places),
+                    }
+                )
+    found = pd.DataFrame(rows)
+    found.insert(found.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(found["p_value"]))
+    return found
+
+
+class _Cells:
+    """Concepts by class and seed, within which they are ranked: ``places[seed][class]`` are the rows of a cell."""
+
+    def __init__(self, concepts: pd.DataFrame) -> None:
+        classes = sorted(concepts["class"].unique())
+        rows = concepts.reset_index(drop=True).groupby(["seed", "class"]).indices
+        none = np.empty(0, dtype=int)
+        self.places = [
+            [rows.get((seed, name), none) for name in classes] for seed in sorted(concepts["seed"].unique())
+        ]
+
+    def mixed(self, positive: np.ndarray) -> list[int]:
+        """Numbers of the classes that have a positive and a negative in every seed."""
+        return [
+            number
+            for number, cells in enumerate(zip(*self.places, strict=True))
+            if all(0 < positive[cell].sum() < len(cell) for cell in cells)
+        ]
+
+    def aurocs(self, values: np.ndarray, positive: np.ndarray, classes: list[int]) -> np.ndarray:
+        """AUROC within each cell, (seeds, classes) float."""
+        found = [
+            [auroc(values[cells[number]], positive[cells[number]]) for number in classes]
+            for cells in self.places
+        ]
+        return np.array(found, dtype=float).reshape(len(self.places), len(classes))
+
+    def p_value(self, values: np.ndarray, positive: np.ndarray, classes: list[int], shuffles: int) -> float:
+        """p-value of the mean AUROC, by shuffling ranks within each cell."""
+        if not classes:
+            return float("nan")
+        cells = [cells[number] for cells in self.places for number in classes]
+        ranks = np.concatenate([scipy.stats.rankdata(values[cell]) for cell in cells])
+        # The AUROC of a cell is linear in the ranks of its positives (Mann and Whitney's U).
+        weights = [positive[cell] / (positive[cell].sum() * (~positive[cell]).sum()) for cell in cells]
+        return shuffled_p_value(
+            lambda a, b: float(a @ b),
+            ranks,
+            np.concatenate(weights),
+            np.repeat(np.arange(len(cells)), [len(cell) for cell in cells]),
+            shuffles=shuffles,
+        )
+
+
+def _mean(name: str, prefix: str, values: np.ndarray, lowest: float = 0.0) -> dict[str, float]:
+    """Mean and interval of (seeds, classes) values that lie in [lowest, 1], no interval where all are one difference."""
+    low, high = mean_interval((values - lowest) / (1 - lowest))  # of differences, 0 and 1 are no outcomes
+    mean = float(values.mean()) if values.size else float("nan")
+    if lowest and low == high:
+        low = high = float("nan")
+    ends = (float(np.clip(lowest + (1 - lowest) * end, lowest, 1)) for end in (low, high))
+    return {name: mean, **dict(zip((f"{prefix}ci_low", f"{prefix}ci_high"), ends, strict=True))}

@@ -294,9 +294,9 @@ def select_by_variants(
         preset = options.pop("preset", "corrected")
         for method, relevance in maps.items():
             selected = selective_relevance(relevance, sigma, preset, **options)
-            chosen = relevant_voxels(selected, **shown, peak=relevance.max())
+            chosen = relevant_voxels(relevance, selected != 0, **shown)
             precision = motion_precision(chosen[:-1][pairs], moves[pairs]) if pairs.any() else np.nan
-            _, share = selectivity(relevance, selected)
+            _, share = selectivity(relevance, relevant_voxels(relevance, **shown), chosen)
             rows.append(
                 {"variant": name, "method": method, "selected_share": share, "motion_precision": precision}
             )

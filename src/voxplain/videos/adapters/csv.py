@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import csv as csv_reader
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from voxplain.errors import ConfigError
+from voxplain.errors import ConfigError, nearest
 
 from . import DATASETS
 
 
 @DATASETS("csv")
-def csv(source: str | Path) -> pd.DataFrame:
-    """A CSV file with the columns path, label (or class), split and optionally start and end.
+def csv(
+    source: str | Path,
+    *,
+    details: str | None = None,
+    group: str | None = None,
+    masks: str | None = None,
+    boxes: str | None = None,
+) -> pd.DataFrame:
+    """A CSV file with the columns path, label (or class), split and optionally start, end, group, masks and boxes.
 
     Parameters
     ----------
     source : path
         The file, in UTF-8. Paths in it may be relative to its folder.
+    details : path, optional
+        Another CSV file beside it, of whose columns `group` may be one; rows belong together by their path.
+    group : str, optional
+        Column that says what is not independent of each other, where it is not called group. Where it is empty,
+        a video is a group of its own.
+    masks, boxes : path, optional
+        File of ground truth of all videos, where no column of that name says it.
 
     Returns
     -------
@@ -29,8 +44,34 @@ def csv(source: str | Path) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        The file is missing, is no text, or a line has too many or too few fields.
+        A file is missing, is no text, a line has too many or too few fields, or a column is not there.
     """
+    table = _read(source)
+    if group is not None:
+        table["group"] = _group(table, source, group, details)
+    for column, file in (("masks", masks), ("boxes", boxes)):
+        if file is not None and column not in table:
+            table[column] = file
+    return table
+
+
+def _group(table: pd.DataFrame, source: str | Path, group: str, details: str | None) -> Iterable[str]:
+    if details is None:
+        further, place = table, source
+    else:
+        place = Path(source).parent / details
+        further = _read(place)
+    for name, columns in ((group, further), ("path", further), ("path", table)):
+        if name not in columns:
+            raise ConfigError(
+                f"{place} has no column {name!r}{nearest(name, list(map(str, columns)))} Its columns are "
+                f"{', '.join(map(str, columns)) or 'none'}: correct data.options."
+            )
+    found = dict(zip(further["path"], further[group], strict=True))
+    return [found.get(path, "") for path in table["path"]]
+
+
+def _read(source: str | Path) -> pd.DataFrame:
     try:
         # "-sig" because spreadsheets put a mark before the first column's name.
         with open(source, newline="", encoding="utf-8-sig") as file:

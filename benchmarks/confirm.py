@@ -1,0 +1,47 @@
+"""Put the claims of the confirmatory runs into one small table, docs/confirm.csv (`make confirm` makes the runs first).
+
+python -m benchmarks.confirm
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+# The embedded families, in the order in which they are told.
+RUNS = ["standard", "which_motion", "static_evidence", "first_actor", "second_actor"]
+DIGITS = 4
+SHOWN = (
+    "run claim model method measure value best_control control_value difference p_adjusted verdict".split()
+)
+
+
+def collect(results: Path, runs: Sequence[str]) -> pd.DataFrame:
+    """The tables claims of some runs as one, with the column ``run`` first; numbers are rounded to `DIGITS`."""
+    parts = []
+    for run in runs:
+        path = results / f"confirm_{run}" / "tables" / "claims.csv"
+        if not path.exists():
+            raise SystemExit(f"There is no {path}: `make confirm` makes it.")
+        parts.append(pd.read_csv(path, keep_default_na=False, na_values=[""]).assign(run=f"confirm_{run}"))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["run", *table.columns.drop("run")]].round(DIGITS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.confirm", description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--into", type=Path, default=Path("docs/confirm.csv"), metavar="FILE")
+    parser.add_argument("--runs", nargs="+", default=RUNS, metavar="NAME", help="results/confirm_NAME each")
+    given = parser.parse_args(arguments)
+    table = collect(given.results, given.runs)
+    table.to_csv(given.into, index=False, lineterminator="\n")
+    print(table[SHOWN].to_string(index=False, na_rep=""))
+    print(f"\n{len(table)} claims, {(table['verdict'] == 'yes').sum()} of them yes. Written to {given.into}.")
+
+
+if __name__ == "__main__":
+    main()

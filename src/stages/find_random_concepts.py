@@ -1,0 +1,39 @@
+"""Find concepts in random videos of all classes and learn their CAVs (rule find_random_concepts)."""
+
+from _stage import run
+from tqdm import tqdm
+
+from voxplain.activation_store import open_activations, read_activations
+from voxplain.artifacts import create_h5, open_h5, store
+from voxplain.concepts.cavs import cav_arrays
+from voxplain.concepts.random_sets import null_concepts
+
+
+def main(stage):
+    options, layer, seed = dict(stage.params.options), stage.wildcards.layer, stage.params.random_sets_seed
+    sample = {"max_supervoxels": options.pop("max_supervoxels"), "seed": seed}
+
+    def supervoxels_of(videos):
+        found = read_activations(stage.input.activations, layer, videos=set(videos), **sample)
+        return found.supervoxels, found.table["video"].to_numpy()
+
+    classes = {}
+    for path in stage.input.activations:
+        with open_activations(path) as groups:
+            classes |= {video: group.attrs["class"] for (video, _), group in groups.items()}
+    concepts = null_concepts(
+        supervoxels_of, classes, clusterings=stage.params.clusterings, seed=seed, **options
+    )
+    with open_h5(stage.input.random_sets, "random_sets") as file:
+        sets, subset = file["sets"][()], file["subset"][()]
+    with create_h5(stage.output[0], kind="random_cavs", made_by=stage.made_by) as file:
+        for of, members in (
+            ("clusters", tqdm(concepts, unit="concept", mininterval=10)),
+            ("subset", [subset]),
+        ):
+            for name, array in cav_arrays(members, sets, seed=seed, **stage.params.cavs).items():
+                store(file, f"{of}/{name}", array)
+
+
+if __name__ == "__main__":
+    run(main, globals())

@@ -1,0 +1,1 @@
+"""Whether relevance leans to one side of the frame, whatever is shown."""

@@ -1,0 +1,1 @@
+"""Whether explanations follow the network, where two networks see the same pixels."""

@@ -1,0 +1,263 @@
+"""What the final tables say for and against each claim: one row per comparison of a method with something else.
+
+Each function takes one final table, None where the run has it not, and gives comparisons as `COMPARISON` has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..statistics import mean_interval, mean_p_value
+
+CHANCE = "chance"  # kinds of what a method is compared with
+PIXELS = "pixels"  # a control that knows no network
+NETWORK = "network"  # a control that knows it
+ROW = ["claim", "model", "layer", "method", "measure"]
+COMPARISON = [
+    *ROW, "control", "kind", "sign", "value", "ci_low", "ci_high", "control_value", "difference", "difference_ci_low",
+    "difference_ci_high", "p_value", "unit", "n", "n_seeds",
+]  # fmt: skip
+# Controls of concepts and of maps that know no network.
+WITHOUT_NETWORK = [f"control_{name}" for name in ("saturation", "frame_difference", "size", "center")]
+EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
+Rows = list[dict[str, Any]]
+
+
+def kind_of(control: str) -> str:
+    """Whether a control knows the network."""
+    return PIXELS if control in WITHOUT_NETWORK else NETWORK
+
+
+def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
+    """Concepts ranked first, shown or hidden, against random ones, the last ones and other rankings (concept_gaps)."""
+    found: Rows = []
+    for (experiment, model, layer), rows in _groups(gaps, ["experiment", "model", "layer"]):
+        pairs = {(row.better, row.worse): row for row in rows.itertuples()}
+        claim, sign = ("adding", 1) if experiment == "concept_addition" else ("removing", -1)
+        for strategy, method, last in (("top", rank_by, "least"), ("score", "score", "score_least")):
+            if strategy == "score" and rank_by == "score":
+                continue
+            suffix = "" if strategy == "top" else "_by_score"
+            for other, measure in (("random", "first - random"), (last, "first - last")):
+                own = pairs.get((strategy, other))
+                if own is None:
+                    continue
+                base = {
+                    "claim": claim + suffix, "model": model, "layer": layer, "method": method, "measure": measure,
+                    "sign": sign, "value": own.gap, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes",
+                    "n": own.n_classes, "n_seeds": own.n_seeds,
+                }  # fmt: skip
+                found.append(_against(base, other, CHANCE, 0.0, own.gap, own))
+                for (better, control), row in pairs.items():
+                    if better == strategy and _is_ranking_control(control):
+                        found.append(
+                            _against(base, control, kind_of(control), own.gap - row.gap, row.gap, row)
+                        )
+    return found
+
+
+def _is_ranking_control(name: str) -> bool:
+    return name == "other_class" or (name.startswith("control_") and not name.endswith("_least"))
+
+
+def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
+    """The run's own ranking of concepts by how well it finds what decides the class (concept_ground_truth)."""
+    found: Rows = []
+    if table is not None and "variant" in table:
+        table = table[table["variant"] == "run"]
+    for (model, layer), rows in _groups(table, ["model", "layer"]):
+        rows = rows[rows["target"] == _first(rows["target"], EVIDENCE)]
+        for own in rows[rows["ranking"] == rank_by].itertuples():
+            base = {
+                "claim": "concepts_on_evidence", "model": model, "layer": layer, "method": rank_by, "measure": "AUROC",
+                "sign": 1, "value": own.auroc, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes",
+                "n": own.n_classes, "n_seeds": own.n_seeds,
+            }  # fmt: skip
+            found.append(_above(base, 0.5, own.p_value))
+            for row in rows[rows["ranking"].str.startswith("control_")].itertuples():
+                # The p-value there is of the control's own AUROC: of the difference there is the interval alone.
+                its = row.ranking, kind_of(row.ranking), row.auroc, row.difference
+                found.append(_against(base, *its, row, "difference_", p=np.nan))
+    return found
+
+
+def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: float = 0.05) -> Rows:
+    """Share of concepts that both nulls reject, against what one rejects by chance (concept_scores)."""
+    found: Rows = []
+    for (model, layer), rows in _groups(scores, ["model", "layer"]):
+        # Both nulls, whatever test the run is set to: what the authors' t-test rejects says nothing.
+        p_values = rows[["p_clusters", "p_gradients"]].max(axis=1, skipna=False)
+        rejected = rows.assign(rejected=(p_values <= level).where(p_values.notna()).astype(float))
+        shares = rejected.pivot_table(index="seed", columns="class", values="rejected").to_numpy()
+        low, high = mean_interval(shares)
+        base = {
+            "claim": "concepts_significant", "model": model, "layer": layer, "method": rank_by,
+            "measure": "share with p <= .05", "sign": 1, "value": float(np.nanmean(shares)), "ci_low": low,
+            "ci_high": high, "unit": "classes", "n": shares.shape[1], "n_seeds": shares.shape[0],
+        }  # fmt: skip
+        found.append(_above(base, level, mean_p_value(shares - level)))
+    return found
+
+
+def maps_on_target(
+    controls: pd.DataFrame | None, truth: pd.DataFrame | None, *, claim: str, targets: Iterable[str]
+) -> Rows:
+    """Whole maps by how well they find a target (explanation_controls); their intervals are of ground_truth_precision."""
+    found: Rows = []
+    for (model, method), rows in _groups(controls, ["model", "method"]):
+        target = _first(rows["target"], targets)
+        rows = rows[(rows["target"] == target) & (rows["measure"] == "auroc")]
+        if rows.empty:
+            continue
+        first = rows.iloc[0]
+        base = {
+            "claim": claim, "model": model, "layer": "", "method": method, "measure": f"AUROC, {target}", "sign": 1,
+            "value": first["value"], **_interval_of(truth, model, method, target), "unit": "videos",
+            "n": first["n_videos"], "n_seeds": first["n_seeds"],
+        }  # fmt: skip
+        for row in rows.itertuples():
+            kind = CHANCE if row.control == "random" else kind_of(row.control)
+            found.append(_against(base, row.control, kind, row.control_value, row.difference, row))
+    return found
+
+
+def selection(controls: pd.DataFrame | None, *, claim: str, targets: Iterable[str]) -> Rows:
+    """Selective maps by the share of what they keep that lies on a target, against the whole and equal sizes."""
+    found: Rows = []
+    for (model, method), rows in _groups(controls, ["model", "method"]):
+        target = _first(rows["target"], targets)
+        rows = rows[(rows["target"] == target) & (rows["measure"] == "precision")]
+        if rows.empty:
+            continue
+        first = rows.iloc[0]
+        base = {
+            "claim": claim, "model": model, "layer": "", "method": method, "measure": f"precision, {target}",
+            "sign": 1, "value": first["value"], "ci_low": np.nan, "ci_high": np.nan, "unit": "videos",
+            "n": first["n_videos"], "n_seeds": first["n_seeds"],
+        }  # fmt: skip
+        for row in rows.itertuples():
+            kind = CHANCE if row.control == "whole" else NETWORK
+            found.append(_against(base, row.control, kind, row.control_value, row.difference, row))
+    return found
+
+
+def same_pixels(table: pd.DataFrame | None) -> Rows:
+    """What a network's own explanation has more of on what decides for it than on what decides for another."""
+    found: Rows = []
+    for model, rows in _groups(table, ["model"]):
+        whole = rows[~rows["selective"].astype(bool) & (rows["control_of"] == "")]
+        concepts = whole["method"].str.startswith("concepts_")
+        whole = whole[whole["measure"] == np.where(concepts, "share", "auroc")]
+        free = [row for row in whole.itertuples() if kind_of(row.method) == PIXELS or row.method == "random"]
+        for own in whole.itertuples():
+            if own in free:
+                continue
+            base = {
+                "claim": "follows_network", "model": model[0], "layer": own.layer, "method": own.method,
+                "measure": f"{own.measure}, own - other", "sign": 1, "value": own.difference, "ci_low": own.ci_low,
+                "ci_high": own.ci_high, "unit": f"{'classes' if own.unit == 'class' else 'videos'}",
+                "n": own.n_classes if own.unit == "class" else own.n_videos, "n_seeds": own.n_seeds,
+            }  # fmt: skip
+            found.append(_above(base, 0.0, own.p_value))
+            # Exactly 0 for what looks at the pixels alone, so that the interval is the method's own.
+            found += [
+                _above(base, row.difference, own.p_value) | {"control": row.method, "kind": PIXELS}
+                for row in free
+            ]
+    return found
+
+
+def faithfulness(table: pd.DataFrame | None) -> Rows:
+    """Orders of supervoxels by the curve of what is left of the answer (faithfulness), the first fill."""
+    found: Rows = []
+    if table is not None and len(table):
+        table = table[table["fill"] == table["fill"].iloc[0]]
+        table = table[table["outcome"] == _first(table["outcome"], ("margin", "probability"))]
+        table = table[table["best_control"].notna() & (table["best_control"] != "")]
+    for (model, layer, method, curve), rows in _groups(table, ["model", "layer", "method", "curve"]):
+        row = next(rows.itertuples())
+        sign = -1 if curve == "deletion" else 1
+        base = {
+            "claim": "faithful", "model": model, "layer": layer, "method": method,
+            "measure": f"area under {curve}, {row.outcome}", "sign": sign, "value": row.area,
+            "ci_low": row.area_ci_low, "ci_high": row.area_ci_high, "unit": "videos", "n": row.n_videos,
+            "n_seeds": row.n_seeds,
+        }  # fmt: skip
+        beyond = row.random_difference
+        found.append(
+            _against(base, "random", CHANCE, row.area - beyond, beyond, row, "random_difference_", p=np.nan)
+        )
+        found.append(
+            _against(
+                base,
+                row.best_control,
+                kind_of(row.best_control),
+                row.area - row.difference,
+                row.difference,
+                row,
+                "difference_",
+            )
+        )
+    return found
+
+
+def randomization(table: pd.DataFrame | None, *, limit: float) -> Rows:
+    """What is left of maps and ranks when the fewest weights, those of the head, are random (randomization)."""
+    found: Rows = []
+    if table is not None:
+        table = table[(table["check"] == "weights") & table["left"].notna() & (table["depth"] > 0)]
+    for (model, method, measure), rows in _groups(table, ["model", "method", "measure"]):
+        row = next(rows.sort_values("depth").itertuples())
+        base = {
+            "claim": "notices_random_head", "model": model, "layer": "", "method": method,
+            "measure": f"{measure} left", "sign": -1, "value": row.left, "ci_low": row.left_ci_low,
+            "ci_high": row.left_ci_high, "unit": "units", "n": row.n_units, "n_seeds": row.n_seeds,
+        }  # fmt: skip
+        found.append(_above(base, limit, np.nan))
+    return found
+
+
+def _groups(table: pd.DataFrame | None, keys: list[str]) -> Iterable[tuple[Any, pd.DataFrame]]:
+    return () if table is None or table.empty else table.groupby(keys, sort=False)
+
+
+def _first(values: pd.Series, wanted: Iterable[str]) -> str | None:
+    """The first of some names that is there."""
+    there = set(values)
+    return next((name for name in wanted if name in there), None)
+
+
+def _against(
+    base: dict[str, Any], control: str, kind: str, its: float, difference: float, row: Any, ends: str = "",
+    p: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A comparison whose interval and p-value a table's row has."""
+    low, high = getattr(row, f"{ends}ci_low"), getattr(row, f"{ends}ci_high")
+    return base | {
+        "control": control, "kind": kind, "control_value": its, "difference": difference, "difference_ci_low": low,
+        "difference_ci_high": high, "p_value": row.p_value if p is None else p,
+    }  # fmt: skip
+
+
+def _above(base: dict[str, Any], level: float, p_value: float) -> dict[str, Any]:
+    """A comparison with a fixed value that chance gives."""
+    return base | {
+        "control": "", "kind": CHANCE, "control_value": level, "difference": base["value"] - level,
+        "difference_ci_low": base["ci_low"] - level, "difference_ci_high": base["ci_high"] - level,
+        "p_value": p_value,
+    }  # fmt: skip
+
+
+def _interval_of(truth: pd.DataFrame | None, model: str, method: str, target: str) -> dict[str, float]:
+    none = {"ci_low": np.nan, "ci_high": np.nan}
+    if truth is None:
+        return none
+    row = truth[
+        (truth["model"] == model) & (truth["method"] == method) & (truth["target"] == target)
+        & ~truth["selective"].astype(bool)
+    ]  # fmt: skip
+    return none if row.empty else {end: row[f"auroc_{end}"].iloc[0] for end in none}

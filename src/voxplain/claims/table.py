@@ -1,0 +1,199 @@
+"""Final table: every claim with chance and the best control beside it, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..statistics import adjust_p_values
+from ..tables import table
+from . import evidence
+from .evidence import CHANCE, COMPARISON, EVIDENCE, MOTION, PIXELS, ROW
+
+LEVEL = 0.05
+# Claims in the order in which they are told, each with what it says.
+STATEMENTS = {
+    "follows_network": "on the same pixels, explanations follow what decides for their own network",
+    "adding": "shown alone, the concepts ranked first keep more answers right than others",
+    "removing": "hidden, the concepts ranked first take more answers away than others",
+    "adding_by_score": "shown alone, the concepts that the paper's score S ranks first keep more answers right than others",
+    "removing_by_score": "hidden, the concepts that the paper's score S ranks first take more answers away than others",
+    "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
+    "concepts_significant": "more concepts count for their class than by chance",
+    "maps_on_evidence": "what maps call relevant lies on what decides the class",
+    "maps_on_motion": "what maps call relevant moves",
+    "selection_on_evidence": "what selection keeps lies on what decides the class more than as much of the whole map",
+    "selection_on_motion": "what selection keeps moves more than as much of the whole map",
+    "faithful": "hiding what is called relevant first changes the answer more than hiding anything else",
+    "notices_random_head": "explanations change when the last layer is random",
+}
+# Claims that a control has to be beaten for; without one there is no verdict.
+CONTROLLED = frozenset(STATEMENTS) - {"concepts_significant", "notices_random_head"}
+COLUMNS = """claim statement data model layer method measure value ci_low ci_high best_control control_value difference
+difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted unit n n_seeds verdict""".split()
+
+
+@table(
+    "claims",
+    part="claims",
+    title="Claims",
+    meaning="Every claim of the run beside chance and the best control, with a verdict: yes only where the method beats "
+    "chance and every control.",
+    columns="""
+    claim: its short name
+    statement: what it says
+    data: variant of the embedded videos, or real
+    model, layer
+    method: ranking of concepts or explainer
+    measure: what is measured
+    value: the method's
+    ci_low, ci_high
+    best_control: the control with the best value, of those that know no network where there are any
+    control_value: its value
+    difference: value less control_value
+    difference_ci_low: lower end of its 95 % interval
+    difference_ci_high: upper end of its 95 % interval
+    not_beaten: controls, and what chance gives, whose difference is not on the right side of 0 with its whole interval
+    n_controls: controls that were compared with
+    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; empty where their tables have none
+    p_adjusted: p_value after Benjamini and Hochberg, over the table
+    unit: what is independent: classes, videos or units
+    n: how many of them
+    n_seeds
+    verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance; too few: an interval is missing, or there is no control; else no
+    """,
+    inputs={
+        "gaps": "concept_gaps",
+        "truth": "concept_ground_truth",
+        "scores": "concept_scores",
+        "maps": "explanation_controls",
+        "map_truth": "ground_truth_precision",
+        "motion": "motion_precision",
+        "selections": "selection_controls",
+        "pixels": "same_pixels",
+        "curves": "faithfulness",
+        "random": "randomization",
+    },
+    options={
+        "rank_by": "scores.rank_by",
+        "limit": "checks.limit",
+        "adapter": "data.adapter",
+        "options": "data.options",
+    },
+    optional=True,
+)
+def claims_table(
+    gaps: pd.DataFrame | None = None,
+    truth: pd.DataFrame | None = None,
+    scores: pd.DataFrame | None = None,
+    maps: pd.DataFrame | None = None,
+    map_truth: pd.DataFrame | None = None,
+    motion: pd.DataFrame | None = None,
+    selections: pd.DataFrame | None = None,
+    pixels: pd.DataFrame | None = None,
+    curves: pd.DataFrame | None = None,
+    random: pd.DataFrame | None = None,
+    *,
+    rank_by: str = "effect",
+    limit: float = 0.5,
+    adapter: str | None = "embedded",
+    options: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """What the run's final tables, each None where the run has it not, say for every claim.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the table, a row per claim, network, layer, method and measure, in the order of `STATEMENTS`.
+    """
+    known = [
+        table
+        for table in (map_truth, None if motion is None else motion.assign(target="flow"))
+        if table is not None
+    ]
+    intervals = pd.concat(known) if known else None
+    found = [
+        *evidence.same_pixels(pixels),
+        *evidence.editing(gaps, rank_by=rank_by),
+        *evidence.concepts_on_evidence(truth, rank_by=rank_by),
+        *evidence.significant_concepts(scores, rank_by=rank_by),
+        *evidence.maps_on_target(maps, intervals, claim="maps_on_evidence", targets=EVIDENCE),
+        *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
+        *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
+        *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),
+        *evidence.faithfulness(curves),
+        *evidence.randomization(random, limit=limit),
+    ]
+    data = (options or {}).get("variant", "standard") if adapter in ("embedded", None) else "real"
+    return judge(pd.DataFrame(found, columns=COMPARISON)).assign(data=data)[COLUMNS]
+
+
+def judge(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, network, layer, method and measure, from its comparisons with chance and controls.
+
+    Parameters
+    ----------
+    comparisons : DataFrame
+        The columns of `voxplain.claims.evidence.COMPARISON`; sign is 1 where a greater value speaks for the claim, -1
+        where a smaller one does.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the table but data.
+    """
+    rows = [
+        dict(zip(ROW, key, strict=True)) | _row(group)
+        for key, group in comparisons.groupby(ROW, sort=False, dropna=False)
+    ]
+    columns = [name for name in COLUMNS if name != "data"]
+    found = pd.DataFrame(rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong"])])
+    found["p_adjusted"] = adjust_p_values(found["p_value"].astype(float))
+    found["statement"] = found["claim"].map(STATEMENTS)
+    significant = (found["p_adjusted"] <= LEVEL) | found["p_value"].isna()
+    found["verdict"] = np.select(
+        [found["verdict"] == "too few", (found["_beaten"] == True) & significant, found["_wrong"] == True],  # noqa: E712
+        ["too few", "yes", "opposite"],
+        "no",
+    )
+    order = found["claim"].map({name: place for place, name in enumerate(STATEMENTS)})
+    return found.assign(order=order).sort_values("order", kind="stable", ignore_index=True)[columns]
+
+
+def _row(group: pd.DataFrame) -> dict[str, Any]:
+    """What the comparisons of one method and measure come to, but for what hangs on the whole table."""
+    sign = group["sign"].to_numpy()
+    ends = np.stack([group["difference_ci_low"] * sign, group["difference_ci_high"] * sign]).astype(float)
+    low, high = ends.min(axis=0), ends.max(axis=0)  # NaN stays NaN
+    low, high = np.where(np.isnan(ends).any(axis=0), np.nan, [low, high])
+    chance = (group["kind"] == CHANCE).to_numpy()
+    controls = group[~chance]
+    free = controls[controls["kind"] == PIXELS]
+    rivals = (free if len(free) else controls).dropna(subset="control_value")
+    best = None
+    if len(rivals):
+        best = rivals.loc[(rivals["control_value"] * rivals["sign"]).astype(float).idxmax()]
+    claim = group["claim"].iloc[0]
+    few = np.isnan(low).any() or not chance.any() or (claim in CONTROLLED and controls.empty)
+    unbeaten = [
+        name or "chance" for name, beaten in zip(group["control"], low > 0, strict=True) if not beaten
+    ]
+    first = group.iloc[0]
+    nothing = {"control": "", "control_value": np.nan, "difference": np.nan} | {
+        f"difference_ci_{end}": np.nan for end in ("low", "high")
+    }
+    shown = nothing if best is None else best
+    return {
+        **{name: first[name] for name in ("value", "ci_low", "ci_high", "unit", "n", "n_seeds")},
+        "best_control": shown["control"],
+        **{name: shown[name] for name in list(nothing)[1:]},
+        "not_beaten": ", ".join(unbeaten),
+        "n_controls": len(controls),
+        "p_value": np.nanmax(group["p_value"].astype(float)) if group["p_value"].notna().any() else np.nan,
+        "_beaten": not unbeaten,
+        "_wrong": bool((high[chance] < 0).any()),
+        "verdict": "too few" if few else "",
+    }

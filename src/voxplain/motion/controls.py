@@ -1,0 +1,95 @@
+"""What a map and its selection must beat: maps that know no network, and other ways of keeping as many voxels.
+
+All functions take one clip. The controls that need a network, another class's map and that of a network with a random
+head, are made with the explanations (rule explain_clips).
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import scipy  # whose parts are loaded when they are used
+
+from ..pixel_maps import center_map, frame_difference_map, saturation_map
+from .precision import Ranking
+
+Controls = dict[tuple[str, str], np.ndarray]
+
+
+def is_control(method: str) -> bool:
+    """Whether a name in the column ``method`` is a control's and no explainer's."""
+    return method.startswith("control_") or method == "random"
+
+
+def pixel_controls(
+    frames: np.ndarray, labels: np.ndarray | None = None, *, video: str = "", number: int = 0
+) -> Controls:
+    """Maps that know the pixels and no network.
+
+    Parameters
+    ----------
+    frames : (T, H, W, 3) uint8 array
+    labels : (levels, T, H, W) int array, optional
+        Supervoxels; the middle level is taken.
+    video, number
+        The clip, which the noise is drawn for.
+
+    Returns
+    -------
+    dict of (name, "") to (T, H, W) float32 array, 0 or more
+        control_saturation, control_frame_difference and control_center: see `voxplain.pixel_maps`; nearness to the
+        frame's centre is 0 in its corners. control_size, with labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
+    """
+    center = center_map(frames.shape[:3])
+    rng = np.random.default_rng([zlib.crc32(video.encode()), number])
+    found = {
+        "control_saturation": saturation_map(frames),
+        "control_frame_difference": frame_difference_map(frames),
+        "control_center": center - center.min(),
+        "random": rng.random(frames.shape[:3]),
+    }
+    if labels is not None:
+        level = labels[len(labels) // 2]
+        found["control_size"] = np.bincount(level.ravel())[level]
+    return {(name, ""): np.ascontiguousarray(values, np.float32) for name, values in found.items()}
+
+
+def selection_controls(
+    relevance: np.ndarray, ranked: Ranking, relevant: np.ndarray, selected: np.ndarray, chosen: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Other ways of keeping as many voxels of a map as its selection does.
+
+    Parameters
+    ----------
+    relevance : (T, H, W) array
+    ranked : Ranking
+        Of the relevance.
+    relevant, selected, chosen : (T, H, W) bool arrays
+        What is relevant in the whole map, what is selected, and what is relevant in the selective map.
+
+    Returns
+    -------
+    dict of str to (kept, chosen), (T, H, W) bool arrays
+        As many voxels as the selection keeps with positive relevance, and as many as it keeps that are relevant.
+        control_same_size: those of the greatest relevance in the clip. control_same_size_per_frame: in every frame as
+        many as the selection keeps there. control_spatial_derivative: those, of positive relevance or relevant, where
+        the relevance changes most in space: the length of its Sobel derivatives in height and width, taken by the
+        kernel that the selection takes in time.
+    """
+    positive = relevance > 0
+    numbers = [mask.sum(axis=(1, 2)) for mask in (selected & positive, chosen)]
+    values = relevance.astype(np.float32)
+    slope = np.hypot(*(scipy.ndimage.sobel(values, axis=axis, mode="nearest") for axis in (1, 2)))
+    frames = [Ranking(ranked.levels[[t]]) for t in range(len(relevance))]
+    return {
+        "control_same_size": tuple(ranked.greatest(int(n.sum())) for n in numbers),
+        "control_same_size_per_frame": tuple(
+            np.concatenate([frame.greatest(int(k)) for frame, k in zip(frames, n, strict=True)])
+            for n in numbers
+        ),
+        "control_spatial_derivative": tuple(
+            Ranking.of(np.where(among, slope, -1)).greatest(int(n.sum()))
+            for among, n in zip((positive, relevant), numbers, strict=True)
+        ),
+    }
