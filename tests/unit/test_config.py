@@ -274,6 +274,7 @@ OTHERS = {
     "checks.videos_per_class": 2,
     "checks.edited_per_class": 2,
     "checks.randomized_explainers": ["dtd"],
+    "checks.mirrored_explainers": ["dtd"],
     "checks.clusters": [5],
     "checks.perturbed_explainers": ["dtd"],
     "checks.perturbed_per_class": 1,

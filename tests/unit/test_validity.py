@@ -17,6 +17,7 @@ from voxplain.checks.presets.table import presets_table
 from voxplain.checks.randomization.compute import (
     baseline,
     cascade,
+    compare_maps,
     map_similarity,
     randomized,
     randomized_networks,
@@ -163,6 +164,17 @@ def test_baselines_are_of_other_clips_and_of_the_negation():
     assert negated["spearman"].tolist() == pytest.approx([-1] * 5) and len(negated) == 5
     two = pd.DataFrame(baseline("m", maps[:2], 2))
     assert (two["part"] == "unrelated").sum() == 4
+
+
+def test_maps_are_compared_with_those_of_random_networks_another_class_and_other_clips(model, clips):
+    others = {("weights", "fc", 0): randomized(model, ["fc"], seed=1), ("weights", "none", 1): model}
+    table = compare_maps(model, others, clips, list("abca"), {"gradcam": {}}, unrelated=1)
+    assert table.groupby(["check", "part"]).size().to_dict() == {
+        ("baseline", "negated"): 4, ("baseline", "unrelated"): 8, ("shuffled_targets", "next class"): 4,
+        ("weights", "fc"): 4, ("weights", "none"): 4,
+    }  # fmt: skip
+    same = table[table["part"] == "none"]
+    assert same["ssim"].tolist() == pytest.approx([1] * 4)
 
 
 def test_networks_of_other_steps_draws_and_names_are_other(model):

@@ -11,15 +11,24 @@ NETWORK = ["model", "layer"]
 CONCEPT = ["model", "seed", "layer", "class", "concept"]
 
 
-def by_unit(rows: pd.DataFrame, unit: str, column: str) -> np.ndarray:
-    """Means as (seeds, units), of the units that have a value for every seed.
+def by_unit(rows: pd.DataFrame, unit: str, column: str, *, over: str | None = None) -> np.ndarray:
+    """Means as (seeds, units), or another column's values `over` for seeds, of the units that have one of each.
 
+    Seeds and units stand in their sorted order.
     Where rows have a column draw, and there is one seed, its draws stand in the seeds' place: what is said then
     holds for that network and other draws. Of several seeds draws are averaged, since they lie within seeds.
     """
-    over = "draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed"
-    wide = rows.pivot_table(index=over, columns=unit, values=column, aggfunc="mean", sort=True).dropna(axis=1)
-    return wide.to_numpy(dtype=float) if wide.size else np.empty((1, 0))
+    over = over or ("draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed")
+    known = rows[rows[column].notna()]
+    (draws, first), (units, second) = (pd.factorize(known[name], sort=True) for name in (over, unit))
+    shape = len(first), len(second)
+    flat = draws * shape[1] + units
+    total = np.bincount(flat, known[column].to_numpy(dtype=float), shape[0] * shape[1])
+    count = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
+    there = (count > 0).all(axis=0)
+    if not there.any():
+        return np.empty((1, 0))
+    return total.reshape(shape)[:, there] / count[:, there]
 
 
 def mean_of(name: str, values: np.ndarray) -> dict[str, float]:

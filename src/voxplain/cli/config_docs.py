@@ -89,6 +89,8 @@ RERUNS = {
     "checks.draws": "randomize_network",
     "checks.randomized_explainers": "randomize_network",
     "checks.maps_per_class": "randomize_network",
+    "checks.mirrored_per_class": "measure_position",
+    "checks.mirrored_explainers": "measure_position",
     "checks.clusters": "vary_choices",
     "checks.repeats": "vary_choices",
     "checks.halves": "vary_choices",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...statistics import adjust_p_values, mean_p_value, row_taus
+from ...statistics import adjust_p_values, mean_interval, mean_p_value, row_taus
 from ...tables import Figure, table
 from ..tables import CONCEPT, by_unit, mean_of, ratio_values
 from .compute import total_effects
 
 ABLATIONS, DIRECTIONS = ("total_effect", "mean_effect"), ("score", "derivative", "effect")
 PLACE = ["model", "layer", "outcome", "ablation", "direction"]
+SIZES = ["n_concepts", "n_videos"]
 
 
 @table(
@@ -103,7 +104,7 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
         PLACE, class (``all``: the mean over classes), tau (mean over seeds; NaN where a ranking has no order in it),
         ci_low, ci_high (95 %, over classes and seeds), p_value, p_adjusted, n_classes, n_concepts, n_videos, n_seeds.
     """
-    known = scores.set_index(["model", "seed", "layer", "class"])
+    known = dict(list(scores.groupby(["model", "seed", "layer", "class"])))
     found = []
     for key, group in ablations.groupby(["model", "layer", "outcome", "class", "seed"], sort=False):
         model, layer, outcome, class_name, seed = key
@@ -112,7 +113,7 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
             "total_effect": total_effects(squares.mean(axis=0), variance.mean()),
             "mean_effect": gains.mean(axis=0),
         }
-        directions = known.loc[[(model, seed, layer, class_name)]].sort_values("concept")
+        directions = known[model, seed, layer, class_name].sort_values("concept")
         counts = {"n_concepts": len(directions), "n_videos": len(variance)}
         for ablation, values in importance.items():
             for direction in DIRECTIONS:
@@ -120,20 +121,33 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
                 place = dict(zip(PLACE, (model, layer, outcome, ablation, direction), strict=True))
                 found.append(place | {"class": class_name, "seed": seed, "tau": tau, **counts})
     found, rows = pd.DataFrame(found), []
-    sizes = ["n_concepts", "n_videos"]
     for key, group in found.groupby(PLACE, sort=False):
-        for class_name, part in [("all", group), *group.groupby("class", sort=False)]:
-            values = by_unit(part, "class", "tau")
-            mean = mean_of("tau", values)
-            row = dict(zip(PLACE, key, strict=True)) | {"class": class_name, "tau": mean["tau"]}
-            row |= {
-                "ci_low": mean["tau_ci_low"],
-                "ci_high": mean["tau_ci_high"],
+        place, parts = dict(zip(PLACE, key, strict=True)), dict(list(group.groupby("class", sort=False)))
+        values = by_unit(group, "class", "tau")
+        low, high = mean_interval(values)
+        sizes = {name: {size: part[size].max() for size in SIZES} for name, part in parts.items()}
+        total = {size: sum(counts[size] for counts in sizes.values()) for size in SIZES}
+        rows.append(
+            {
+                **place,
+                "class": "all",
+                "tau": values.mean() if values.size else np.nan,
+                "ci_low": low,
+                "ci_high": high,
                 "p_value": mean_p_value(values),
+                "n_classes": values.shape[1],
+                **total,
+                "n_seeds": group["seed"].nunique(),
             }
-            largest = part.groupby("class")[sizes].max().sum()
-            row |= {"n_classes": values.shape[1], **largest, "n_seeds": part["seed"].nunique()}
-            rows.append(row)
+        )
+        for name, part in parts.items():
+            alone = {
+                "class": name,
+                "tau": part["tau"].mean(),
+                "n_classes": 1,
+                "n_seeds": part["seed"].nunique(),
+            }
+            rows.append({**place, **alone, **sizes[name]})
     table = pd.DataFrame(rows)
     table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(table["p_value"]))
     return table
@@ -142,7 +156,6 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
 def _ablation_arrays(group: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Squares and gains (videos, concepts) and variance (videos,), means over clips."""
     squares, gains, variance = (
-        group.pivot_table(index="video", columns="concept", values=name, aggfunc="mean").to_numpy()
-        for name in ("squares", "gains", "variance")
+        by_unit(group, "video", name, over="concept").T for name in ("squares", "gains", "variance")
     )
     return squares, gains, variance[:, 0]

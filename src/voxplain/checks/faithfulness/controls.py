@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...concepts.controls import center_map, frame_difference_map, saturation_map
 from ...explaining import explain_by_all
 from ...models.trained import TrainedModel
+from ...pixel_maps import center_map, frame_difference_map, saturation_map
 
 
 def explained_and_controls(

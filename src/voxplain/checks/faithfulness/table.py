@@ -124,7 +124,7 @@ def faithfulness_controls_table(curves: pd.DataFrame) -> pd.DataFrame:
     return _tested(pd.DataFrame(rows), "beats_control")
 
 
-def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, pd.Series]]:
+def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, dict]]:
     """For each of `PLACE`: the place, areas (seeds, videos) by (method, control_of), and their mean floors."""
     found = areas(curves, [*PLACE[:-1], *ORDER, "draw", "seed", "video", "clip"])
     found.loc[found["curve"] == "insertion", "floor"] = np.nan
@@ -132,7 +132,7 @@ def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, pd.Series]]:
     for key, group in found.groupby(PLACE, sort=False):
         orders = dict(list(group.groupby(ORDER, sort=False)))
         known = {order: by_unit(part, "video", "area") for order, part in orders.items()}
-        floors = pd.Series({order: part["floor"].mean() for order, part in orders.items()})
+        floors = {order: part["floor"].mean() for order, part in orders.items()}
         yield dict(zip(PLACE, key, strict=True)), known, floors
 
 
