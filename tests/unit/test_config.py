@@ -266,6 +266,7 @@ OTHERS = {
     "flow.options": {"preset": "fast"},
     "flow.moving.sweep": [1.0],
     "flow.compare": ["dis"],
+    "relevance.controls": [],
     "relevance.models": ["r3d"],
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run

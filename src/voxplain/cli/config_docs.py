@@ -73,7 +73,7 @@ RERUNS = {
     "relevance.relevant": "measure_motion, select_variants",
     "relevance.batch": "explain_clips, randomize_network",
     "relevance.precision": "explain_clips",
-    "relevance.controls": "explain_clips, measure_motion",
+    "relevance.controls": "explain_clips",
     "relevance.timing": "time_explanations",
     "checks.tables": "tabulate_checks",
     "checks.variants": "try_variants, select_variants",
