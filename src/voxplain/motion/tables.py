@@ -93,7 +93,7 @@ def motion_precision_table(
         videos = summarize(group["precision"], group["video"], empty=empty)
         base = counted["base_rate"].mean()
         filled = counted.fillna({"precision": 0.0})
-        low, high = mean_interval(per_video(filled, "precision"))
+        low, high = mean_interval(per_video(filled, "precision"), share=True)
         rows.append(
             {
                 **dict(zip(ENTRY, key, strict=True)),
@@ -268,7 +268,7 @@ def selected_share_table(
     for key, group in _selective(scores).groupby(PLACE, sort=False):
         for share in ("area", "relevance"):
             mine = per_video(group, f"{share}_share")
-            low, high = mean_interval(mine)
+            low, high = mean_interval(mine, share=True)
             row = {**dict(zip(PLACE, key, strict=True)), "share": share, "mean": mine.mean()}
             row |= {"mean_ci_low": low, "mean_ci_high": high, "n_videos": mine.shape[1]}
             if other is not None:
@@ -574,7 +574,7 @@ def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:
     clips = summarize(rows[column])
-    low, high = mean_interval(per_video(rows, column))
+    low, high = mean_interval(per_video(rows, column), share=True)
     return {"mean": clips["mean"], "sd": clips["sd"], "ci_low": low, "ci_high": high}
 
 
@@ -600,7 +600,7 @@ def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float
     for name in names:
         values = wide[name].to_numpy()
         values = values[:, ~np.isnan(values).any(axis=0)]
-        low, high = mean_interval(values)
+        low, high = mean_interval(values, share=True)
         mean = values.mean() if values.size else np.nan
         found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
     return found
@@ -681,7 +681,7 @@ def _difference(mine: np.ndarray, others: np.ndarray, run: str | None) -> dict[s
             **dict.fromkeys(("other_mean", "difference", "difference_ci_low", "difference_ci_high")),
         }
     # Of independent means: distances to the ends of both intervals, squared and added (Zou and Donner 2008).
-    (low, high), (other_low, other_high) = mean_interval(mine), mean_interval(others)
+    (low, high), (other_low, other_high) = (mean_interval(shares, share=True) for shares in (mine, others))
     mean, other = mine.mean(), others.mean()
     return {
         "compared_with": run,
