@@ -79,6 +79,15 @@ class Clips(Section):
         "center",
         description="center: scale the short side and crop; squash: scale both sides (3D-ACE's code).",
     )
+    damaged: Literal["use", "set_aside"] = Field(
+        "use",
+        description="Videos with frames that are damaged or lost: use them, with a note in the table set_aside, or set "
+        "them aside.",
+    )
+    damaged_share: Share = Field(
+        0.0,
+        description="With damaged: set_aside, the share of its clips' frames that a video may have damaged.",
+    )
 
 
 class Training(Section):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import struct
 import wave
 from fractions import Fraction
 
 import av
+import av.filter
 import cv2
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from voxplain.errors import ConfigError, VideoError
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
-from voxplain.videos.decode import probe, read_chosen_frames
+from voxplain.videos.decode import choose_frames, probe, read_chosen_frames
 from voxplain.videos.table import check_video_table, read_video_table, safe_name
 
 
@@ -205,7 +207,7 @@ def test_containers_and_codecs(tmp_path, name, codec, pix_fmt):
 
 def test_stream_without_a_header_count_is_counted(tmp_path):
     path = write(tmp_path / "raw.h264", numbered(24), **H264, fps=25)
-    assert probe(path).frames == 0
+    assert probe(path).frames == 24
     assert len(read_frames(path)) == 24
     # The last of the consecutive clips of 16 needs the true number: 24 = 16 + 8.
     assert read_clips(path, size=16, sampling="consecutive")[1][1].tolist() == [*range(16, 24)] * 2
@@ -224,6 +226,217 @@ def test_turned_videos_are_shown_upright(tmp_path):
     assert (info.height, info.width) == (48, 32) and frames.shape == (5, 48, 32, 3)
     # 90 degrees counterclockwise: the bright left edge comes to lie at the bottom.
     assert frames[0, -4:].mean() > 240 and frames[0, :-16].mean() < 15
+
+
+def stamped(path, seconds, *, codec="libx264", frames=None, sound=0.0, pix_fmt="yuv420p", **options):
+    """Write numbered frames that are shown at these times, and silence beside them."""
+    frames = numbered(len(seconds)) if frames is None else frames
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+        stream.codec_context.time_base = Fraction(1, 1000)
+        name, form = ("libopus", "flt") if path.suffix == ".webm" else ("aac", "fltp")
+        rate = 48000
+        voice = container.add_stream(name, rate=rate, layout="mono") if sound else None
+        for frame, time in zip(frames, seconds, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[-1] == 4 else "rgb24")
+            picture.pts, picture.time_base = round(1000 * time), Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+        for i in range(int(sound * rate / 960)):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format=form, layout="mono")
+            silence.sample_rate, silence.pts, silence.time_base = rate, 960 * i, Fraction(1, rate)
+            container.mux(voice.encode(silence))
+        if voice:
+            container.mux(voice.encode())
+    return path
+
+
+def shown_by_ffmpeg(path, filters, **arguments):
+    """What ffmpeg's own filters make of a video: gray levels' numbers, or frames."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(template=stream),
+            *[graph.add(*given) for given in filters],
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
+        found = []
+        for frame in container.decode(stream):
+            graph.push(frame)
+            found += _pulled(graph)
+        graph.push(None)
+        return [frame.to_ndarray(format="rgb24") for frame in found + _pulled(graph)]
+
+
+def _pulled(graph):
+    found = []
+    while True:
+        try:
+            found.append(graph.pull())
+        except (av.BlockingIOError, av.EOFError):
+            return found
+
+
+def number(frame):
+    return round(float(frame[8:24, 30:44].mean()) / 4)
+
+
+THIRTY_TWENTY = [i / 30 for i in range(30)] + [1 + i / 20 for i in range(20)]
+BURSTS = [0, 0.01, 0.02, 0.5, 0.51, 0.9, 1.7, 1.71, 3.0, 3.001]
+CODECS = {".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx-vp9", ".mov": "mjpeg", ".ts": "libx264"}
+
+
+@pytest.mark.parametrize("ending", CODECS)
+@pytest.mark.parametrize("times", [THIRTY_TWENTY, BURSTS], ids=["thirty_twenty", "bursts"])
+def test_parts_are_cut_by_presentation_time_as_ffmpeg_cuts(tmp_path, ending, times):
+    more = {"pix_fmt": "yuvj420p"} if ending == ".mov" else {}
+    path = stamped(tmp_path / f"a{ending}", times, codec=CODECS[ending], **more)
+    assert [number(frame) for frame in read_frames(path)] == list(range(len(times)))
+    with av.open(str(path)) as container:  # ffmpeg counts from the file's beginning
+        origin = container.start_time / av.time_base
+    for start, end in [(1, 1.75), (0.4, 0.95), (1.2, None), (None, 1.005)]:
+        trim = (
+            "trim",
+            ":".join(
+                f"{name}={at + origin}" for name, at in {"start": start, "end": end}.items() if at is not None
+            ),
+        )
+        wanted = [number(frame) for frame in shown_by_ffmpeg(path, [trim])]
+        assert [number(frame) for frame in read_frames(path, start=start, end=end)] == wanted
+        assert wanted == [i for i, t in enumerate(times) if (start or 0) <= t < (end or 99)]
+
+
+def test_where_no_frame_begins_the_one_on_show_is_taken(tmp_path):
+    path = stamped(tmp_path / "slow.mkv", [0, 36000.0])
+    assert [number(frame) for frame in read_frames(path)] == [0, 1]
+    assert read_chosen_frames(path, choose=np.arange, start=100, end=101)[1].tolist() == [0]
+    assert probe(path).duration >= 36000
+    with pytest.raises(VideoError, match="no frame between 99999 s"):
+        read_frames(path, start=99999)
+
+
+def test_another_rate_of_a_variable_one_takes_the_nearest_by_time(tmp_path):
+    path = stamped(tmp_path / "a.mp4", THIRTY_TWENTY)
+    _, indices = read_chosen_frames(path, fps=10, choose=np.arange)
+    assert indices.tolist() == [
+        min(range(50), key=lambda i: abs(THIRTY_TWENTY[i] - k / 10)) for k in range(20)
+    ]
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".webm", ".mp4"])
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path, ending):
+    path = stamped(tmp_path / f"a{ending}", [i / 25 for i in range(60)], codec=CODECS[ending], sound=8)
+    assert len(read_frames(path)) == probe(path).frames == 60
+    assert probe(path).duration == pytest.approx(2.4, abs=0.05)
+
+
+def test_rates_that_a_file_does_not_declare_are_measured(tmp_path):
+    times = [0.245 * i for i in range(40)]
+    path = stamped(tmp_path / "a.webm", times, codec="libvpx-vp9")
+    assert probe(path).fps == pytest.approx(1 / 0.245, rel=1e-3)
+    assert read_chosen_frames(path, choose=np.arange, start=4.9, end=5.9)[1].tolist() == [20, 21, 22, 23, 24]
+
+
+# The filters by which the ffmpeg program shows each display matrix (fftools, configure_input_video_filter).
+MATRICES = {
+    (1, 0, 0, 1): [],
+    (-1, 0, 0, 1): [("hflip",)],
+    (1, 0, 0, -1): [("vflip",)],
+    (-1, 0, 0, -1): [("hflip",), ("vflip",)],
+    (0, 1, 1, 0): [("transpose", "cclock_flip")],
+    (0, 1, -1, 0): [("transpose", "clock")],
+    (0, -1, 1, 0): [("transpose", "cclock")],
+    (0, -1, -1, 0): [("transpose", "clock_flip")],
+}
+
+
+def corners():
+    """Frames that differ in all eight orientations."""
+    frames = np.full((3, 32, 48, 3), 20, np.uint8)
+    frames[:, :16, :24], frames[:, 16:, :24] = 240, 120
+    return frames
+
+
+def show(path, a, b, c, d):
+    """Set the display matrix of an MP4's track, as a phone does."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_all_eight_orientations_are_shown_as_ffmpeg_shows_them(tmp_path, matrix):
+    path = show(write(tmp_path / "a.mp4", corners(), **H264), *matrix)
+    wanted = np.stack(shown_by_ffmpeg(path, MATRICES[matrix]))
+    found = read_frames(path)
+    np.testing.assert_array_equal(found, wanted)
+    assert (probe(path).height, probe(path).width) == wanted.shape[1:3]
+
+
+def test_what_is_transparent_is_laid_on_black(tmp_path):
+    clear = np.full((4, 32, 48, 4), 200, np.uint8)
+    clear[..., 3] = 255
+    clear[:, :, 24:, 3] = 0
+    clear[:, :16, :24, 3] = 128
+    written = {
+        "a.webm": {"codec": "libvpx-vp9", "pix_fmt": "yuva420p"},
+        "a.mov": {"codec": "png", "pix_fmt": "rgba"},
+    }
+    for name, how in written.items():
+        frame = read_frames(stamped(tmp_path / name, [0, 0.1, 0.2, 0.3], frames=clear, **how))[1]
+        found = [frame[24, 12, 0], frame[8, 12, 0], frame[8, 36, 0]]
+        np.testing.assert_allclose(found, [200, 100, 0], atol=3)
+
+
+def moving(n):
+    """Frames of noise that moves, as predicted frames need."""
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    return np.stack([np.roll(picture, 2 * i, 1) for i in range(n)])
+
+
+@pytest.mark.parametrize("where", ["zeros", "flips"])
+def test_damaged_pictures_are_counted_and_no_frame_moves(tmp_path, where):
+    path = write(tmp_path / "a.mp4", moving(60), faststart=True, g="20", **H264)
+    whole, data = read_frames(path), bytearray(path.read_bytes())
+    at = data.index(b"mdat") + 4
+    part = slice(at + (len(data) - at) // 3, at + (len(data) - at) // 2)
+    if where == "zeros":
+        data[part] = bytes(part.stop - part.start)
+    else:
+        for i in range(part.start, part.stop, 400):
+            data[i] ^= 0xFF
+    path.write_bytes(data)
+    chosen = choose_frames(path, choose=np.arange)
+    assert chosen.indices.tolist() == list(range(60))
+    changed = [i for i in range(60) if not np.array_equal(chosen.frames[i], whole[i])]
+    assert len(changed) >= 10 and set(changed) <= set(np.flatnonzero(chosen.damaged))
+    assert not chosen.damaged[:15].any() and not chosen.damaged[40:].any()
+    table = pd.DataFrame({"video": ["a"], "path": [str(path)], "start": [math.nan], "end": [math.nan]})
+    (used,) = decode_shard(table, size=16, frames=16)
+    assert used.clips is not None and used.damaged == chosen.damaged[22:38].sum() > 0
+    assert f"{used.damaged} of the 16 frames of its clips are damaged or lost" in used.reason
+    (aside,) = decode_shard(table, size=16, frames=16, damaged="set_aside")
+    assert aside.clips is None and aside.reason == used.reason
+    (used,) = decode_shard(table, size=16, frames=16, damaged="set_aside", damaged_share=1.0)
+    assert used.clips is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), {"a.mkv": {}, "a.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"}, "a.avi": MPEG4}.items()
+)
+def test_other_codecs_tell_damage_too(tmp_path, name, how):
+    path = write(tmp_path / name, moving(30), **how)
+    assert not choose_frames(path, choose=np.arange).damaged.any()
+    data = bytearray(path.read_bytes())
+    for i in range(len(data) // 2, len(data) // 2 + 400):
+        data[i] ^= 0x5A
+    path.write_bytes(data)
+    assert choose_frames(path, choose=np.arange).damaged.any()
 
 
 def test_titles_in_no_known_encoding_do_no_harm(tmp_path):
@@ -282,7 +495,7 @@ DAMAGED = {
     "half an mkv": (lambda p: _cut(write(p / "a.mkv", noisy(40))), "cut short"),
     "mp4 with its index only": (
         lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264), 0.05),
-        "no frame can be decoded",
+        "cut short, 0.10 of 4.00 s",
     ),
 }
 
