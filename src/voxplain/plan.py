@@ -13,6 +13,7 @@ from .config import Config, Data, digest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
+from .videos.table import safe_name
 
 
 class Plan(NamedTuple):
@@ -41,7 +42,7 @@ def plan_run(config: Config, results: str = "results") -> Plan:
     videos = plan_videos(EMBEDDED, **dict(settled.data))
     size = settled.data.shard_size or default_shard_size(len(videos))
     settled = _changed(settled, data=_changed(settled.data, shard_size=size))
-    data = f"{results}/shared/{Path(config.data.path or EMBEDDED).stem}-{digest(settled.data)}"
+    data = f"{results}/shared/{safe_name(Path(config.data.path or EMBEDDED).stem)}-{digest(settled.data)}"
     if settled.data.path is None:  # how many they are is known before where they are
         videos = plan_videos(f"{data}/{EMBEDDED}", **dict(settled.data))
     return Plan(settled, data, videos)

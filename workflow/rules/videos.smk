@@ -20,7 +20,8 @@ rule make_embedded_videos:
 
 rule list_videos:
     input:
-        source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
+        # From a function, as braces in a path are wildcards elsewhere.
+        lambda wildcards: source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
         at("videos"),
     log:
