@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .config import Config, Data, digest
+from .errors import ConfigError, nearest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
@@ -38,6 +39,7 @@ def plan_run(config: Config, results: str = "results") -> Plan:
     ConfigError
         See `voxplain.videos.plan.plan_videos`.
     """
+    check_names(config)
     settled = canonical(config)
     videos = plan_videos(EMBEDDED, **dict(settled.data))
     size = settled.data.shard_size or default_shard_size(len(videos))
@@ -88,6 +90,26 @@ def _canonical_data(data: Data) -> Data:
     if "seed" in options and "seed" not in data.options:
         options["seed"] = data.seed
     return _changed(data, path=path, adapter=adapter, options=options)
+
+
+def check_names(config: Config) -> None:
+    """Refuse names of plug-ins that are not registered, before anything is made; ``module:function`` passes.
+
+    Raises
+    ------
+    ConfigError
+        One is unknown.
+    """
+    sources = library(PACKAGE)
+    named = named_plugins(config)
+    named["flows"] = [*named["flows"], *config.flow.compare]
+    for registry, names in named.items():
+        known = sources.plugins(sources.registries()[registry])
+        for name in names:
+            if ":" not in name and name not in known:
+                raise ConfigError(
+                    f"Of {registry}, {name!r} is not known{nearest(name, known)} Known: {', '.join(sorted(known))}."
+                )
 
 
 def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.artifacts import attributes_of
-from voxplain.cli.values import with_types
+from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.plan import named_plugins, plan_run, with_defaults
@@ -21,6 +21,8 @@ from voxplain.videos.table import safe_name
 
 try:
     # As a module of another workflow, this one has no --config of its own.
+    for path in workflow.config_settings.configfiles:
+        read_yaml(path)  # Snakemake drops keys that stand twice
     given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
     CONFIG, DATA, TABLE = plan_run(load_config(with_types(config, given or [])))
 except VoxplainError as error:
