@@ -19,11 +19,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxplain.errors import ConfigError, VideoError
+from voxplain.artifacts import create_h5
+from voxplain.errors import ConfigError, VideoError, VoxplainError
+from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
-from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
+from voxplain.videos.clips import check_present, clip_indices, decode_shard, fit_frame, read_clips
 from voxplain.videos.decode import choose_frames, probe, read_chosen_frames
 from voxplain.videos.files import draw_splits
+from voxplain.videos.plan import file_states, listed_rows, plan_videos
+from voxplain.videos.store import ClipStore
 from voxplain.videos.table import check_class_names, check_video_table, read_video_table, safe_name
 
 
@@ -104,6 +108,26 @@ sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 def test_any_frame_fits_any_size(shape, size, crop):
     fitted = fit_frame(np.full((*shape, 3), 77, np.uint8), size=size, crop=crop)
     assert fitted.shape == (*size, 3) and np.all(fitted == 77)
+
+
+def test_a_strip_is_cropped_before_it_is_enlarged():
+    strip = np.random.default_rng(0).integers(0, 256, (1, 6000, 3), dtype=np.uint8)
+    whole = cv2.resize(strip, (96000, 16), interpolation=cv2.INTER_LINEAR)[:, 47992:48008]
+    assert np.abs(fit_frame(strip, size=16).astype(int) - whole).max() <= 1
+    assert fit_frame(np.zeros((1, 60000, 3), np.uint8), size=112).shape == (112, 112, 3)
+    assert fit_frame(np.zeros((30000, 2, 3), np.uint8), size=112).shape == (112, 112, 3)
+
+
+def test_a_fitted_frame_does_not_keep_the_whole_one():
+    assert fit_frame(np.zeros((400, 800, 3), np.uint8), size=20).base is None
+    assert fit_frame(np.zeros((20, 20, 3), np.uint8), size=20).base is None
+
+
+def test_squashing_does_not_alias_where_the_other_side_grows():
+    stripes = np.zeros((20, 200, 3), np.uint8)
+    stripes[:, ::2] = 254
+    assert np.ptp(fit_frame(stripes, size=50, crop="squash")) == 0
+    assert fit_frame(stripes, size=50, crop="squash")[0, 0, 0] == 127
 
 
 # ---- decoding ---------------------------------------------------------------------------------------
@@ -560,6 +584,120 @@ def test_resizing_averages_areas(tmp_path):
     means = frames[0].reshape(8, 3, 8, 3, 3).mean((1, 3))
     assert np.abs(clips[0, 0] - means).max() <= 0.51
     np.testing.assert_array_equal(clips[0, 0], cv2.resize(frames[0], (8, 8), interpolation=cv2.INTER_AREA))
+
+
+def rows_at(*paths):
+    names = [f"v{i}" for i in range(len(paths))]
+    return pd.DataFrame({"video": names, "path": list(map(str, paths)), "start": math.nan, "end": math.nan})
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT])
+def test_what_passes_is_no_verdict_on_a_video(video, monkeypatch, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(VoxplainError, match=f"{os.strerror(number)}.*says nothing of the file") as error:
+        list(decode_shard(rows_at(video), size=16))
+    assert not isinstance(error.value, VideoError)
+
+
+@pytest.mark.parametrize(("number", "name"), [(errno.EIO, "_can_be_read"), (errno.ENOMEM, "_has_memory")])
+def test_errors_of_machine_and_file_are_told_apart(video, monkeypatch, number, name):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(av, "open", fail)
+    (found,) = decode_shard(rows_at(video), size=16)  # the disk can be read, memory be had: it is the file
+    assert os.strerror(number) in found.reason
+    monkeypatch.setattr(decode, name, lambda *_: False)
+    with pytest.raises(VoxplainError, match="says nothing of the file"):
+        list(decode_shard(rows_at(video), size=16))
+
+
+def test_too_little_memory_is_no_verdict_and_no_traceback(video, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError("3 GB")
+
+    monkeypatch.setattr(decode, "upright", full)
+    with pytest.raises(VoxplainError, match="needs more memory"):
+        list(decode_shard(rows_at(video), size=16))
+
+
+def test_a_disk_that_is_away_is_an_error_and_one_file_is_not(tmp_path, video):
+    with pytest.raises(VoxplainError, match="None of 2 videos is there.*mount"):
+        check_present([str(tmp_path / "away/1.mp4"), str(tmp_path / "away/2.mp4")])
+    check_present([str(tmp_path / "away/1.mp4"), str(video)])
+    missing, good = decode_shard(rows_at(tmp_path / "away/1.mp4", video), size=16)
+    assert missing.reason.endswith("no such file") and good.reason is None
+
+
+def test_a_folder_without_permission_is_a_reason(video, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(decode.os, "stat", refuse)
+    (found,) = decode_shard(rows_at(video), size=16)
+    assert "cannot be read (Permission denied)" in found.reason
+
+
+def test_the_state_of_a_file_tells_of_its_change(tmp_path):
+    path = tmp_path / "a.mp4"
+    assert file_states([path]) == [[0, 0]]
+    path.write_bytes(b"one")
+    first = file_states([path])
+    path.write_bytes(b"other")
+    assert file_states([path]) != first and file_states([path])[0][1] == 5
+
+
+def test_the_order_of_videos_hangs_on_no_shard_and_no_other_row(tmp_path):
+    touch(
+        tmp_path,
+        *[
+            f"{split}/{name}/{i}.mp4"
+            for split in ("train", "test")
+            for name in ("run", "wave")
+            for i in range(9)
+        ],
+    )
+    plans = {size: plan_videos("x", path=str(tmp_path), shard_size=size) for size in (1, 4, 7, 250)}
+
+    def read(plan):  # shard by shard, in each by name
+        return [video for _, rows in sorted(plan.groupby("shard")) for video in sorted(rows["video"])]
+
+    assert len({tuple(read(plan)) for plan in plans.values()}) == 1
+    assert all(plan["video"].tolist() == plans[4]["video"].tolist() for plan in plans.values())
+    assert plans[4]["shard"].value_counts().max() == 4
+    touch(tmp_path, "train/run/broken.mp4", "train/wave/another.mp4")
+    more = plan_videos("x", path=str(tmp_path), shard_size=4)
+    old = more[more["video"].isin(plans[4]["video"])]
+    assert old["video"].tolist() == plans[4]["video"].tolist()
+    assert [video for video in read(more) if video in set(old["video"])] == read(plans[4])
+    # Only the rows of shards that changed have another digest.
+    changed = [
+        shard
+        for shard in plans[4]["shard"].unique()
+        if listed_rows(plans[4][plans[4]["shard"] == shard]) != listed_rows(more[more["shard"] == shard])
+    ]
+    assert changed and all(shard.startswith("train") for shard in changed)
+
+
+def test_clips_are_numbered_by_name_whatever_the_shards(tmp_path):
+    def shards(*groups):
+        paths = []
+        for i, names in enumerate(groups):
+            paths.append(tmp_path / f"{len(groups)}-{i}.h5")
+            with create_h5(paths[-1], kind="clips") as file:
+                for name in names:
+                    group = file.create_group(name)
+                    group.attrs["class"] = "run"
+                    group["clips"] = np.full((2, 1, 2, 2, 3), ord(name), np.uint8)
+        return paths
+
+    for groups in (["abcd"], ["ac", "bd"], ["d", "b", "a", "c"]):
+        with ClipStore(shards(*groups)) as store:
+            assert store.table["video"].tolist() == list("aabbccdd")
+            assert store.fetch(np.arange(8))[:, 0, 0, 0, 0].tolist() == [ord(name) for name in "aabbccdd"]
 
 
 # ---- tables -----------------------------------------------------------------------------------------
