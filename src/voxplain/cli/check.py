@@ -381,22 +381,25 @@ def check_folder(root: Path) -> Iterator[str]:
 def check_copies(table: pd.DataFrame) -> Iterator[Note]:
     """Files with the same content in two classes or splits, and parts of one file in both splits that overlap."""
     rows = table[table["start"].isna() & table["end"].isna()]
-    by_size: dict[int, list] = {}
-    for row in rows.itertuples():
+    by_size: dict[int, dict[tuple[int, int], tuple]] = {}
+    for path, class_name, split in rows[["path", "class", "split"]].itertuples(index=False):
         try:
-            by_size.setdefault(os.path.getsize(row.path), []).append(row)
+            state = os.stat(path)
         except OSError:
             continue
+        # Links to one file are no copies.
+        by_size.setdefault(state.st_size, {}).setdefault(
+            (state.st_dev, state.st_ino), (path, class_name, split)
+        )
     copies = []
     for size, same in by_size.items():
-        if size and len({(row[rows.columns.get_loc("class") + 1], row.split) for row in same}) > 1:
-            digests: dict[bytes, list] = {}
-            for row in same:
-                digests.setdefault(_content(row.path), []).append(row)
-            for digest, found in digests.items():
-                places = {(row[rows.columns.get_loc("class") + 1], row.split) for row in found}
-                if digest and len(places) > 1:
-                    copies.append(f"\n    {' = '.join(row.path for row in found[:3])}")
+        digests: dict[bytes, list[tuple]] = {}
+        if size and len({row[1:] for row in same.values()}) > 1:
+            for row in same.values():
+                digests.setdefault(_content(row[0]), []).append(row)
+        for digest, found in digests.items():
+            if digest and len({row[1:] for row in found}) > 1:
+                copies.append(f"\n    {' = '.join(row[0] for row in found[:3])}")
     if copies:
         more = f"\n    and {len(copies) - SHOWN} more" if len(copies) > SHOWN else ""
         yield Note(
