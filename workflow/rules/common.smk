@@ -22,7 +22,8 @@ from voxplain.videos.table import safe_name
 try:
     # As a module of another workflow, this one has no --config of its own.
     for path in workflow.config_settings.configfiles:
-        read_yaml(path)  # Snakemake drops keys that stand twice
+        if Path(path).suffix != ".json":
+            read_yaml(path)  # Snakemake drops keys that stand twice
     given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
     CONFIG, DATA, TABLE = plan_run(load_config(with_types(config, given or [])))
 except VoxplainError as error:
