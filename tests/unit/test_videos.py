@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import shutil
 import struct
 import wave
@@ -454,6 +455,17 @@ def test_damaged_pictures_are_counted_and_no_frame_moves(tmp_path, where):
     assert aside.clips is None and aside.reason == used.reason
     (used,) = decode_shard(table, size=16, frames=16, damaged="set_aside", damaged_share=1.0)
     assert used.clips is not None
+
+
+def test_a_file_that_ends_a_little_early_is_listed(tmp_path):
+    path = write(tmp_path / "a.mp4", noisy(60), faststart=True, **H264)
+    (whole,) = decode_shard(rows_at(path), size=16)
+    assert whole.reason is None
+    path.write_bytes(path.read_bytes()[: int(0.92 * path.stat().st_size)])
+    (used,) = decode_shard(rows_at(path), size=16)
+    assert used.clips is not None and re.search(r"the last \d+% of it are not in the file", used.reason)
+    (aside,) = decode_shard(rows_at(path), size=16, damaged="set_aside")
+    assert aside.clips is None
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,8 @@ def decode_shard(
     rows : DataFrame
         As from `voxplain.videos.table.read_video_table`.
     damaged : {"use", "set_aside"}
-        What becomes of a video with more than `damaged_share` of its clips' frames damaged or lost.
+        What becomes of a video with more than `damaged_share` of its clips' frames damaged or lost, or of itself cut
+        off.
     damaged_share : float
     **options
         Those of `read_clips`, without `start` and `end`, which are in the table.
@@ -256,10 +257,11 @@ def decode_shard(
             ) from None
         numbers = np.unique(chosen.indices)
         bad = len(np.unique(chosen.indices[chosen.damaged]))
-        reason = None
-        if bad:
-            reason = f"{row.path}: {bad} of the {len(numbers)} frames of its clips are damaged or lost"
-        if damaged == "set_aside" and bad > damaged_share * len(numbers):
+        faults = [f"{bad} of the {len(numbers)} frames of its clips are damaged or lost"] if bad else []
+        if chosen.missing:
+            faults.append(f"the last {chosen.missing:.0%} of it are not in the file")
+        reason = f"{row.path}: {'; '.join(faults)}" if faults else None
+        if damaged == "set_aside" and max(bad / len(numbers), chosen.missing) > damaged_share:
             yield DecodedVideo(row.video, reason=reason, damaged=bad)
         else:
             yield DecodedVideo(row.video, chosen.frames, chosen.indices, reason, bad)

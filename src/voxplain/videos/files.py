@@ -40,6 +40,8 @@ def walk_videos(folder: str | Path) -> Iterator[str]:
         for entry in entries:
             if os.path.isdir(entry.path):
                 todo.append(entry.path)
+                if os.path.splitext(entry.name)[1].lower() in ENDINGS and not list_folder(entry.path):
+                    yield entry.path  # is named as a video, and told of when it is opened
             elif os.path.splitext(entry.name)[1].lower() in ENDINGS:
                 if entry.name.isascii() or _is_text(entry.name):
                     yield entry.path
