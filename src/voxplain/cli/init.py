@@ -126,7 +126,8 @@ def main(arguments: argparse.Namespace) -> int:
             root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed
         )
     check_class_names(table["class"])
-    classes = arguments.classes or _usable_classes(table)
+    # Of a table that somebody wrote, a class that cannot be used may be a mistake.
+    classes = arguments.classes or (None if keep_table else _usable_classes(table))
     listed, table = table, _only(table, classes)
     csv = "" if keep_table else _csv(listed if not arguments.classes else table, into)
     text = config_text(
