@@ -283,8 +283,10 @@ def _scan(path: str | Path) -> _Timeline:
         whole = container.duration / av.time_base if container.duration else None
         origin = origin / av.time_base if origin is not None else 0.0
         has_times = container.format.name != "avi"
+        listed = stream.frames if "mp4" in container.format.name else 0
     if not packets:
         raise VideoError(f"{path}: no frame can be decoded (none in the file)")
+    count = len(packets)
     packets = _from_key_frame(packets)
     shown = [packet for packet in packets if not packet[4]]
     stamps = [packet[0] for packet in shown]
@@ -310,8 +312,9 @@ def _scan(path: str | Path) -> _Timeline:
     short = 0.0 if declared is None else declared - found
     if short > 0 and found < 0.9 * declared - 2 * gap:
         raise VideoError(f"{path}: cut short, {found:.2f} of {declared:.2f} s can be decoded")
-    # Headers are off by a frame or more.
-    missing = short / declared if short > 0 and short > max(1.5 / fps, 1.5 * gap, 0.02 * declared) else 0.0
+    # Headers are off by a frame or more, but for that of MP4, which lists every frame.
+    least = 0.5 * gap if listed > count else max(1.5 / fps, 1.5 * gap, 0.02 * declared) if declared else 0.0
+    missing = short / declared if short > least else 0.0
     numbers = {stamp: i for i, stamp in enumerate(sorted(stamps))} if keyed else None
     return _Timeline(times, end, fps, float(base), numbers, _groups(packets), broken, missing)
 
