@@ -462,9 +462,9 @@ def test_a_file_that_ends_a_little_early_is_listed(tmp_path):
     (whole,) = decode_shard(rows_at(path), size=16)
     assert whole.reason is None
     data = path.read_bytes()
-    path.write_bytes(data[:-100])  # of the last frame
+    path.write_bytes(data[: int(0.98 * len(data))])  # the last frame, or the last two
     (used,) = decode_shard(rows_at(path), size=16)
-    assert used.clips is None or used.reason is not None or (used.clips == whole.clips).all()
+    assert re.search(r"the last [2-5]% of it are not in the file", used.reason)
     path.write_bytes(data[: int(0.92 * len(data))])
     (used,) = decode_shard(rows_at(path), size=16)
     assert used.clips is not None and re.search(r"the last \d+% of it are not in the file", used.reason)

@@ -312,9 +312,10 @@ def _scan(path: str | Path) -> _Timeline:
     short = 0.0 if declared is None else declared - found
     if short > 0 and found < 0.9 * declared - 2 * gap:
         raise VideoError(f"{path}: cut short, {found:.2f} of {declared:.2f} s can be decoded")
-    # Headers are off by a frame or more, but for that of MP4, which lists every frame.
-    least = 0.5 * gap if listed > count else max(1.5 / fps, 1.5 * gap, 0.02 * declared) if declared else 0.0
-    missing = short / declared if short > least else 0.0
+    # Headers are off by a frame or more, but for that of MP4, which lists every frame (and an edit list may hide some).
+    missing = short / declared if short > 0 and short > max(1.5 / fps, 1.5 * gap, 0.02 * declared) else 0.0
+    if listed > count and (broken or (declared and gap and round(declared / gap) > len(times))):
+        missing = max(missing, (listed - count) / listed)
     numbers = {stamp: i for i, stamp in enumerate(sorted(stamps))} if keyed else None
     return _Timeline(times, end, fps, float(base), numbers, _groups(packets), broken, missing)
 
