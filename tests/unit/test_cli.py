@@ -21,7 +21,7 @@ from voxplain.cli.explain import overlay, write_video
 from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
 from voxplain.config import load_config
-from voxplain.errors import ConfigError, VideoError
+from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
 
@@ -685,6 +685,18 @@ def test_few_training_clips_are_told(project, tmp_path):
         (tmp_path / f"videos/train/kick/kick{number}.mp4").unlink()
     text = project.check({"models": {"r3d": {"head": "new", "weights": "kinetics400"}}})
     assert "problem: The class 'kick' has 1 usable training video, which is few: a new head (of r3d)" in text
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_head_is_fitted_to_few_videos_of_each_class(n):
+    from voxplain.models.head import fit_head
+
+    targets = np.repeat([0, 1], n)
+    features = np.random.default_rng(0).normal(size=(1, 2 * n, 4)) + 5 * targets[None, :, None]
+    weight, bias = fit_head(features, targets, np.arange(2 * n))
+    assert ((features[0] @ weight.T + bias).argmax(axis=1) == targets).all()
+    with pytest.raises(VoxplainError, match="one training video alone"):
+        fit_head(features[:, : n + 1], targets[: n + 1], np.arange(n + 1))
 
 
 def test_parts_that_overlap_in_both_splits_are_told(project, tmp_path):
