@@ -39,7 +39,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         stage = namespace.get("snakemake") or _job_of(Path(namespace["__file__"]))
     except VoxplainError as error:
         sys.exit(f"voxplain: {error}")
-    params = dict(stage.wildcards.items()) | dict(stage.params.items())
+    wildcards = dict(stage.wildcards.items())
+    params = wildcards | dict(stage.params.items())
     code = params.pop("code", "")
     device = "cpu"
     if stage.resources.get("device"):
@@ -52,7 +53,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         device = place.type  # not which of several, so that equal work gives equal bytes
     stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
-    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
+    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device, wildcards=wildcards)
     stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}
     for output in stage.output:
         Path(output).parent.mkdir(parents=True, exist_ok=True)
