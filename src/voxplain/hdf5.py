@@ -28,6 +28,8 @@ class RecordingFile(io.RawIOBase):
 
     Attributes
     ----------
+    name : str
+        The path, from which libraries tell the format.
     error : OSError or None
         What went wrong first. From there on nothing is written.
     """
@@ -35,7 +37,7 @@ class RecordingFile(io.RawIOBase):
     def __init__(self, path: str | os.PathLike) -> None:
         super().__init__()
         self.error: OSError | None = None
-        self._path = path
+        self.name = os.fspath(path)
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115 (closed by close)
 
     def readable(self) -> bool:
@@ -93,7 +95,7 @@ class RecordingFile(io.RawIOBase):
             yield
         except OSError as error:
             if self.error is None:
-                self.error = OSError(error.errno, error.strerror, str(self._path))
+                self.error = OSError(error.errno, error.strerror, self.name)
 
 
 @contextmanager
