@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 import traceback
@@ -17,6 +18,8 @@ from typing import Any, TextIO
 
 from .errors import VoxplainError, system_fault
 from .provenance import record
+
+LEAST_MEMORY = 256 * 2**20
 
 
 def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
@@ -58,6 +61,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
 
 def _prepare(stage: Any) -> str:
     """Take the stage's device and hold libraries to its threads; returns the device's type."""
+    _see_memory()
     device = "cpu"
     if stage.resources.get("device"):
         from voxplain.device import lease_device
@@ -95,6 +99,16 @@ def _measured() -> dict[str, Any]:
     from voxplain.device import measured
 
     return measured()
+
+
+def _see_memory() -> None:
+    """See that the least memory that a stage needs can be had: where it cannot, OpenBLAS hangs and others crash."""
+    try:
+        mmap.mmap(-1, LEAST_MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise MemoryError(
+            f"{LEAST_MEMORY >> 20} MB beside the libraries are the least; {error.strerror}"
+        ) from error
 
 
 def _limit_threads(threads: int) -> None:

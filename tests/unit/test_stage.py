@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import resource
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -141,6 +142,24 @@ def test_a_full_disk_in_a_stage(tmp_path, capfd):
     assert os.listdir(tmp_path) == ["logs"]
     run(main, job(tmp_path))
     pd.testing.assert_frame_equal(artifacts.read_table(tmp_path / "out.parquet", "edits"), frame)
+
+
+def test_a_stage_begins_only_where_its_least_memory_can_be_had(tmp_path):
+    """Where it cannot, k-means hangs: OpenBLAS asks for its buffers again and again."""
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(tmp_path / "err", os.O_WRONLY | os.O_CREAT), 2)
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (taken + (150 << 20),) * 2)
+        try:
+            run(raises(AssertionError("it began")), job(tmp_path))
+        except SystemExit as stop:
+            os._exit(stop.code)
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert "The memory does not suffice (256 MB" in (tmp_path / "err").read_text()
 
 
 @pytest.mark.parametrize("taken", ["logs", "results"])
