@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test bench clean
+.PHONY: demo test bench torture clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all
@@ -14,6 +14,9 @@ test: $(INSTALLED)
 
 bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+torture: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
 
 .PHONY: .venv
 .venv: $(INSTALLED)
@@ -29,5 +32,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 # Removes what the targets above made, but no results of other runs.
 clean:
-	rm -rf .venv .snakemake .pytest_cache .hypothesis build src/*.egg-info results/demo results/bench
+	rm -rf .venv .snakemake .pytest_cache .hypothesis build src/*.egg-info results/demo results/bench results/torture
 	find src tests benchmarks workflow -name __pycache__ -prune -exec rm -rf {} +

@@ -43,6 +43,7 @@ class Ended:
     name: str
     outcome: str
     happened: str
+    seconds: float = 0.0
 
 
 class Wrong(Exception):
@@ -77,7 +78,8 @@ def run_all(kinds: dict[str, Iterable[Try]], *, parts: int = 2, told: bool = Fal
             told_by_child = (folder / ".ended").read_text() if (folder / ".ended").exists() else ""
             shutil.rmtree(folder, ignore_errors=True)
             del running[number]
-            ended[number] = _judged(kind, one, None if not done else status, told_by_child)
+            outcome, happened = _judged(one, None if not done else status, told_by_child)
+            ended[number] = Ended(kind, one.name, outcome, happened, round(time.monotonic() - began, 2))
             if told and ended[number].outcome != "ok":
                 print(
                     f"[{kind}] {ended[number].outcome} {one.name}: {ended[number].happened[-600:]}",
@@ -87,14 +89,14 @@ def run_all(kinds: dict[str, Iterable[Try]], *, parts: int = 2, told: bool = Fal
     yield from (ended[number] for number in range(len(tries)))
 
 
-def _judged(kind: str, one: Try, status: int | None, said: str) -> Ended:
+def _judged(one: Try, status: int | None, said: str) -> tuple[str, str]:
     if status is None:
-        return Ended(kind, one.name, "lost", f"hangs for {one.seconds:g} s")
+        return "lost", f"hangs for {one.seconds:g} s"
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        return Ended(kind, one.name, "lost", f"dies by signal {-code}")
+        return "lost", f"dies by signal {-code}"
     outcome, _, happened = said.partition(": ")
-    return Ended(kind, one.name, outcome or "lost", happened or f"ends with {code}, without a word")
+    return (outcome, happened) if outcome else ("lost", f"ends with {code}, without a word")
 
 
 def _started(one: Try, folder: Path) -> int:
