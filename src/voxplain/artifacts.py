@@ -242,7 +242,9 @@ class Shard:
             with open_reporting(path, lambda error: ArtifactError(str(error))) as file:
                 file[item].visititems(lambda _, found: found[()] if isinstance(found, h5py.Dataset) else None)
                 _ = dict(file[item].attrs)
-        except (ArtifactError, KeyError, TypeError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # h5py raises nearly anything on a damaged file
             print(f"{path}, left by a run that was cut short, is damaged ({error}): it is made again.")
             path.unlink(missing_ok=True)
             return False
@@ -453,8 +455,8 @@ def check(path: StrPath, kind: str) -> dict[str, Any]:
 def check_place(path: StrPath, made_by: Attributes) -> None:
     """See that a file lies where what made it put it: that its path names the wildcards of its rule's job.
 
-    The values stand in the path as they are or after their name (``seed0``), in their order, the last in the file's
-    name or up to two folders above, each of the others up to two folders above the next.
+    The values stand in the path as they are or after their name (``seed0``), in their order: the last in the file's
+    name or up to two folders above, each of the others next to the one after it or with one folder between.
 
     Raises
     ------
@@ -462,13 +464,14 @@ def check_place(path: StrPath, made_by: Attributes) -> None:
         It was made for something else.
     """
     parts = [Path(path).name.removesuffix(Path(path).suffix), *reversed(Path(path).parent.parts)]
-    wildcards = made_by.get("wildcards") or []
+    wildcards, reach = made_by.get("wildcards") or [], 3
     for name, value in reversed(wildcards):
-        near = [at for at, part in enumerate(parts[:3]) if part in (str(value), f"{name}{value}")]
+        near = [at for at, part in enumerate(parts[:reach]) if part in (str(value), f"{name}{value}")]
         if not near:
             told = ", ".join(f"{name} {value}" for name, value in wildcards)
             raise ArtifactError(f"{path} holds what was made for {told}. {_mend(path, made_by)}")
         del parts[: near[0] + 1]
+        reach = 2
 
 
 def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:

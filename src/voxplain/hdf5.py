@@ -3,19 +3,26 @@
 HDF5 writes much of its data when a dataset or file closes. h5py says nothing of an error there, so that a file without
 data would look whole, and goes on with a library that is in no known state. So HDF5 writes here through a file of
 Python's, which keeps the first error to itself until all is closed.
+
+Text in attributes is of fixed length. That of variable length lies in a heap without a checksum: a flipped bit there
+changes it, and zeros make HDF5 read for ever.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import h5py
+import numpy as np
 
 Report = Callable[[Exception], Exception]
+# How text of attributes becomes bytes; names of files may hold bytes that are no UTF-8.
+_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 class RecordingFile(io.RawIOBase):
@@ -110,7 +117,7 @@ def new_h5(path: str | os.PathLike) -> Iterator[h5py.File]:
     # Version 1.10 of the format has checksums on its own structures too. Locks are not needed, as nobody else knows
     # the name, and cluster file systems often have none.
     with RecordingFile(path) as target:
-        with h5py.File(target, "w", locking=False, libver=("v110", "v110")) as file:
+        with _File(target, "w", locking=False, libver=("v110", "v110")) as file:
             yield file
 
 
@@ -133,25 +140,29 @@ def open_reporting(path: str | os.PathLike, report: Report) -> Iterator[h5py.Fil
 
 
 @contextmanager
-def _told(report: Report) -> Iterator[None]:
+def _told(report: Report | None) -> Iterator[None]:
     try:
         yield
-    except KeyError as error:
-        if "doesn't exist" in str(error) or "can't locate attribute" in str(
-            error
-        ):  # a name that nobody wrote
+    except (KeyError, OSError, RuntimeError, UnicodeDecodeError) as error:
+        # A name that nobody wrote is no damage.
+        if report is None or re.search("doesn't exist|can't locate attribute", str(error)):
             raise
-        raise report(error) from error
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise report(error) from error
 
 
 class _Attributes(h5py.AttributeManager):
-    _report: Report
+    _report: Report | None = None
 
     def __getitem__(self, name: str) -> Any:
         with _told(self._report):
-            return super().__getitem__(name)
+            found = super().__getitem__(name)
+        return found.decode(**_TEXT) if isinstance(found, bytes) else found
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, str):
+            text = value.encode(**_TEXT)
+            value = np.array(text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
+        super().__setitem__(name, value)
 
     def __iter__(self) -> Iterator[str]:
         with _told(self._report):
@@ -162,7 +173,7 @@ class _Attributes(h5py.AttributeManager):
 class _Reporting:
     """Attributes of a group, file or dataset."""
 
-    _report: Report
+    _report: Report | None = None
 
     @property
     def attrs(self) -> _Attributes:
@@ -187,9 +198,14 @@ class _Members(_Reporting):
 
     def __getitem__(self, name: str) -> Any:
         with _told(self._report):
-            found = super().__getitem__(name)
-            # The class h5py gives it knows nothing of reports.
-            found = (_Dataset if isinstance(found, h5py.Dataset) else _Group)(found.id)
+            return self._own(super().__getitem__(name))
+
+    def create_group(self, *arguments: Any, **options: Any) -> _Group:
+        return self._own(super().create_group(*arguments, **options))
+
+    def _own(self, found: Any) -> Any:
+        """A group or dataset of the classes here; h5py's own know nothing of reports and text."""
+        found = (_Dataset if isinstance(found, h5py.Dataset) else _Group)(found.id)
         found._report = self._report
         return found
 

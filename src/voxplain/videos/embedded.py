@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..artifacts import atomic_file, atomic_path
-from ..hdf5 import new_h5
+from ..hdf5 import RecordingFile
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded
 from .scenes import MOTIONS, Scene, draw_scene
@@ -62,7 +62,8 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     # Of this process alone until it is whole: two runs may make one folder at the same time.
     with (
         atomic_path(truth_file) as unfinished,
-        new_h5(unfinished) as truth,
+        RecordingFile(unfinished) as file,
+        h5py.File(file, "w") as truth,
         ThreadPoolExecutor(workers) as pool,
     ):
         truth.attrs.update(options)
