@@ -1,16 +1,17 @@
-"""Decode the videos of a shard to clips; set aside what cannot be decoded (rule cache_clips)."""
+"""Decode the videos of a shard to clips; list what cannot be decoded, or is damaged (rule cache_clips)."""
 
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, read_table, resumable_h5, write_table
-from voxplain.videos.clips import decode_shard
+from voxplain.videos.clips import check_present, decode_shard
 
 
 def main(stage):
     table = read_table(stage.input.videos, "videos")
     table = table[table["shard"] == stage.wildcards.shard].set_index("video", drop=False)
+    check_present(table["path"].tolist())
     with resumable_h5(
         # The videos too: one that was replaced while the run lay dead is decoded again.
         stage.output.clips,
@@ -21,17 +22,22 @@ def main(stage):
         todo = table[[not shard.done(video) for video in table["video"]]]
         decoded = decode_shard(todo, **stage.params.options)
         for found in tqdm(decoded, total=len(todo), unit="video", mininterval=10):
-            of_class = {"class": table.loc[found.video, "class"]}
-            if found.reason is None:
-                shard.write(found.video, {"clips": found.clips, "frames": found.indices}, of_class)
-            else:
-                print(f"set aside: {found.reason}")
-                shard.write(found.video, attrs={**of_class, "reason": found.reason})
+            attrs = {"class": table.loc[found.video, "class"], "damaged": found.damaged}
+            if found.reason is not None:
+                attrs["reason"] = found.reason
+                print(f"{'set aside' if found.clips is None else 'used'}: {found.reason}")
+            clips = None if found.clips is None else {"clips": found.clips, "frames": found.indices}
+            shard.write(found.video, clips, attrs)
     with open_h5(stage.output.clips, "clips") as file:
-        reasons = pd.Series(
-            {video: file[video].attrs.get("reason") for video in file}, name="reason", dtype=object
+        told = pd.DataFrame(
+            [
+                (video, group.attrs["reason"], "clips" in group, int(group.attrs["damaged"]))
+                for video, group in file.items()
+                if "reason" in group.attrs
+            ],
+            columns=["video", "reason", "used", "damaged"],
         )
-    aside = table[["video", "path", "class", "split"]].join(reasons).dropna(subset="reason")
+    aside = table[["video", "path", "class", "split"]].reset_index(drop=True).merge(told, on="video")
     write_table(stage.output.set_aside, aside, kind="set_aside_videos", made_by=stage.made_by)
 
 

@@ -25,7 +25,8 @@ from pydantic import (
 from .errors import ConfigError, nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+Byte = Annotated[int, Field(ge=0, le=255)]
 
 Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 Library = Literal["torch", "scikit-image", "av", "zennit", "scikit-learn", "opencv-python-headless"]
@@ -35,6 +36,14 @@ class Section(BaseModel):
     """Part of the config; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+def _class_name(name: Any) -> Any:
+    if name is None or isinstance(name, (bool, int, float)):
+        raise ValueError(
+            f"YAML takes this class for {name!r} and not for text; put its name in quotes, such as 'no' or '2024'"
+        )
+    return name
 
 
 class Data(Section):
@@ -49,7 +58,10 @@ class Data(Section):
         description="Video table, or folder with a videos.csv or a folder per class; none: the embedded data.",
     )
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the adapter.")
-    classes: list[str] | None = Field(None, description="Classes to use; all by default.")
+    classes: list[Annotated[str, BeforeValidator(_class_name)]] | None = Field(
+        None,
+        description="Classes to use; all by default. In quotes where YAML takes one for another type: 'no', '2024'.",
+    )
     videos_per_class: PositiveInt | None = Field(
         None,
         description="Use at most this many videos per class and split, drawn with the seed; all by default.",
@@ -78,6 +90,15 @@ class Clips(Section):
     crop: Literal["center", "squash"] = Field(
         "center",
         description="center: scale the short side and crop; squash: scale both sides (3D-ACE's code).",
+    )
+    damaged: Literal["use", "set_aside"] = Field(
+        "use",
+        description="Videos with frames that are damaged or lost: use them, with a note in the table set_aside, or set "
+        "them aside.",
+    )
+    damaged_share: Share = Field(
+        0.0,
+        description="With damaged: set_aside, the share of its clips' frames that a video may have damaged.",
     )
 
 
@@ -183,7 +204,7 @@ class Activations(Section):
     form: Literal["crop", "in_place"] = Field(
         "crop", description="crop: the supervoxel's box, resized to the clip; in_place: where it was."
     )
-    fill: Literal["mean"] | tuple[int, int, int] = Field(
+    fill: Literal["mean"] | tuple[Byte, Byte, Byte] = Field(
         "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."
     )
     pooling: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
@@ -520,6 +541,13 @@ class Config(Section):
                     f"models: there is no {name!r}{nearest(name, known)} Known: {', '.join(known)}"
                 )
         return section
+
+    @field_validator("run")
+    @classmethod
+    def _is_no_shared_folder(cls, run: str) -> str:
+        if run == "shared":
+            raise ValueError("results/shared is the folder that runs share; give the run another name")
+        return run
 
     @field_validator("checks")
     @classmethod

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .config import Config, Data, digest
+from .errors import ConfigError, nearest
 from .provenance import PACKAGE
 from .sources import library
 from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
+from .videos.table import safe_name
 
 
 class Plan(NamedTuple):
@@ -37,11 +39,12 @@ def plan_run(config: Config, results: str = "results") -> Plan:
     ConfigError
         See `voxplain.videos.plan.plan_videos`.
     """
+    check_names(config)
     settled = canonical(config)
     videos = plan_videos(EMBEDDED, **dict(settled.data))
     size = settled.data.shard_size or default_shard_size(len(videos))
     settled = _changed(settled, data=_changed(settled.data, shard_size=size))
-    data = f"{results}/shared/{Path(config.data.path or EMBEDDED).stem}-{digest(settled.data)}"
+    data = f"{results}/shared/{safe_name(Path(config.data.path or EMBEDDED).stem)}-{digest(settled.data)}"
     if settled.data.path is None:  # how many they are is known before where they are
         videos = plan_videos(f"{data}/{EMBEDDED}", **dict(settled.data))
     return Plan(settled, data, videos)
@@ -87,6 +90,26 @@ def _canonical_data(data: Data) -> Data:
     if "seed" in options and "seed" not in data.options:
         options["seed"] = data.seed
     return _changed(data, path=path, adapter=adapter, options=options)
+
+
+def check_names(config: Config) -> None:
+    """Refuse names of plug-ins that are not registered, before anything is made; ``module:function`` passes.
+
+    Raises
+    ------
+    ConfigError
+        One is unknown.
+    """
+    sources = library(PACKAGE)
+    named = named_plugins(config)
+    named["flows"] = [*named["flows"], *config.flow.compare]
+    for registry, names in named.items():
+        known = sources.plugins(sources.registries()[registry])
+        for name in names:
+            if ":" not in name and name not in known:
+                raise ConfigError(
+                    f"Of {registry}, {name!r} is not known{nearest(name, known)} Known: {', '.join(sorted(known))}."
+                )
 
 
 def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 import yaml
@@ -589,6 +590,112 @@ def test_init_keeps_a_table_and_says_what_is_wrong(project, tmp_path, capsys):
     assert "There is no folder" in call("init", tmp_path / "nowhere", code=1, capsys=capsys)
 
 
+def test_init_never_destroys_a_table(project, tmp_path, capsys):
+    table = tmp_path / "videos/videos.csv"
+    call("init", project.folder, capsys=capsys)
+    made = table.read_text()
+    call("init", project.folder, "--force", capsys=capsys)  # init's own is written anew
+    assert table.read_text() == made
+    mine = (
+        made.replace("path,label,split", "path,label,split,start,end")
+        .replace("train\n", "train,,\n")
+        .replace("test\n", "test,0,0.5\n")
+    )
+    table.write_text(mine)
+    for _ in range(2):
+        text = call("init", project.folder, "--force", capsys=capsys)
+        assert f"kept {table}" in text and table.read_text() == mine
+    # Nor one where the folder that it is to be written into has one of its own.
+    (tmp_path / "into").mkdir()
+    (tmp_path / "into/videos.csv").write_text("mine")
+    (project.folder / "videos.csv").unlink()
+    text = call("init", project.folder, "--into", tmp_path / "into", "--force", code=1, capsys=capsys)
+    assert "not by init" in text and (tmp_path / "into/videos.csv").read_text() == "mine"
+
+
+def test_init_leaves_out_what_cannot_be_used_and_says_so(project, tmp_path, capsys):
+    shutil.rmtree(tmp_path / "videos/test")
+    (tmp_path / "videos/train").rename(tmp_path / "20240611 mine")
+    folder = tmp_path / "20240611 mine"
+    (folder / "single").mkdir()
+    shutil.copy(tmp_path / "square.mp4", folder / "single/1.mp4")
+    (folder / "emptyclass").mkdir()
+    (folder / "punch").rename(folder / "no")
+    odd = folder / "no" / "a\rb.m4v"
+    shutil.copy(tmp_path / "square.mp4", odd)
+    text = call("init", folder, capsys=capsys)
+    assert "left out 'single': it has 1 video" in text
+    assert f"check '{folder}/config.yaml'" in text  # as a shell takes it
+    config = load_config(yaml.safe_load((folder / "config.yaml").read_text()))
+    assert config.run == "20240611_mine" and config.data.classes == ["kick", "no"]
+    table = plan_videos(tmp_path, **dict(config.data))
+    assert str(odd) in set(table["path"]) and table["class"].value_counts().to_dict() == {"kick": 3, "no": 4}
+    text = call("check", folder / "config.yaml", capsys=capsys)
+    assert "the same file" in text and "no problems" in text
+
+
+@pytest.mark.parametrize("name", ["2024", "no", "1e5", "null"])
+def test_folders_named_as_other_types_are_runs(project, tmp_path, capsys, name):
+    project.folder.rename(tmp_path / name)
+    call("init", tmp_path / name, capsys=capsys)
+    assert load_config(yaml.safe_load((tmp_path / name / "config.yaml").read_text())).run == name
+
+
+def test_check_finds_files_that_are_cut(project, tmp_path):
+    path = tmp_path / "videos/train/kick/kick0.mp4"
+    path.unlink()
+    frames = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    text = project.check()
+    assert "1 of 10 videos cannot be decoded" in text and "kick0.mp4: cut short" in text
+
+
+def test_check_and_the_planning_refuse_the_same(project, tmp_path):
+    from voxplain.plan import plan_run
+
+    text = project.check({"checks": {"tables": ["no_such_table"]}})
+    assert "no_such_table" in text
+    wrong = {
+        "flow": {"method": "diss"},
+        "explainers": {"gradcan": {}},
+        "models": {"r3d": {"network": "r3d_81"}},
+        "cavs": {"classifier": "svm2"},
+    }
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    for key, value in wrong.items():
+        name = str(list(value.values())[0]) if key != "explainers" else "gradcan"
+        with pytest.raises(ConfigError, match="is not known; did you mean|is not known"):
+            plan_run(load_config(merge(config, {"checks": {"tables": None}, key: value})))
+        assert "not known" in project.check({key: value}) or name in project.check({key: value})
+
+
+def test_keys_that_stand_twice_are_refused(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("run: a\ndata:\n  path: x\nrun: b\n")
+    text = call("check", tmp_path / "config.yaml", code=1, capsys=capsys)
+    assert "'run' stands twice, in lines 1 and 4" in text
+
+
+def test_few_training_clips_are_told(project, tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"videos/train/kick/kick{number}.mp4").unlink()
+    text = project.check({"models": {"r3d": {"head": "new", "weights": "kinetics400"}}})
+    assert "problem: The class 'kick' has 1 usable training video, which is few: a new head (of r3d)" in text
+
+
+def test_parts_that_overlap_in_both_splits_are_told(project, tmp_path):
+    rows = [f"{split}/{c}/{c}0.mp4,{c},{split},," for c in ("kick", "punch") for split in ("train", "test")]
+    rows += ["train/kick/kick1.mp4,kick,train,0,0.6", "train/kick/kick1.mp4,kick,test,0.3,0.9"]
+    (tmp_path / "videos/videos.csv").write_text("\n".join(["path,label,split,start,end", *rows]))
+    assert "overlap in the training and in the test split" in project.check({"data": {"adapter": None}})
+
+
 # explain
 
 
@@ -638,6 +745,55 @@ def test_wrong_explanations_say_the_mend(trained, tmp_path, capsys, arguments, s
     start = ["explain", tmp_path / "square.mp4", "--weights", trained, "--frames", 8, "--size", 32]
     assert says in call(*start, *arguments, code=1, capsys=capsys)
     assert not (tmp_path / "explanation.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["--out", "square.mp4"], "would write over the video"),
+        (["--out", "link.mp4"], "would write over the video"),
+        (["--out", "weights.safetensors"], "would write over the weights"),
+        (["--live", "--out", "x.mp4", "--statistics", "x.mp4"], "are both x.mp4"),
+        (["--live", "--statistics", "square.mp4"], "--statistics square.mp4 would write over the video"),
+        (["--out", "x.gif"], "ends in .mp4"),
+        (["--out", "x.webm"], "ends in .mp4"),
+        (["--out", "/proc/none/x.mp4"], "cannot be written"),
+        (["--out", "."], "it is a folder"),
+        (["--size", "1"], "--size is 1: give 8 to 4096"),
+        (["--size", "100000"], "--size is 100000"),
+        (["--frames", "100000000"], "--frames is 100000000"),
+        (["--live", "--shown", "1"], "--shown is 1"),
+    ],
+)
+def test_explain_writes_over_nothing_and_refuses_the_impossible(
+    trained, tmp_path, capsys, arguments, says, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("square.mp4", "link.mp4")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    start = ["explain", "square.mp4", "--weights", "weights.safetensors", "--frames", 8, "--size", 32]
+    assert says in call(*start, *arguments, code=1, capsys=capsys)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_source_called_as_the_default_output_is_kept(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.rename("square.mp4", "explanation.mp4")
+    start = ["explain", "explanation.mp4", "--weights", trained, "--frames", 8, "--size", 32]
+    assert "would write over the video" in call(*start, code=1, capsys=capsys)
+
+
+def test_a_full_disk_leaves_no_half_video(tmp_path):
+    path = tmp_path / "x.mp4"
+
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(ConfigError, match="No space left on device"):
+            write_video(path, moving_square(), 8)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_function_that_weights_name_is_called_once_the_user_names_it(tmp_path, capsys, monkeypatch):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import re
+import shutil
+import struct
 import wave
 from fractions import Fraction
 
 import av
+import av.filter
 import cv2
 import numpy as np
 import pandas as pd
@@ -14,11 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxplain.errors import ConfigError, VideoError
+from voxplain.artifacts import create_h5
+from voxplain.errors import ConfigError, VideoError, VoxplainError
+from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
-from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
-from voxplain.videos.decode import probe, read_chosen_frames
-from voxplain.videos.table import check_video_table, read_video_table, safe_name
+from voxplain.videos.clips import check_present, clip_indices, decode_shard, fit_frame, read_clips
+from voxplain.videos.decode import choose_frames, probe, read_chosen_frames
+from voxplain.videos.files import draw_splits
+from voxplain.videos.plan import file_states, listed_rows, plan_videos
+from voxplain.videos.store import ClipStore
+from voxplain.videos.table import check_class_names, check_video_table, read_video_table, safe_name
 
 
 def read_frames(path, **how) -> np.ndarray:
@@ -98,6 +109,26 @@ sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 def test_any_frame_fits_any_size(shape, size, crop):
     fitted = fit_frame(np.full((*shape, 3), 77, np.uint8), size=size, crop=crop)
     assert fitted.shape == (*size, 3) and np.all(fitted == 77)
+
+
+def test_a_strip_is_cropped_before_it_is_enlarged():
+    strip = np.random.default_rng(0).integers(0, 256, (1, 6000, 3), dtype=np.uint8)
+    whole = cv2.resize(strip, (96000, 16), interpolation=cv2.INTER_LINEAR)[:, 47992:48008]
+    assert np.abs(fit_frame(strip, size=16).astype(int) - whole).max() <= 1
+    assert fit_frame(np.zeros((1, 60000, 3), np.uint8), size=112).shape == (112, 112, 3)
+    assert fit_frame(np.zeros((30000, 2, 3), np.uint8), size=112).shape == (112, 112, 3)
+
+
+def test_a_fitted_frame_does_not_keep_the_whole_one():
+    assert fit_frame(np.zeros((400, 800, 3), np.uint8), size=20).base is None
+    assert fit_frame(np.zeros((20, 20, 3), np.uint8), size=20).base is None
+
+
+def test_squashing_does_not_alias_where_the_other_side_grows():
+    stripes = np.zeros((20, 200, 3), np.uint8)
+    stripes[:, ::2] = 254
+    assert np.ptp(fit_frame(stripes, size=50, crop="squash")) == 0
+    assert fit_frame(stripes, size=50, crop="squash")[0, 0, 0] == 127
 
 
 # ---- decoding ---------------------------------------------------------------------------------------
@@ -205,7 +236,7 @@ def test_containers_and_codecs(tmp_path, name, codec, pix_fmt):
 
 def test_stream_without_a_header_count_is_counted(tmp_path):
     path = write(tmp_path / "raw.h264", numbered(24), **H264, fps=25)
-    assert probe(path).frames == 0
+    assert probe(path).frames == 24
     assert len(read_frames(path)) == 24
     # The last of the consecutive clips of 16 needs the true number: 24 = 16 + 8.
     assert read_clips(path, size=16, sampling="consecutive")[1][1].tolist() == [*range(16, 24)] * 2
@@ -224,6 +255,230 @@ def test_turned_videos_are_shown_upright(tmp_path):
     assert (info.height, info.width) == (48, 32) and frames.shape == (5, 48, 32, 3)
     # 90 degrees counterclockwise: the bright left edge comes to lie at the bottom.
     assert frames[0, -4:].mean() > 240 and frames[0, :-16].mean() < 15
+
+
+def stamped(path, seconds, *, codec="libx264", frames=None, sound=0.0, pix_fmt="yuv420p", **options):
+    """Write numbered frames that are shown at these times, and silence beside them."""
+    frames = numbered(len(seconds)) if frames is None else frames
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
+        stream.codec_context.time_base = Fraction(1, 1000)
+        name, form = ("libopus", "flt") if path.suffix == ".webm" else ("aac", "fltp")
+        rate = 48000
+        voice = container.add_stream(name, rate=rate, layout="mono") if sound else None
+        for frame, time in zip(frames, seconds, strict=True):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgba" if frame.shape[-1] == 4 else "rgb24")
+            picture.pts, picture.time_base = round(1000 * time), Fraction(1, 1000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+        for i in range(int(sound * rate / 960)):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format=form, layout="mono")
+            silence.sample_rate, silence.pts, silence.time_base = rate, 960 * i, Fraction(1, rate)
+            container.mux(voice.encode(silence))
+        if voice:
+            container.mux(voice.encode())
+    return path
+
+
+def shown_by_ffmpeg(path, filters, **arguments):
+    """What ffmpeg's own filters make of a video: gray levels' numbers, or frames."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        graph = av.filter.Graph()
+        nodes = [
+            graph.add_buffer(template=stream),
+            *[graph.add(*given) for given in filters],
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*nodes).configure()
+        found = []
+        for frame in container.decode(stream):
+            graph.push(frame)
+            found += _pulled(graph)
+        graph.push(None)
+        return [frame.to_ndarray(format="rgb24") for frame in found + _pulled(graph)]
+
+
+def _pulled(graph):
+    found = []
+    while True:
+        try:
+            found.append(graph.pull())
+        except (av.BlockingIOError, av.EOFError):
+            return found
+
+
+def number(frame):
+    return round(float(frame[8:24, 30:44].mean()) / 4)
+
+
+THIRTY_TWENTY = [i / 30 for i in range(30)] + [1 + i / 20 for i in range(20)]
+BURSTS = [0, 0.01, 0.02, 0.5, 0.51, 0.9, 1.7, 1.71, 3.0, 3.001]
+CODECS = {".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx-vp9", ".mov": "mjpeg", ".ts": "libx264"}
+
+
+@pytest.mark.parametrize("ending", CODECS)
+@pytest.mark.parametrize("times", [THIRTY_TWENTY, BURSTS], ids=["thirty_twenty", "bursts"])
+def test_parts_are_cut_by_presentation_time_as_ffmpeg_cuts(tmp_path, ending, times):
+    more = {"pix_fmt": "yuvj420p"} if ending == ".mov" else {}
+    path = stamped(tmp_path / f"a{ending}", times, codec=CODECS[ending], **more)
+    assert [number(frame) for frame in read_frames(path)] == list(range(len(times)))
+    with av.open(str(path)) as container:  # ffmpeg counts from the file's beginning
+        origin = container.start_time / av.time_base
+    for start, end in [(1, 1.75), (0.4, 0.95), (1.2, None), (None, 1.005)]:
+        trim = (
+            "trim",
+            ":".join(
+                f"{name}={at + origin}" for name, at in {"start": start, "end": end}.items() if at is not None
+            ),
+        )
+        wanted = [number(frame) for frame in shown_by_ffmpeg(path, [trim])]
+        assert [number(frame) for frame in read_frames(path, start=start, end=end)] == wanted
+        assert wanted == [i for i, t in enumerate(times) if (start or 0) <= t < (end or 99)]
+
+
+def test_where_no_frame_begins_the_one_on_show_is_taken(tmp_path):
+    path = stamped(tmp_path / "slow.mkv", [0, 36000.0])
+    assert [number(frame) for frame in read_frames(path)] == [0, 1]
+    assert read_chosen_frames(path, choose=np.arange, start=100, end=101)[1].tolist() == [0]
+    assert probe(path).duration >= 36000
+    with pytest.raises(VideoError, match="no frame between 99999 s"):
+        read_frames(path, start=99999)
+
+
+def test_another_rate_of_a_variable_one_takes_the_nearest_by_time(tmp_path):
+    path = stamped(tmp_path / "a.mp4", THIRTY_TWENTY)
+    _, indices = read_chosen_frames(path, fps=10, choose=np.arange)
+    assert indices.tolist() == [
+        min(range(50), key=lambda i: abs(THIRTY_TWENTY[i] - k / 10)) for k in range(20)
+    ]
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".webm", ".mp4"])
+def test_sound_that_outlasts_the_picture_is_no_damage(tmp_path, ending):
+    path = stamped(tmp_path / f"a{ending}", [i / 25 for i in range(60)], codec=CODECS[ending], sound=8)
+    assert len(read_frames(path)) == probe(path).frames == 60
+    assert probe(path).duration == pytest.approx(2.4, abs=0.05)
+
+
+def test_rates_that_a_file_does_not_declare_are_measured(tmp_path):
+    times = [0.245 * i for i in range(40)]
+    path = stamped(tmp_path / "a.webm", times, codec="libvpx-vp9")
+    assert probe(path).fps == pytest.approx(1 / 0.245, rel=1e-3)
+    assert read_chosen_frames(path, choose=np.arange, start=4.9, end=5.9)[1].tolist() == [20, 21, 22, 23, 24]
+
+
+# The filters by which the ffmpeg program shows each display matrix (fftools, configure_input_video_filter).
+MATRICES = {
+    (1, 0, 0, 1): [],
+    (-1, 0, 0, 1): [("hflip",)],
+    (1, 0, 0, -1): [("vflip",)],
+    (-1, 0, 0, -1): [("hflip",), ("vflip",)],
+    (0, 1, 1, 0): [("transpose", "cclock_flip")],
+    (0, 1, -1, 0): [("transpose", "clock")],
+    (0, -1, 1, 0): [("transpose", "cclock")],
+    (0, -1, -1, 0): [("transpose", "clock_flip")],
+}
+
+
+def corners():
+    """Frames that differ in all eight orientations."""
+    frames = np.full((3, 32, 48, 3), 20, np.uint8)
+    frames[:, :16, :24], frames[:, 16:, :24] = 240, 120
+    return frames
+
+
+def show(path, a, b, c, d):
+    """Set the display matrix of an MP4's track, as a phone does."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_all_eight_orientations_are_shown_as_ffmpeg_shows_them(tmp_path, matrix):
+    path = show(write(tmp_path / "a.mp4", corners(), **H264), *matrix)
+    wanted = np.stack(shown_by_ffmpeg(path, MATRICES[matrix]))
+    found = read_frames(path)
+    np.testing.assert_array_equal(found, wanted)
+    assert (probe(path).height, probe(path).width) == wanted.shape[1:3]
+
+
+def test_what_is_transparent_is_laid_on_black(tmp_path):
+    clear = np.full((4, 32, 48, 4), 200, np.uint8)
+    clear[..., 3] = 255
+    clear[:, :, 24:, 3] = 0
+    clear[:, :16, :24, 3] = 128
+    written = {
+        "a.webm": {"codec": "libvpx-vp9", "pix_fmt": "yuva420p"},
+        "a.mov": {"codec": "png", "pix_fmt": "rgba"},
+    }
+    for name, how in written.items():
+        frame = read_frames(stamped(tmp_path / name, [0, 0.1, 0.2, 0.3], frames=clear, **how))[1]
+        found = [frame[24, 12, 0], frame[8, 12, 0], frame[8, 36, 0]]
+        np.testing.assert_allclose(found, [200, 100, 0], atol=3)
+
+
+def moving(n):
+    """Frames of noise that moves, as predicted frames need."""
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    return np.stack([np.roll(picture, 2 * i, 1) for i in range(n)])
+
+
+@pytest.mark.parametrize("where", ["zeros", "flips"])
+def test_damaged_pictures_are_counted_and_no_frame_moves(tmp_path, where):
+    path = write(tmp_path / "a.mp4", moving(60), faststart=True, g="20", **H264)
+    whole, data = read_frames(path), bytearray(path.read_bytes())
+    at = data.index(b"mdat") + 4
+    part = slice(at + (len(data) - at) // 3, at + (len(data) - at) // 2)
+    if where == "zeros":
+        data[part] = bytes(part.stop - part.start)
+    else:
+        for i in range(part.start, part.stop, 400):
+            data[i] ^= 0xFF
+    path.write_bytes(data)
+    chosen = choose_frames(path, choose=np.arange)
+    assert chosen.indices.tolist() == list(range(60))
+    changed = [i for i in range(60) if not np.array_equal(chosen.frames[i], whole[i])]
+    # Bits that happen to mean another picture cannot be told; what follows from them in the group mostly can.
+    told = set(np.flatnonzero(chosen.damaged))
+    assert len(changed) >= 10 and len(set(changed) & told) >= (1 if where == "zeros" else 0.5) * len(changed)
+    assert not chosen.damaged[:15].any() and not chosen.damaged[40:].any()
+    table = pd.DataFrame({"video": ["a"], "path": [str(path)], "start": [math.nan], "end": [math.nan]})
+    (used,) = decode_shard(table, size=16, frames=16)
+    assert used.clips is not None and used.damaged == chosen.damaged[22:38].sum() > 0
+    assert f"{used.damaged} of the 16 frames of its clips are damaged or lost" in used.reason
+    (aside,) = decode_shard(table, size=16, frames=16, damaged="set_aside")
+    assert aside.clips is None and aside.reason == used.reason
+    (used,) = decode_shard(table, size=16, frames=16, damaged="set_aside", damaged_share=1.0)
+    assert used.clips is not None
+
+
+def test_a_file_that_ends_a_little_early_is_listed(tmp_path):
+    path = write(tmp_path / "a.mp4", noisy(60), faststart=True, **H264)
+    (whole,) = decode_shard(rows_at(path), size=16)
+    assert whole.reason is None
+    path.write_bytes(path.read_bytes()[: int(0.92 * path.stat().st_size)])
+    (used,) = decode_shard(rows_at(path), size=16)
+    assert used.clips is not None and re.search(r"the last \d+% of it are not in the file", used.reason)
+    (aside,) = decode_shard(rows_at(path), size=16, damaged="set_aside")
+    assert aside.clips is None
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), {"a.mkv": {}, "a.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"}, "a.avi": MPEG4}.items()
+)
+def test_other_codecs_tell_damage_too(tmp_path, name, how):
+    path = write(tmp_path / name, moving(30), **how)
+    assert not choose_frames(path, choose=np.arange).damaged.any()
+    data = bytearray(path.read_bytes())
+    for i in range(len(data) // 2, len(data) // 2 + 400):
+        data[i] ^= 0x5A
+    path.write_bytes(data)
+    assert choose_frames(path, choose=np.arange).damaged.any()
 
 
 def test_titles_in_no_known_encoding_do_no_harm(tmp_path):
@@ -282,7 +537,7 @@ DAMAGED = {
     "half an mkv": (lambda p: _cut(write(p / "a.mkv", noisy(40))), "cut short"),
     "mp4 with its index only": (
         lambda p: _cut(write(p / "a.mp4", noisy(40), faststart=True, **H264), 0.05),
-        "no frame can be decoded",
+        "cut short, 0.10 of 4.00 s",
     ),
 }
 
@@ -341,6 +596,120 @@ def test_resizing_averages_areas(tmp_path):
     means = frames[0].reshape(8, 3, 8, 3, 3).mean((1, 3))
     assert np.abs(clips[0, 0] - means).max() <= 0.51
     np.testing.assert_array_equal(clips[0, 0], cv2.resize(frames[0], (8, 8), interpolation=cv2.INTER_AREA))
+
+
+def rows_at(*paths):
+    names = [f"v{i}" for i in range(len(paths))]
+    return pd.DataFrame({"video": names, "path": list(map(str, paths)), "start": math.nan, "end": math.nan})
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT])
+def test_what_passes_is_no_verdict_on_a_video(video, monkeypatch, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(VoxplainError, match=f"{os.strerror(number)}.*says nothing of the file") as error:
+        list(decode_shard(rows_at(video), size=16))
+    assert not isinstance(error.value, VideoError)
+
+
+@pytest.mark.parametrize(("number", "name"), [(errno.EIO, "_can_be_read"), (errno.ENOMEM, "_has_memory")])
+def test_errors_of_machine_and_file_are_told_apart(video, monkeypatch, number, name):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(av, "open", fail)
+    (found,) = decode_shard(rows_at(video), size=16)  # the disk can be read, memory be had: it is the file
+    assert os.strerror(number) in found.reason
+    monkeypatch.setattr(decode, name, lambda *_: False)
+    with pytest.raises(VoxplainError, match="says nothing of the file"):
+        list(decode_shard(rows_at(video), size=16))
+
+
+def test_too_little_memory_is_no_verdict_and_no_traceback(video, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError("3 GB")
+
+    monkeypatch.setattr(decode, "upright", full)
+    with pytest.raises(VoxplainError, match="needs more memory"):
+        list(decode_shard(rows_at(video), size=16))
+
+
+def test_a_disk_that_is_away_is_an_error_and_one_file_is_not(tmp_path, video):
+    with pytest.raises(VoxplainError, match="None of 2 videos is there.*mount"):
+        check_present([str(tmp_path / "away/1.mp4"), str(tmp_path / "away/2.mp4")])
+    check_present([str(tmp_path / "away/1.mp4"), str(video)])
+    missing, good = decode_shard(rows_at(tmp_path / "away/1.mp4", video), size=16)
+    assert missing.reason.endswith("no such file") and good.reason is None
+
+
+def test_a_folder_without_permission_is_a_reason(video, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(decode.os, "stat", refuse)
+    (found,) = decode_shard(rows_at(video), size=16)
+    assert "cannot be read (Permission denied)" in found.reason
+
+
+def test_the_state_of_a_file_tells_of_its_change(tmp_path):
+    path = tmp_path / "a.mp4"
+    assert file_states([path]) == [[0, 0]]
+    path.write_bytes(b"one")
+    first = file_states([path])
+    path.write_bytes(b"other")
+    assert file_states([path]) != first and file_states([path])[0][1] == 5
+
+
+def test_the_order_of_videos_hangs_on_no_shard_and_no_other_row(tmp_path):
+    touch(
+        tmp_path,
+        *[
+            f"{split}/{name}/{i}.mp4"
+            for split in ("train", "test")
+            for name in ("run", "wave")
+            for i in range(9)
+        ],
+    )
+    plans = {size: plan_videos("x", path=str(tmp_path), shard_size=size) for size in (1, 4, 7, 250)}
+
+    def read(plan):  # shard by shard, in each by name
+        return [video for _, rows in sorted(plan.groupby("shard")) for video in sorted(rows["video"])]
+
+    assert len({tuple(read(plan)) for plan in plans.values()}) == 1
+    assert all(plan["video"].tolist() == plans[4]["video"].tolist() for plan in plans.values())
+    assert plans[4]["shard"].value_counts().max() == 4
+    touch(tmp_path, "train/run/broken.mp4", "train/wave/another.mp4")
+    more = plan_videos("x", path=str(tmp_path), shard_size=4)
+    old = more[more["video"].isin(plans[4]["video"])]
+    assert old["video"].tolist() == plans[4]["video"].tolist()
+    assert [video for video in read(more) if video in set(old["video"])] == read(plans[4])
+    # Only the rows of shards that changed have another digest.
+    changed = [
+        shard
+        for shard in plans[4]["shard"].unique()
+        if listed_rows(plans[4][plans[4]["shard"] == shard]) != listed_rows(more[more["shard"] == shard])
+    ]
+    assert changed and all(shard.startswith("train") for shard in changed)
+
+
+def test_clips_are_numbered_by_name_whatever_the_shards(tmp_path):
+    def shards(*groups):
+        paths = []
+        for i, names in enumerate(groups):
+            paths.append(tmp_path / f"{len(groups)}-{i}.h5")
+            with create_h5(paths[-1], kind="clips") as file:
+                for name in names:
+                    group = file.create_group(name)
+                    group.attrs["class"] = "run"
+                    group["clips"] = np.full((2, 1, 2, 2, 3), ord(name), np.uint8)
+        return paths
+
+    for groups in (["abcd"], ["ac", "bd"], ["d", "b", "a", "c"]):
+        with ClipStore(shards(*groups)) as store:
+            assert store.table["video"].tolist() == list("aabbccdd")
+            assert store.fetch(np.arange(8))[:, 0, 0, 0, 0].tolist() == [ord(name) for name in "aabbccdd"]
 
 
 # ---- tables -----------------------------------------------------------------------------------------
@@ -485,19 +854,15 @@ def test_safe_names_can_name_files(text):
 def touch(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
+        (folder / name).write_bytes(b"a clip; a listing does not open it")
 
 
 def test_folder_per_class(tmp_path):
     touch(tmp_path, *[f"{label}/{i}.mp4" for label in ("run", "wave") for i in range(8)])
     touch(tmp_path, "wave/notes.txt", "wave/._1.mp4", ".cache/x.mp4", "top.mp4", "wave/upper.AVI")
     table = read_video_table(tmp_path)
-    assert table.groupby(["class", "split"]).size().to_dict() == {
-        ("run", "test"): 2,
-        ("run", "train"): 6,
-        ("wave", "test"): 2,
-        ("wave", "train"): 7,
-    }
+    assert table["class"].value_counts().to_dict() == {"wave": 9, "run": 8}
+    assert table[table["split"] == "test"]["class"].value_counts().between(1, 3).all()
     pd.testing.assert_frame_equal(table, read_video_table(tmp_path))
     draws = {tuple(read_video_table(tmp_path, seed=seed)["split"]) for seed in range(5)}
     assert len(draws) > 1
@@ -507,6 +872,139 @@ def test_folder_per_class(tmp_path):
     pd.testing.assert_frame_equal(more[more["class"].isin(["run", "wave"])].reset_index(drop=True), table)
     assert sorted(more.loc[more["class"] == "jump", "split"]) == ["test", "train"]
     assert more.loc[more["class"] == "single", "split"].tolist() == ["train"]
+
+
+def test_splits_have_their_share_and_hang_on_names(tmp_path):
+    names = [f"{i}.mp4" for i in range(400)]
+    drawn = draw_splits(names, "run", 0.25, 0)
+    assert 70 <= drawn.count("test") <= 130  # binomial: 100, give or take 3.5 standard deviations
+    assert (
+        dict(zip(names[:-50], draw_splits(names[:-50], "run", 0.25, 0))).items()
+        <= dict(zip(names, drawn)).items()
+    )
+    for n in range(2, 30):
+        tests = [draw_splits(names[:n], f"class {i}", 0.25, 0).count("test") for i in range(40)]
+        assert 1 <= min(tests) and max(tests) <= max(1, round(0.375 * n))
+    # Empty files move nobody.
+    for i in range(40):
+        with_empty = draw_splits([*names[:5], "a_broken.mp4"], f"class {i}", 0.25, 0, {"a_broken.mp4"})
+        assert with_empty[:5] == draw_splits(names[:5], f"class {i}", 0.25, 0)
+
+
+def test_videos_of_all_endings_and_in_folders_below_are_found(tmp_path):
+    endings = [".mp4", ".m4v", ".mpg", ".wmv", ".flv", ".3gp", ".ts", ".gif", ".MOV"]
+    touch(tmp_path, *[f"run/{i}{ending}" for i, ending in enumerate(endings)])
+    touch(
+        tmp_path,
+        *[f"wave/person{i}/session/{j}.mp4" for i in range(2) for j in range(2)],
+        "wave/.hidden/1.mp4",
+    )
+    (tmp_path / "wave/loop").symlink_to(tmp_path / "wave")
+    (tmp_path / "wave/again").symlink_to(tmp_path / "wave")
+    (tmp_path / "wave/itself.mp4").symlink_to(tmp_path / "wave/itself.mp4")
+    found = read_video_table(tmp_path)["class"].value_counts().to_dict()
+    assert found["run"] == 9 and found["wave"] in (
+        4,
+        5,
+    )  # a link to nothing may be listed, and is then missing
+
+
+def test_what_is_passed_over_is_said(tmp_path, caplog):
+    touch(tmp_path, "run/1.mp4", "run/2.mp4", "wave/1.mp4", "wave/2.mp4", "empty/notes.txt")
+    os.close(os.open(os.fsencode(tmp_path) + b"/run/bad\xff.mp4", os.O_CREAT))
+    assert len(read_video_table(tmp_path)) == 4
+    assert "empty is passed over, as it holds no videos" in caplog.text
+    assert "its name is no text in UTF-8" in caplog.text
+    caplog.clear()
+    touch(
+        tmp_path, *[f"{split}/{name}/1.mp4" for split in ("train", "val", "test") for name in ("run", "wave")]
+    )
+    table = read_video_table(tmp_path)
+    assert table["split"].value_counts().to_dict() == {"train": 2, "test": 2}
+    assert all("/test/" in path for path in table.loc[table["split"] == "test", "path"])
+    assert "val is passed over with its 2 videos" in caplog.text
+    for split in ("test", "val"):
+        for name in ("run", "wave"):
+            (tmp_path / split / name / "1.mp4").unlink()
+            (tmp_path / split / name).rmdir()
+    (tmp_path / "test").rmdir()
+    touch(tmp_path, "val/run/5.mp4", "val/wave/5.mp4")
+    table = read_video_table(tmp_path)
+    assert table.loc[table["split"] == "test", "path"].str.contains("/val/").all() and len(table) == 4
+
+
+def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+    touch(tmp_path, "run/1.mp4", "locked/1.mp4")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigError, match="locked cannot be read .Permission denied"):
+        read_video_table(tmp_path)
+
+
+LISTS = {
+    "in UTF-16": ("path,label,split\na,b,train\n".encode("utf-16"), "not text in UTF-8"),
+    "in Latin-1": ("path,label,split\na,coup\xe9,train\n".encode("latin-1"), "not text in UTF-8"),
+    "with semicolons": (b"path;label;split\na;b;train\n", "parted by a semicolon"),
+    "with tabs": (b"path\tlabel\tsplit\na\tb\ttrain\n", "parted by a tab"),
+    "with a huge field": (b"path,label,split\n" + b"x" * 200_000 + b",b,train\n", "line 2.*field too long"),
+    "with a NUL": (b"path,label,split\na\0b,c,train\n", "line 2.*NUL"),
+    "with a long class": (b"path,label,split\na," + b"long " * 60 + b",train\n", "line 2.*letters long"),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_tables_that_spreadsheets_write_are_told_apart(tmp_path, kind):
+    content, says = LISTS[kind]
+    (tmp_path / "videos.csv").write_bytes(content)
+    with pytest.raises(ConfigError, match=says):
+        read_video_table(tmp_path / "videos.csv")
+
+
+def test_classes_of_any_script_and_sign_get_names_of_their_own():
+    names = [
+        "跑步",
+        "跳跃",
+        "游泳",
+        "бег",
+        "coupé",
+        "coup",
+        "coupe",
+        "C",
+        "C++",
+        "C#",
+        "NaN",
+        "no",
+        "20240611",
+        ".",
+        "..",
+        "{label}",
+    ]
+    assert len({safe_name(name).lower() for name in names}) == len(names)
+    check_class_names(names)
+    assert safe_name("Putting something, on (it)") == "Putting_something_on_it"
+    assert len(safe_name("x" * 300)) <= 100 and safe_name("x" * 300) != safe_name("x" * 301)
+    with pytest.raises(ConfigError, match="same file name"):
+        check_class_names(["run", "Run"])
+
+
+def test_long_names_and_carriage_returns_can_be_decoded(tmp_path, video):
+    paths = [
+        tmp_path / ("x" * 251 + ".mkv"),
+        tmp_path / "a\rb.mkv",
+        tmp_path / "two\nlines.mkv",
+        tmp_path / "{shard}.mkv",
+    ]
+    for path in paths:
+        shutil.copy(video, path)
+    table = check_video_table(pd.DataFrame({"path": list(map(str, paths)), "class": "l", "split": "train"}))
+    assert table["video"].str.len().max() <= 120 and table["video"].str.fullmatch(r"[A-Za-z0-9._-]+").all()
+    assert all(found.reason is None for found in decode_shard(table, size=16, frames=8))
 
 
 def test_folder_with_splits(tmp_path):

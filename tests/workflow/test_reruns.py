@@ -105,7 +105,7 @@ EDITS = {
         {"make_embedded_videos", "list_videos"},
     ),
     "an adapter that it does not name": (
-        "videos/adapters/folder.py", "test_fraction * n), 1)", "test_fraction * n), 2)", set(),
+        "videos/adapters/folder.py", '"validation", "valid"', '"valid", "validation"', set(),
     ),
     "an explainer that the config names": (
         "explainers/dtd.py", "Rules(first, z_plus, z_plus", "Rules(first, z_plus, first", "explains",

@@ -261,7 +261,7 @@ rule measure_concept_motion:
 
 rule follow_concepts:
     input:
-        videos=at("videos"),
+        videos=ancient(at("videos")),
         weights=at("weights"),
         concepts=at("concepts", **OF_CLASS),
         scores=at("scored_concepts"),
@@ -278,6 +278,7 @@ rule follow_concepts:
         **needs(4000, 240, network=True),
     params:
         videos=CONFIG.checks.followed or EVALUATION["video"].tolist(),
+        listed=listed(EVALUATION),
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
         windows={
             "step": CONFIG.checks.window_step,

@@ -9,17 +9,21 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from voxplain.cli.values import with_types
+from voxplain.artifacts import attributes_of
+from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.tables import choose_tables
-from voxplain.videos.plan import discovery_videos, evaluation_videos, source_file
+from voxplain.videos.plan import discovery_videos, evaluation_videos, file_states, listed_rows, source_file
 from voxplain.videos.table import safe_name
 
 try:
     # As a module of another workflow, this one has no --config of its own.
+    for path in workflow.config_settings.configfiles:
+        if Path(path).suffix != ".json":
+            read_yaml(path)  # Snakemake drops keys that stand twice
     given = workflow.config_settings.config_args if config is workflow.globals["config"] else []
     CONFIG, DATA, TABLE = plan_run(load_config(with_types(config, given or [])))
 except VoxplainError as error:
@@ -49,7 +53,32 @@ def videos_by_shard(table):
 
 
 def shards_of(table, split=""):
-    return [shard for shard in table["shard"].unique() if shard.startswith(split)]
+    return [shard for shard in sorted(table["shard"].unique()) if shard.startswith(split)]
+
+
+def listed(table):
+    """Digest of rows of the video table: what hangs on these reruns when they change, and not with other rows."""
+    return digest(listed_rows(table))
+
+
+def listed_in_shard(wildcards):
+    """Params function: digest of a shard's rows, and of the state of its files where they are the user's own."""
+    rows = TABLE[TABLE["shard"] == wildcards.shard]
+    return [listed(rows), None if KNOWN else digest(file_states(rows["path"]))]
+
+
+def videos_of_shard(wildcards):
+    """Input function: the video table; of no importance to a shard whose rows are as they were when it was decoded.
+
+    Snakemake asks nothing further of a job behind an ancient file that is made again, so a shard that has changed
+    has to say so here.
+    """
+    try:
+        made = attributes_of(at("set_aside_videos").format(shard=wildcards.shard))
+    except VoxplainError:
+        return at("videos")
+    same = made.get("params", {}).get("listed") == listed_in_shard(wildcards)
+    return ancient(at("videos")) if same else at("videos")
 
 
 segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]

@@ -145,7 +145,6 @@ rule edit_concepts:
 
 rule show_concepts:
     input:
-        videos=at("videos"),
         scores=at("scored_concepts"),
         members=at("concept_members", **OF_CLASS),
         clips=at("clips", shard=DISCOVERY_SHARDS),

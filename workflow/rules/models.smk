@@ -21,7 +21,6 @@ rule extract_features:
 
 rule train_model:
     input:
-        videos=at("videos"),
         samples=training_input,
         given=weights_file,
     output:
@@ -48,7 +47,6 @@ rule train_model:
 
 rule test_model:
     input:
-        videos=at("videos"),
         clips=at("clips", shard=shards_of(TABLE, "test")),
         weights=at("weights"),
     output:

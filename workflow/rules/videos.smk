@@ -20,7 +20,8 @@ rule make_embedded_videos:
 
 rule list_videos:
     input:
-        source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
+        # From a function, as braces in a path are wildcards elsewhere.
+        lambda wildcards: source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
         at("videos"),
     log:
@@ -33,6 +34,7 @@ rule list_videos:
         **needs(3000, 30),
     params:
         data=part("data"),
+        listed=listed(TABLE),  # a folder has no date that tells of its files
         code=code("list_videos"),
     script:
         "../../src/stages/list_videos.py"
@@ -40,7 +42,7 @@ rule list_videos:
 
 rule cache_clips:
     input:
-        videos=at("videos"),
+        videos=videos_of_shard,
     output:
         clips=made("clips"),
         set_aside=at("set_aside_videos"),
@@ -54,6 +56,7 @@ rule cache_clips:
         **needs(2000, 120),
     params:
         options=part("clips"),
+        listed=listed_in_shard,
         code=code("cache_clips"),
     script:
         "../../src/stages/cache_clips.py"

@@ -6,27 +6,30 @@ Every part looks for one kind of trouble and yields what it finds, so that all i
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from ..config import Config, Model, load_config
-from ..errors import ConfigError, VideoError, nearest
+from ..errors import ConfigError, VideoError, VoxplainError, nearest
 from ..plan import plan_run
-from ..videos.adapters.folder import ENDINGS
+from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
+from ..videos.files import ENDINGS, list_folder, walk_videos
 from ..videos.plan import discovery_videos, evaluation_videos, source_of
-from .values import key_values, merge
+from .values import key_values, merge, read_yaml
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,13 +61,18 @@ class Findings:
                     self.notes.append(item.text)
                 else:
                     self.problems.append(item)
-        except ConfigError as error:
+        except VoxplainError as error:
             self.problems.append(str(error))
 
 
 def main(arguments: argparse.Namespace) -> int:
     config = load_config(merge(read_yaml(arguments.config), key_values(arguments.changes)))
-    findings, table = check(config, Path(arguments.directory), trust=arguments.trust_networks)
+    directory = Path(arguments.directory)
+    # Where the run will be: paths in the config are relative to it.
+    with chdir(directory) if directory.is_dir() else nullcontext():
+        findings, table = check(
+            config, Path() if directory.is_dir() else directory, trust=arguments.trust_networks
+        )
     for note in findings.notes:
         print(f"note: {note}")
     for problem in findings.problems:
@@ -77,28 +85,11 @@ def main(arguments: argparse.Namespace) -> int:
     print(
         f"{arguments.config}: no problems. {len(table)} videos ({splits}) of {table['class'].nunique()} "
         "classes; "
-        f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {arguments.config}"
+        f"networks {', '.join(config.models)}; run: snakemake --cores all "
+        f"--configfile {shlex.quote(arguments.config)}"
+        + (f" --directory {shlex.quote(arguments.directory)}" if arguments.directory != "." else "")
     )
     return 0
-
-
-def read_yaml(path: str) -> dict:
-    """Read a config file.
-
-    Raises
-    ------
-    ConfigError
-        It is missing, is no YAML, or holds no keys.
-    """
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The config {path} cannot be read ({error.strerror}). Correct its path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The config {path} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(config, dict):
-        raise ConfigError(f"The config {path} holds no keys. Start from config/config.yaml.")
-    return config
 
 
 def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Findings, pd.DataFrame | None]:
@@ -112,6 +103,7 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
         table = plan_run(config, str(directory / "results")).videos
     except ConfigError as error:
         findings.problems.append(str(error))
+    findings.add(check_tables(config))
     findings.add(check_plugins(config))
     findings.add(check_thresholds(config))
     findings.add(check_device(config))
@@ -125,10 +117,20 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
         if config.data.path is not None:
             unusable: set[str] = set()
             findings.add(check_files(table, config, unusable))
+            findings.add(check_copies(table))
             usable = table[~table["video"].isin(unusable)]
         findings.add(check_counts(table, usable, config))
         findings.add(check_disk(table, config, directory))
     return findings, table
+
+
+def check_tables(config: Config) -> Iterator[str]:
+    """Tables of checks that are not known, or that the data does not allow."""
+    from ..tables import choose_tables
+
+    common = set(config.concepts.models or config.models) & set(config.relevance.models or config.models)
+    choose_tables(known=config.data.path is None, common=bool(common), checks=config.checks.tables)
+    yield from ()
 
 
 def check_plugins(config: Config) -> Iterator[str]:
@@ -367,14 +369,69 @@ def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
 
 def check_folder(root: Path) -> Iterator[str]:
     """Folders that name a class but hold no videos, which the adapter passes over."""
-    splits = [root / "train", root / "test"]
-    places = splits if all(split.is_dir() for split in splits) else [root]
-    for folder in sorted(folder for place in places if place.is_dir() for folder in place.iterdir()):
-        if folder.name.startswith(".") or not folder.is_dir():
+    if not root.is_dir():
+        return
+    for place in split_folders(root).values() or [root]:
+        for entry in list_folder(place):
+            if os.path.isdir(entry.path) and not any(True for _ in walk_videos(entry.path)):
+                endings = ", ".join(sorted(ENDINGS))
+                yield f"{entry.path} names a class but holds no videos ({endings}): add some, or remove it."
+
+
+def check_copies(table: pd.DataFrame) -> Iterator[Note]:
+    """Files with the same content in two classes or splits, and parts of one file in both splits that overlap."""
+    rows = table[table["start"].isna() & table["end"].isna()]
+    by_size: dict[int, dict[tuple[int, int], tuple]] = {}
+    for path, class_name, split in rows[["path", "class", "split"]].itertuples(index=False):
+        try:
+            state = os.stat(path)
+        except OSError:
             continue
-        if not any(path.suffix.lower() in ENDINGS for path in folder.iterdir()):
-            endings = ", ".join(sorted(ENDINGS))
-            yield f"{folder} names a class but holds no videos ({endings}): add some, or remove it."
+        # Links to one file are no copies.
+        by_size.setdefault(state.st_size, {}).setdefault(
+            (state.st_dev, state.st_ino), (path, class_name, split)
+        )
+    copies = []
+    for size, same in by_size.items():
+        digests: dict[bytes, list[tuple]] = {}
+        if size and len({row[1:] for row in same.values()}) > 1:
+            for row in same.values():
+                digests.setdefault(_content(row[0]), []).append(row)
+        for digest, found in digests.items():
+            if digest and len({row[1:] for row in found}) > 1:
+                copies.append(f"\n    {' = '.join(row[0] for row in found[:3])}")
+    if copies:
+        more = f"\n    and {len(copies) - SHOWN} more" if len(copies) > SHOWN else ""
+        yield Note(
+            f"{len(copies)} times the same file stands in two classes or in both splits: keep one of the copies."
+            + "".join(copies[:SHOWN])
+            + more
+        )
+    torn = []
+    for path, parts in (
+        table[table["path"].duplicated(keep=False)].fillna({"start": 0.0, "end": math.inf}).groupby("path")
+    ):
+        train, test = (parts[parts["split"] == split] for split in ("train", "test"))
+        if any(
+            (a.start < b.end) and (b.start < a.end) for a in train.itertuples() for b in test.itertuples()
+        ):
+            torn.append(path)
+    if torn:
+        yield Note(
+            f"Parts of {len(torn)} videos overlap in the training and in the test split, such as {torn[0]}: the test is "
+            "too easy. Move either."
+        )
+
+
+def _content(path: str) -> bytes:
+    """Digest of a file's beginning and end; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            found = file.read(1 << 16)
+            file.seek(max(os.path.getsize(path) - (1 << 16), 0))
+            return hashlib.sha256(found + file.read()).digest()
+    except OSError:
+        return b""
 
 
 def check_files(table: pd.DataFrame, config: Config, unusable: set[str]) -> Iterator[str | Note]:
@@ -432,8 +489,10 @@ def probe_all(
             if time.monotonic() > deadline and Path(path).is_file() and Path(path).stat().st_size:
                 return None
             return probe(path)
-        except VideoError as error:
-            return error
+        except VoxplainError as error:
+            return VideoError(str(error))
+        except OSError as error:
+            return VideoError(f"{path}: cannot be read ({error.strerror})")
 
     # In an order that is spread over all at any moment, as a class's files stand together.
     order = np.random.default_rng(0).permutation(len(paths))
@@ -457,6 +516,14 @@ def check_counts(table: pd.DataFrame, usable: pd.DataFrame, config: Config) -> I
                     f"The class {class_name!r} has no usable video to {split} with: add videos, or leave it "
                     "out of data.classes."
                 )
+    trained = usable[usable["split"] == "train"]["class"].value_counts()
+    heads = [name for name, model in config.models.items() if model.head == "new"]
+    for class_name, count in trained[trained <= 2].sort_index().items():
+        few = f"The class {class_name!r} has {count} usable training video{'s' if count > 1 else ''}, which is few: "
+        if count == 1 and heads:
+            yield f"{few}a new head (of {', '.join(heads)}) is fitted to two or more. Add videos, or leave the class out."
+        else:
+            yield Note(f"{few}it may get no concept that enough of its videos share. Add videos if you can.")
     counts = discovery[discovery["video"].isin(names)]["class"].value_counts()
     needed = math.ceil(config.concepts.clusters * (config.concepts.min_supervoxels + 1) / (segments * clips))
     for class_name, count in counts[counts < needed].sort_index().items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +23,7 @@ from ..live.overlay import overlay
 from ..live.player import Output, Player
 from ..live.stream import Stream
 from ..models.build import build_model
+from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
 from ..models.weights import load_weights
 from ..motion.selective import selective_relevance
@@ -29,6 +32,8 @@ from ..videos.decode import probe
 from .values import key_values
 
 OUTPUT = "explanation.mp4"  # of one clip
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".avi": "avi"}
+SIZES, FRAMES, SHOWN = range(8, 4097), range(1, 4097), range(16, 4097)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -38,10 +43,48 @@ def main(arguments: argparse.Namespace) -> int:
         raise ConfigError(
             f"--selective is {arguments.selective:g}: give 0 or more standard deviations, such as 2."
         )
-    stream = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
-    if stream or arguments.source.isdigit() or "://" in arguments.source:
-        return _explain_stream(arguments, options)
-    return _explain_clip(arguments, options)
+    live = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
+    live = live or arguments.source.isdigit() or "://" in arguments.source
+    _check_numbers(arguments)
+    _check_places(arguments, live)
+    return _explain_stream(arguments, options) if live else _explain_clip(arguments, options)
+
+
+def _check_numbers(arguments: argparse.Namespace) -> None:
+    for name, allowed in {"size": SIZES, "frames": FRAMES, "shown": SHOWN}.items():
+        given = getattr(arguments, name)
+        if given not in allowed:
+            raise ConfigError(f"--{name} is {given}: give {allowed.start} to {allowed.stop - 1}.")
+
+
+def _check_places(arguments: argparse.Namespace, live: bool) -> None:
+    """Refuse, before any work, to write over what is read, two results in one file, and where nothing can be written."""
+    output = arguments.output or (None if live else OUTPUT)
+    results = {"--output": output, "--statistics": _statistics(arguments) if live else None}
+    results = {name: Path(place) for name, place in results.items() if place is not None}
+    for name, place in results.items():
+        for what, read in {"video": arguments.source, "weights": arguments.weights}.items():
+            if _is_same(place, Path(read)):
+                raise ConfigError(f"{name} {place} would write over the {what}: give another name by {name}.")
+        folder = next(path for path in place.absolute().parents if path.exists())
+        if place.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            reason = "it is a folder" if place.is_dir() else f"permission denied in {folder}"
+            raise ConfigError(f"{place} cannot be written ({reason}): give another place by {name}.")
+    if output is not None and Path(output).suffix.lower() not in FORMATS:
+        raise ConfigError(f"No video can be written to {output}: give a name that ends in .mp4.")
+    if len(results) == 2 and _is_same(*results.values()):
+        raise ConfigError(f"--output and --statistics are both {output}: give them different names.")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _statistics(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.statistics or Path(arguments.output or "explanation").with_suffix(".json"))
 
 
 def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
@@ -50,6 +93,9 @@ def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
     explain_one = _explainer(model, arguments, options)
     frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
     clips, _ = read_clips(arguments.source, frames=frames, step=arguments.step, size=size)
+    layer_names(
+        model.network, frames=frames, size=size
+    )  # says so where clips of this size are too small for it
     relevance, answer, explained = explain_one(clips[0])
     output = arguments.output or OUTPUT
     write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / arguments.step)
@@ -62,6 +108,7 @@ def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
     model = _model(arguments.weights, arguments.network)
     explain_one = _explainer(model, arguments, options)
     frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
+    layer_names(model.network, frames=frames, size=size)
     explain_one(np.zeros((frames, size, size, 3), dtype=np.uint8))  # what is done once is done now
     outputs: list[Output] = []
     # What the user may have mistyped comes before the camera's light goes on.
@@ -82,7 +129,7 @@ def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
     found = Player(stream, lambda clip: explain_one(clip)[:2], outputs).run()
     found = {"source": arguments.source, "network": model.spec.name, "method": arguments.method,
              "selective": arguments.selective, "device": str(model.device)} | found  # fmt: skip
-    path = Path(arguments.statistics or Path(arguments.output or "explanation").with_suffix(".json"))
+    path = _statistics(arguments)
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(_summary(found))
@@ -130,20 +177,27 @@ def _explainer(
 def write_video(path: str, frames: np.ndarray, fps: float) -> None:
     """Write (T, H, W, 3) uint8 as H.264; height and width are cut to even numbers, as it wants them."""
     frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
-    with atomic_path(path) as temporary:
-        try:
-            container = av.open(str(temporary), "w")
-        except (av.FFmpegError, ValueError):
-            raise ConfigError(f"No video can be written to {path}: give a name that ends in .mp4.") from None
-        with container:
-            stream = container.add_stream("h264", rate=Fraction(fps).limit_denominator(1001))
-            stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-            stream.options = {"crf": "18"}
-            for frame in frames:
-                container.mux(
-                    stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
-                )
-            container.mux(stream.encode())
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise ConfigError(f"No video can be written to {path}: give a name that ends in .mp4.")
+    # Into memory, and from there by Python, which raises what ffmpeg passes over when it closes a file: a full disk.
+    written = io.BytesIO()
+    with av.open(written, "w", format=kind) as container:
+        stream = container.add_stream("h264", rate=Fraction(fps).limit_denominator(1001))
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        stream.options = {"crf": "18"}
+        for frame in frames:
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
+            )
+        container.mux(stream.encode())
+    try:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(written.getvalue())
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}): give another place by --output."
+        ) from None
 
 
 def _model(weights: str, network: str | None) -> TrainedModel:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
-import zlib
+import shlex
 from collections.abc import Iterable
+from csv import QUOTE_ALL, QUOTE_MINIMAL
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,12 @@ import yaml
 from ..artifacts import atomic_path
 from ..config import load_config
 from ..errors import ConfigError, VideoError
-from ..videos.adapters.folder import ENDINGS, folder
+from ..videos.adapters.folder import folder
 from ..videos.decode import probe
+from ..videos.files import ENDINGS, draw_splits, list_folder
 from ..videos.table import check_class_names, read_video_table, safe_name
 
+TABLE = "its video table: "
 PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
 SIZES = (113, 145)  # that I3D's padding comes out even with, and two cores can do
 SECONDS = 2.0  # that a clip is to span
@@ -29,7 +33,7 @@ DISCOVERY = 8  # training videos of a class that concepts are looked for in
 EVALUATED = 60  # test videos in all that are explained and edited, or as many as give each class 8
 
 CONFIG = """\
-# Made by `python -m voxplain init`. Every key is explained in config/README.md.
+# Made by `python -m voxplain init`{table}. Every key is explained in config/README.md.
 run: {run}
 
 # The checks take as long again; `snakemake … -- checks` makes them.
@@ -100,12 +104,19 @@ def main(arguments: argparse.Namespace) -> int:
     root, into = Path(arguments.folder), Path(arguments.into or arguments.folder)
     table_path, config_path = into / "videos.csv", into / "config.yaml"
     given = root / "videos.csv"
-    keep_table = given.is_file() and not (arguments.force and given.absolute() == table_path.absolute())
+    # A table that init did not write, or that was changed since, is the user's.
+    own = table_path.is_file() and not _is_of_init(table_path, config_path)
+    keep_table = given.is_file() and (given.absolute() != table_path.absolute() or own or not arguments.force)
+    if own and not keep_table:
+        raise ConfigError(
+            f"{table_path} is there, and not by init: move it away, or --into another folder; it is not written over."
+        )
     written = [config_path] if keep_table else [table_path, config_path]
     for path in written:
         if path.exists() and not arguments.force:
+            kept = f" ({given} is kept)" if keep_table else ""
             raise ConfigError(
-                f"{path} is there already: add --force to write it anew, or --into another folder."
+                f"{path} is there already: add --force to write it anew{kept}, or --into another folder."
             )
     if keep_table:
         table_path = given
@@ -114,15 +125,21 @@ def main(arguments: argparse.Namespace) -> int:
         table = find_videos(
             root, labels=arguments.labels, test_fraction=arguments.test_fraction, seed=arguments.seed
         )
-    table = _only(table, arguments.classes)
     check_class_names(table["class"])
+    classes = arguments.classes or _usable_classes(table)
+    listed, table = table, _only(table, classes)
+    csv = "" if keep_table else _csv(listed if not arguments.classes else table, into)
     text = config_text(
-        table, table_path, run=safe_name(arguments.run or root.absolute().name), classes=arguments.classes
+        table,
+        table_path,
+        run=safe_name(arguments.run or root.absolute().name),
+        classes=classes,
+        digest="" if keep_table else _digest(csv.encode("utf-8")),
     )
     try:
         if not keep_table:
             with atomic_path(table_path) as temporary:
-                _relative(table, into).to_csv(temporary, index=False)
+                temporary.write_bytes(csv.encode("utf-8"))
         with atomic_path(config_path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -136,8 +153,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"    {class_name}: {row.get('train', 0)} to train with, {row.get('test', 0)} to test with")
     print(
         "Next:\n"
-        f"    python -m voxplain check {config_path}\n"
-        f"    snakemake --cores {os.cpu_count()} --configfile {config_path}"
+        f"    python -m voxplain check {shlex.quote(str(config_path))}\n"
+        f"    snakemake --cores {os.cpu_count()} --configfile {shlex.quote(str(config_path))}"
     )
     return 0
 
@@ -167,7 +184,11 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
     """
     if not root.is_dir():
         raise ConfigError(f"There is no folder {root}. Correct its path.")
-    flat = sorted(path.absolute() for path in root.iterdir() if path.suffix.lower() in ENDINGS)
+    flat = [
+        Path(entry.path).absolute()
+        for entry in list_folder(root)
+        if os.path.isfile(entry.path) and Path(entry.name).suffix.lower() in ENDINGS
+    ]
     if labels is None:
         if flat:
             raise ConfigError(
@@ -190,14 +211,15 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
         raise ConfigError(f"{root} holds no videos ({', '.join(sorted(ENDINGS))}).")
     found = []
     for class_name, paths in sorted(rows.items()):
-        n_test = min(max(round(test_fraction * len(paths)), 1), len(paths) - 1)
-        splits = np.array(["train"] * (len(paths) - n_test) + ["test"] * n_test, dtype=object)
-        splits = np.random.default_rng([seed, zlib.crc32(class_name.encode())]).permutation(splits)
+        empty = {path.name for path in paths if not path.stat().st_size}
+        splits = draw_splits([path.name for path in paths], class_name, test_fraction, seed, empty)
         found += [(str(path), class_name, split) for path, split in zip(paths, splits, strict=True)]
     return pd.DataFrame(found, columns=["path", "class", "split"])
 
 
-def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: list[str] | None) -> str:
+def config_text(
+    table: pd.DataFrame, table_path: Path, *, run: str, classes: list[str] | None, digest: str = ""
+) -> str:
     """A config whose numbers fit the videos, as YAML.
 
     Raises
@@ -221,7 +243,8 @@ def config_text(table: pd.DataFrame, table_path: Path, *, run: str, classes: lis
     members = int(np.clip(pool // 4, 3, 30))
     step, size = _sampling(table["path"])
     text = CONFIG.format(
-        run=run,
+        run=_quoted(run),
+        table=f" ({TABLE}{digest})" if digest else "",
         path=_quoted(str(table_path.absolute())),
         classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
         step=step,
@@ -279,12 +302,44 @@ def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
     return table
 
 
-def _relative(table: pd.DataFrame, into: Path) -> pd.DataFrame:
+def _usable_classes(table: pd.DataFrame) -> list[str] | None:
+    """The classes with videos in both splits, where some have none in one of them; None for all."""
+    counts = table.groupby("class")["split"].nunique()
+    usable = counts.index[counts == 2].tolist()
+    if len(usable) == len(counts) or len(usable) < 2:
+        return None
+    for class_name in counts.index[counts < 2]:
+        n = int((table["class"] == class_name).sum())
+        print(
+            f"left out {class_name!r}: it has {n} video{'s' * (n != 1)}, and needs one to train and one to test with at "
+            "least"
+        )
+    return usable
+
+
+def _csv(table: pd.DataFrame, into: Path) -> str:
     """The table with paths inside `into` relative to it, so that both can be moved together."""
     home = str(into.absolute()) + os.sep
     # The column's name is the one that every version reads.
     table = table.rename(columns={"class": "label"})
-    return table[["path", "label", "split"]].assign(path=table["path"].str.removeprefix(home))
+    table = table[["path", "label", "split"]].assign(path=table["path"].str.removeprefix(home))
+    # A reader takes a carriage return outside quotes for the end of a line.
+    odd = table["path"].str.contains("\r").any()
+    return table.to_csv(index=False, lineterminator="\n", quoting=QUOTE_ALL if odd else QUOTE_MINIMAL)
+
+
+def _is_of_init(table: Path, config: Path) -> bool:
+    """Whether init wrote a video table, as the config beside it says by a digest."""
+    try:
+        return (
+            f"{TABLE}{_digest(table.read_bytes())}" in config.read_text(encoding="utf-8").partition("\n")[0]
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _quoted(text: str) -> str:

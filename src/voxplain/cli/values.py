@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import ConfigError
+
+
+class _Once(yaml.SafeLoader):
+    """YAML that refuses a key that stands twice: all but the last would be dropped."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise ConfigError(
+                        f"the key {key.value!r} stands twice, in lines {seen[key.value]} and {line}, and the first would be "
+                        "dropped: put both into one."
+                    )
+                seen[key.value] = line
+        return super().construct_mapping(node, deep=deep)
 
 
 class _Loader(yaml.SafeLoader):
@@ -17,6 +35,27 @@ class _Loader(yaml.SafeLoader):
         return {
             self.construct_scalar(key): self.construct_object(value, deep=True) for key, value in node.value
         }
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a config file.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, is no YAML, holds no keys, or one of them twice.
+    """
+    try:
+        config = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Once)
+    except OSError as error:
+        raise ConfigError(f"The config {path} cannot be read ({error.strerror}). Correct its path.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"The config {path} is not YAML: {' '.join(str(error).split())}.") from None
+    except ConfigError as error:
+        raise ConfigError(f"The config {path}: {error}") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"The config {path} holds no keys. Start from config/config.yaml.")
+    return config
 
 
 def key_values(arguments: Iterable[str]) -> dict[str, Any]:

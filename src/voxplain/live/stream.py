@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import VideoError
 from ..videos.clips import clip_indices, fit_frame
+from ..videos.decode import upright
 
 PATIENCE = 10.0  # seconds without an answer after which a network stream has failed
 
@@ -155,7 +156,7 @@ class Stream:
                         if self._paced and wait > 0:
                             time.sleep(wait)
                         count += 1
-                        yield np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)
+                        yield upright(frame)
             if not (self._repeat and self._paced) or count == before:
                 return
             container = _open(self.source)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..artifacts import open_h5
 from ..device import batched
+from ..errors import VoxplainError
 from .inputs import normalize
 from .layers import head_features
 from .training import Fetch, augment
@@ -70,7 +71,8 @@ def fit_head(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a linear head to features by logistic regression.
 
-    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos.
+    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos (fewer
+    folds where a class has fewer).
 
     Parameters
     ----------
@@ -89,7 +91,16 @@ def fit_head(
     views = len(features)
     features = features.reshape(-1, features.shape[-1])
     targets, videos = np.tile(targets, views), np.tile(videos, views)
-    folds = list(GroupKFold(5, shuffle=True, random_state=seed).split(features, targets, videos))
+    least = min(len(np.unique(videos[targets == target])) for target in np.unique(targets))
+    if least < 2:
+        raise VoxplainError(
+            "A class has one training video alone; a new head is fitted to two or more of each."
+        )
+    # Of few, in equal parts of each class, so that none lacks in what a fold is fitted to.
+    kind = GroupKFold(5, shuffle=True, random_state=seed)
+    if least < 5:
+        kind = StratifiedGroupKFold(least, shuffle=True, random_state=seed)
+    folds = list(kind.split(features, targets, videos))
     logistic = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 6), l1_ratios=(0.0,), cv=folds, max_iter=2000, scoring="accuracy",
         use_legacy_attributes=False,

@@ -12,13 +12,15 @@ from ..tables import table
     "set_aside",
     part="networks",
     title="Videos set aside",
-    meaning="Videos that could not be used, with the reason.",
+    meaning="Videos that could not be used, or that are damaged, with the reason.",
     columns="""
     video: unique name
     path: the file
     class
     split: train or test
-    reason: why it cannot be used
+    reason: why it cannot be used, or what is damaged
+    used: whether it is used nevertheless
+    damaged: frames of its clips that are damaged or lost, as far as the codec tells
     """,
     inputs={"set_aside": "set_aside_videos"},
 )

@@ -247,11 +247,14 @@ def intervals_text(rows: pd.DataFrame, what: str) -> str:
 
 
 def set_aside_sentence(set_aside: pd.DataFrame) -> str:
-    """How many videos could not be used (table set_aside)."""
+    """How many videos could not be used, and how many are damaged (table set_aside)."""
     if set_aside.empty:
         return "Every video could be used."
-    one = len(set_aside) == 1
-    return f"{len(set_aside)} video{' was' if one else 's were'} set aside; the reasons are below."
+    used = int(set_aside["used"].sum()) if "used" in set_aside else 0
+    aside = len(set_aside) - used
+    said = [f"{aside} video{' was' if aside == 1 else 's were'} set aside"] if aside else []
+    said += [f"{used} video{' is' if used == 1 else 's are'} used though damaged"] if used else []
+    return f"{' and '.join(said)}; the reasons are below."
 
 
 def curve_text(table: pd.DataFrame, experiment: str) -> str:

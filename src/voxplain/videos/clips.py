@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from voxplain.errors import ConfigError, VideoError
+from voxplain.errors import ConfigError, VideoError, VoxplainError
 
-from .decode import read_chosen_frames
+from .decode import Chosen, choose_frames
 
 Sampling = Literal["center", "uniform", "consecutive", "whole"]
 Crop = Literal["center", "squash"]
@@ -100,8 +101,16 @@ def fit_frame(frame: np.ndarray, *, size: int | tuple[int, int] = 112, crop: Cro
         The kind of crop is unknown.
     """
     height, width = (size, size) if isinstance(size, int) else size
-    scaled, top, left = fitted_size(frame.shape[:2], size=size, crop=crop)
-    return _resize(frame, *scaled)[top : top + height, left : left + width]
+    (rows, columns), top, left = fitted_size(frame.shape[:2], size=size, crop=crop)
+    if rows * columns > 8 * max(frame.shape[0] * frame.shape[1], height * width):
+        # A strip that is enlarged: only the part that stays, with a pixel on each side.
+        scale_y, scale_x = rows / frame.shape[0], columns / frame.shape[1]
+        y, x = max(int(top / scale_y) - 1, 0), max(int(left / scale_x) - 1, 0)
+        frame = frame[y : int((top + height) / scale_y) + 2, x : int((left + width) / scale_x) + 2]
+        rows, columns = round(frame.shape[0] * scale_y), round(frame.shape[1] * scale_x)
+        top, left = round(top - y * scale_y), round(left - x * scale_x)
+    # A copy, as a view would keep all of the frame in memory.
+    return _resize(frame, rows, columns)[top : top + height, left : left + width].copy()
 
 
 def fitted_size(
@@ -119,11 +128,13 @@ def fitted_size(
 
 
 def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    if frame.shape[:2] == (height, width):
-        return frame
-    # Area averaging does not alias when shrinking, but is nearest neighbor when enlarging.
-    shrinks = height < frame.shape[0] or width < frame.shape[1]
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    # Area averaging does not alias, but only where neither side grows.
+    smaller = min(height, frame.shape[0]), min(width, frame.shape[1])
+    if smaller != frame.shape[:2]:
+        frame = cv2.resize(frame, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != (height, width):
+        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
+    return frame
 
 
 def read_clips(
@@ -165,9 +176,17 @@ def read_clips(
     ConfigError
         An option has an impossible value.
     """
-    choose = partial(clip_indices, frames=frames, step=step, sampling=sampling, per_video=per_video)
+    chosen = _choose_clips(
+        path, frames=frames, step=step, size=size, sampling=sampling, per_video=per_video, start=start, end=end,
+        fps=fps, crop=crop,
+    )  # fmt: skip
+    return chosen.frames, chosen.indices
+
+
+def _choose_clips(path, *, size=112, crop="center", start=None, end=None, fps=None, **which) -> Chosen:
+    choose = partial(clip_indices, **which)
     transform = partial(fit_frame, size=size, crop=crop)
-    return read_chosen_frames(path, start=start, end=end, fps=fps, transform=transform, choose=choose)
+    return choose_frames(path, start=start, end=end, fps=fps, transform=transform, choose=choose)
 
 
 @dataclass(frozen=True)
@@ -182,22 +201,35 @@ class DecodedVideo:
     indices : (n, T) int64 array or None
         Numbers of the frames in the file.
     reason : str or None
-        Why the video is set aside.
+        Why the video is set aside, or what is damaged of a video that is used.
+    damaged : int
+        Frames of its clips that are damaged or lost, as `voxplain.videos.decode.Chosen` says.
     """
 
     video: str
     clips: np.ndarray | None = None
     indices: np.ndarray | None = None
     reason: str | None = None
+    damaged: int = 0
 
 
-def decode_shard(rows: pd.DataFrame, **options: Any) -> Iterator[DecodedVideo]:
+def decode_shard(
+    rows: pd.DataFrame,
+    *,
+    damaged: Literal["use", "set_aside"] = "use",
+    damaged_share: float = 0.0,
+    **options: Any,
+) -> Iterator[DecodedVideo]:
     """Decode the clips of some rows of a video table, one video at a time.
 
     Parameters
     ----------
     rows : DataFrame
         As from `voxplain.videos.table.read_video_table`.
+    damaged : {"use", "set_aside"}
+        What becomes of a video with more than `damaged_share` of its clips' frames damaged or lost, or of itself cut
+        off.
+    damaged_share : float
     **options
         Those of `read_clips`, without `start` and `end`, which are in the table.
 
@@ -205,12 +237,46 @@ def decode_shard(rows: pd.DataFrame, **options: Any) -> Iterator[DecodedVideo]:
     ------
     DecodedVideo
         In the rows' order. A video that cannot be used does not stop the rest.
+
+    Raises
+    ------
+    VoxplainError
+        The machine cannot read or hold a video now, which is no verdict on the video.
     """
     for row in rows.itertuples():
         start, end = (None if pd.isna(time) else time for time in (row.start, row.end))
         try:
-            clips, indices = read_clips(row.path, start=start, end=end, **options)
+            chosen = _choose_clips(row.path, start=start, end=end, **options)
         except VideoError as error:
             yield DecodedVideo(row.video, reason=str(error))
+            continue
+        except (MemoryError, cv2.error) as error:
+            raise VoxplainError(
+                f"{row.path} needs more memory than there is ({error}): give the job more, run fewer at once "
+                "(--cores), or leave the video out."
+            ) from None
+        numbers = np.unique(chosen.indices)
+        bad = len(np.unique(chosen.indices[chosen.damaged]))
+        faults = [f"{bad} of the {len(numbers)} frames of its clips are damaged or lost"] if bad else []
+        if chosen.missing:
+            faults.append(f"the last {chosen.missing:.0%} of it are not in the file")
+        reason = f"{row.path}: {'; '.join(faults)}" if faults else None
+        if damaged == "set_aside" and max(bad / len(numbers), chosen.missing) > damaged_share:
+            yield DecodedVideo(row.video, reason=reason, damaged=bad)
         else:
-            yield DecodedVideo(row.video, clips, indices)
+            yield DecodedVideo(row.video, chosen.frames, chosen.indices, reason, bad)
+
+
+def check_present(paths: Sequence[str]) -> None:
+    """Refuse videos none of which is there, which tells of a disk or share and not of the videos.
+
+    Raises
+    ------
+    VoxplainError
+        None of several files is there and can be reached.
+    """
+    if len(paths) > 1 and not any(map(os.path.exists, paths)):
+        raise VoxplainError(
+            f"None of {len(paths)} videos is there, {paths[0]} among them: mount the disk or share that they are on, see "
+            "that its folders may be entered, or correct the video table, and run again."
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..errors import ConfigError, nearest
@@ -62,8 +64,10 @@ def plan_videos(
     Returns
     -------
     DataFrame
-        The video table with column shard, ordered by split, then class, then by chance: the first
-        videos of a class are a random sample of it.
+        The video table with column shard, ordered by split, then class, then by a chance that hangs on the
+        seed and the video's name alone: the first videos of a class are a random sample of it, and another row
+        moves none of them. Shards hold the videos of a split in the order of their names, so that what is read
+        shard by shard, and in each by name, comes in one order whatever the size of shards.
 
     Raises
     ------
@@ -100,14 +104,44 @@ def plan_videos(
         )
     if table["class"].nunique() < 2:
         raise ConfigError("All videos are of one class; explaining a classifier needs two classes or more.")
-    chance = np.random.default_rng(seed).random(len(table))
+    chance = [_chance(seed, video) for video in table["video"]]
     order = pd.Categorical(table["split"], ["train", "test"])
     table = table.assign(order=order, chance=chance).sort_values(["order", "class", "chance"])
     if videos_per_class is not None:
         table = table.groupby(["split", "class"], sort=False).head(videos_per_class)
-    shard = table.groupby("split", sort=False).cumcount() // (shard_size or default_shard_size(len(table)))
-    table["shard"] = table["split"].astype(str) + "-" + shard.astype(str).str.zfill(3)
+    place = table.sort_values("video").groupby("split", sort=False).cumcount()
+    shard = place.loc[table.index] // (shard_size or default_shard_size(len(table)))
+    digits = max(3, len(str(shard.max())))
+    table["shard"] = table["split"].astype(str) + "-" + shard.astype(str).str.zfill(digits)
     return table.drop(columns=["order", "chance"]).reset_index(drop=True)
+
+
+def _chance(seed: int, video: str) -> str:
+    return hashlib.sha256(f"{seed}/{video}".encode()).hexdigest()
+
+
+def listed_rows(table: pd.DataFrame) -> list[list[Any]]:
+    """Rows of a planned table by name, as JSON has them, for digests; paths as seen from the current folder."""
+    table = table.sort_values("video").fillna({"start": -1.0, "end": -1.0})
+    paths = ["path", "masks", "boxes"]
+    table = table.assign(**{name: [path and os.path.relpath(path) for path in table[name]] for name in paths})
+    return table.values.tolist()
+
+
+def file_states(paths: Iterable[str]) -> list[list[int]]:
+    """When files were last written, and their sizes; ``[0, 0]`` of one that is not there, or cannot be read.
+
+    What was decided of a file holds as long as its state: a video that was replaced, mended, or comes back is
+    decoded anew.
+    """
+    found = []
+    for path in paths:
+        try:
+            state = os.stat(path)
+        except OSError:
+            state = None
+        found.append([state.st_mtime_ns, state.st_size] if state and os.access(path, os.R_OK) else [0, 0])
+    return found
 
 
 def default_shard_size(videos: int) -> int:

@@ -31,8 +31,8 @@ class ClipStore:
     Attributes
     ----------
     table : DataFrame
-        One row per clip: video, class, clip (number within the video), path. Its index is the clip's
-        number.
+        One row per clip: video, class, clip (number within the video), path, in the order of the videos' names,
+        whatever shards they are in. Its index is the clip's number.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ClipStore:
     ) -> None:
         self._stack = ExitStack()
         wanted = None if videos is None else set(videos)
-        rows, self._sources, size = [], [], 0
+        found, size = [], 0
         for path in _listed(paths):
             file = self._stack.enter_context(open_h5(path, "clips"))
             for video, group in file.items():
@@ -53,8 +53,10 @@ class ClipStore:
                 data = group["clips"]
                 size += data.nbytes
                 for number in range(len(data)):
-                    rows.append((video, group.attrs["class"], number, str(path)))
-                    self._sources.append((file, video, number))
+                    found.append((video, number, group.attrs["class"], str(path), file))
+        found.sort(key=lambda clip: clip[:2])
+        self._sources = [(file, video, number) for video, number, _, _, file in found]
+        rows = [(video, class_name, number, path) for video, number, class_name, path, _ in found]
         self.table = pd.DataFrame(rows, columns=["video", "class", "clip", "path"])
         self._held = None
         if size <= memory and rows:

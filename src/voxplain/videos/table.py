@@ -20,6 +20,7 @@ from voxplain.errors import ConfigError, nearest
 from .adapters import DATASETS
 
 COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "masks", "boxes"]
+LONGEST = 100  # letters of a name: with endings and signs around it, file systems take 255
 FILES = ("masks", "boxes")  # columns that name a file with ground truth, or nothing
 SPLITS = ("train", "test")
 
@@ -160,6 +161,12 @@ def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | N
     class_name, split = row["class"].strip(), row["split"].strip()
     if not class_name.isprintable() or "/" in class_name or "\\" in class_name:
         raise ConfigError(f"class {class_name!r} has a slash or a control character. Rename the class.")
+    if len(class_name) > LONGEST:
+        raise ConfigError(
+            f"class {class_name[:40]!r}… is {len(class_name)} letters long, and may be {LONGEST}. Rename the class."
+        )
+    if "\0" in row["path"]:
+        raise ConfigError("the path holds a NUL character. Correct it.")
     if split not in SPLITS:
         raise ConfigError(f"split is {split!r}{nearest(split, SPLITS)} Write {' or '.join(SPLITS)}.")
     start, end = (_seconds(row.get(column), column) for column in ("start", "end"))
@@ -184,8 +191,16 @@ def _seconds(value: Any, column: str) -> float | None:
 
 
 def safe_name(text: str) -> str:
-    """Replace all but letters, digits, ``.``, ``-`` and ``_``, so that `text` can name a file."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-") or "_"
+    """Replace all but letters, digits, ``.``, ``-`` and ``_``, so that `text` can name a file.
+
+    Where more than blanks and usual marks is lost, as of scripts other than Latin and of C++, or where it is too
+    long, a digest of `text` follows: other texts get other names.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-")
+    lost = re.sub(r"[A-Za-z0-9._\s,;:!?'\"()\[\]{}/\\-]", "", text)
+    if lost or not name or len(name) > LONGEST:
+        name = "-".join([*filter(None, [name[: LONGEST - 9].strip("._-")]), _digest(text)])
+    return name
 
 
 def check_class_names(names: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as csv_reader
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from voxplain.errors import ConfigError, nearest
 
+from ..files import read_text
 from . import DATASETS
 
 
@@ -73,17 +75,25 @@ def _group(table: pd.DataFrame, source: str | Path, group: str, details: str | N
 
 def _read(source: str | Path) -> pd.DataFrame:
     try:
-        # "-sig" because spreadsheets put a mark before the first column's name.
-        with open(source, newline="", encoding="utf-8-sig") as file:
-            reader = csv_reader.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            lines = [(reader.line_num, fields) for fields in reader if fields]
-    except OSError as error:
+        text = read_text(source)  # spreadsheets put a mark before the first column's name
+    except ConfigError as error:
         raise ConfigError(
-            f"The video table {source} cannot be read ({error.strerror}). Correct its path in the config."
+            f"The video table {error} Correct its path in the config, or save it as CSV in UTF-8."
         ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{source} is not text in UTF-8. Save it as CSV in UTF-8.") from None
+    first = text.partition("\n")[0]
+    for separator, name in ((";", "a semicolon (;)"), ("\t", "a tab")):
+        if separator in first and "," not in first:
+            raise ConfigError(
+                f"{source}: its columns are parted by {name}. Save it with commas (CSV, UTF-8)."
+            )
+    reader = csv_reader.reader(io.StringIO(text, newline=""))
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        lines = [(reader.line_num, fields) for fields in reader if fields]
+    except csv_reader.Error as error:
+        raise ConfigError(
+            f"{source}, line {reader.line_num}: {error}. Is a quote left open, or a field too long? Correct the line."
+        ) from None
     for line, fields in lines:
         if len(fields) != len(header):
             raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,10 @@ import pandas as pd
 
 from voxplain.errors import ConfigError
 
+from ..files import by_stem, read_lines
 from . import DATASETS
 
+log = logging.getLogger(__name__)
 SPLITS = {"1": "train", "2": "test"}  # 0: in neither
 
 
@@ -32,7 +35,8 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     Returns
     -------
     DataFrame
-        path, class, split of the listed videos that are there.
+        path, class, split of the listed videos that are there, whatever their ending. How many are missing is
+        logged.
 
     Raises
     ------
@@ -43,20 +47,34 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     usual = "testTrainMulti_7030_splits"
     places = [source / lists] if lists else [source / usual, source.parent / usual]
     files = next((found for place in places if (found := sorted(place.glob(f"*_test_split{split}.txt")))), [])
-    rows = []
+    rows, missing = [], {}
     for file in files:
         class_name = file.name.removesuffix(f"_test_split{split}.txt")
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        there = by_stem(source / class_name) if (source / class_name).is_dir() else {}
+        for number, line in enumerate(read_lines(file), start=1):
             match = re.fullmatch(r"(.+\S)\s+([012])", line.strip())
             if line.strip() and not match:
                 raise ConfigError(
                     f"{file}, line {number}: {line!r} is not a file and 0, 1 or 2. Unpack it again."
                 )
-            if match and match[2] in SPLITS and (path := source / class_name / match[1]).is_file():
-                rows.append((str(path), class_name, SPLITS[match[2]]))
+            if match and match[2] in SPLITS:
+                path = there.get(Path(match[1]).stem.lower())
+                if path is None:
+                    missing[class_name] = missing.get(class_name, 0) + 1
+                else:
+                    rows.append((path, class_name, SPLITS[match[2]]))
     if not rows:
         raise ConfigError(
             f"HMDB51's lists for split {split} are not in {' or '.join(map(str, places))}, or none of their videos "
             f"is in {source}: unpack both, or name the lists' folder in data.options.lists."
+        )
+    if missing:
+        classes = ", ".join(f"{name} ({n})" for name, n in sorted(missing.items()))
+        log.warning(
+            "Of %d listed videos, %d are not in %s: %s.",
+            len(rows) + sum(missing.values()),
+            sum(missing.values()),
+            source,
+            classes,
         )
     return pd.DataFrame(rows, columns=["path", "class", "split"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 import os
 from pathlib import Path
@@ -14,8 +15,8 @@ from pydantic import Field
 
 from voxplain.errors import ConfigError
 
+from ..files import ENDINGS, read_text
 from . import DATASETS
-from .folder import ENDINGS
 
 log = logging.getLogger(__name__)
 COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
@@ -127,25 +128,22 @@ def _annotation_files(source: Path) -> list[Path]:
 
 
 def _rows(path: Path) -> list[tuple[str, str, int, int, str]]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        absent = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if absent:
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    absent = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if absent:
+        raise ConfigError(f"{path} has no column {', '.join(absent)}; Kinetics' annotations have {COLUMNS}.")
+    rows = []
+    for row in reader:
+        try:
+            start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
+        except (TypeError, ValueError):
             raise ConfigError(
-                f"{path} has no column {', '.join(absent)}; Kinetics' annotations have {COLUMNS}."
-            )
-        rows = []
-        for row in reader:
-            try:
-                start, end = (int(float(row[name])) for name in ("time_start", "time_end"))
-            except (TypeError, ValueError):
-                raise ConfigError(
-                    f"{path}, line {reader.line_num}: the times are {row['time_start']!r} and {row['time_end']!r}, "
-                    "not seconds. Download the annotations again."
-                ) from None
-            split = {"val": "val", "validate": "val", "validation": "val"}.get(row["split"], row["split"])
-            if split in ("train", "val"):
-                rows.append((row["label"].strip(), row["youtube_id"].strip(), start, end, split))
+                f"{path}, line {reader.line_num}: the times are {row['time_start']!r} and {row['time_end']!r}, "
+                "not seconds. Download the annotations again."
+            ) from None
+        split = {"val": "val", "validate": "val", "validation": "val"}.get(row["split"], row["split"])
+        if split in ("train", "val"):
+            rows.append((row["label"].strip(), row["youtube_id"].strip(), start, end, split))
     return rows
 
 

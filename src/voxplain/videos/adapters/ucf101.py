@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from voxplain.errors import ConfigError
 
+from ..files import by_stem, read_lines
 from . import DATASETS
 
 log = logging.getLogger(__name__)
@@ -50,17 +50,12 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     folder = _list_folder(source, lists)
     classes = _classes(folder)
     # Names of files and classes differ in case: HandstandPushups/v_HandStandPushups_g01_c01.avi.
-    files = {
-        name.lower(): os.path.join(place, name)
-        for place, _, names in os.walk(source, followlinks=True)
-        for name in names
-        if name.lower().endswith(".avi")
-    }
+    files = by_stem(source)  # by stem, as some have converted them
     rows, missing = [], 0
     for part, name in (("train", f"trainlist0{split}.txt"), ("test", f"testlist0{split}.txt")):
         for number, line in enumerate(_lines(folder / name), start=1):
             class_name, file = _entry(line, classes, f"{folder / name}, line {number}")
-            path = files.get(file.lower())
+            path = files.get(Path(file).stem.lower())
             missing += path is None
             if path is not None:
                 rows.append((path, class_name, part))
@@ -101,7 +96,7 @@ def _classes(folder: Path) -> dict[str, int]:
 def _entry(line: str, classes: dict[str, int], where: str) -> tuple[str, str]:
     """Class and file of a line, ``Class/v_Class_gXX_cYY.avi``; training lists add the class's number."""
     path, _, number = line.partition(" ")
-    class_name, _, file = path.partition("/")
+    class_name, _, file = path.replace("\\", "/").partition("/")
     if class_name not in classes or not file:
         raise ConfigError(f"{where}: {line!r} does not name a class of classInd.txt and a file. {AGAIN}")
     if number.strip() and number.strip() != str(classes[class_name]):
@@ -112,7 +107,4 @@ def _entry(line: str, classes: dict[str, int], where: str) -> tuple[str, str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}). {AGAIN}") from None
+    return [line.strip() for line in read_lines(path) if line.strip()]

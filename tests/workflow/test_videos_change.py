@@ -1,0 +1,99 @@
+"""A folder of videos is listed again when its contents change, and only shards that changed are decoded again."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def clip(path: Path, level: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for i in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), level + i, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """With clips of two classes, decoded in two shards for each split."""
+    folder = tmp_path_factory.mktemp("changes")
+    for split in ("train", "test"):
+        for name in ("run", "wave"):
+            for i in range(2):
+                clip(folder / f"videos {{of mine}}/{split}/{name}/{i}.mp4", 20 * i)
+    (folder / "videos {of mine}/train/run/1.mp4").unlink()  # not there yet in the first run
+    config = {
+        "run": "tiny",
+        "parts": ["concepts"],
+        "data": {"path": "videos {of mine}", "shard_size": 2},
+        "clips": {"frames": 8, "size": 32},
+        "models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    jobs(folder)
+    return folder
+
+
+def jobs(folder: Path, *arguments: str) -> tuple[list[str], list[str]]:
+    """Rules that run, and shards that are decoded."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--directory",
+        folder,
+        "--until",
+        "cache_clips",
+    ]
+    command += [
+        "--configfile",
+        folder / "config.yaml",
+        "-s",
+        ROOT / "workflow/Snakefile",
+        *arguments,
+        "--",
+        "concepts",
+    ]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-5000:]
+    return re.findall(r"^(?:local)?rule (\w+):", said, re.M), re.findall(r"wildcards: shard=(\S+)", said)
+
+
+def test_what_changed_is_decoded_again_and_nothing_else(folder):
+    videos = folder / "videos {of mine}"
+    assert jobs(folder, "-n") == ([], [])
+    old = videos / "test/run/0.mp4"
+    kept = old.read_bytes(), old.stat().st_mtime_ns
+    clip(old, 100)
+    rules, shards = jobs(folder, "-n")
+    assert rules == ["cache_clips"] and len(shards) == 1 and shards[0].startswith("test")
+    # An older file in its place is noticed too.
+    os.utime(old, (10**9, 10**9))
+    assert jobs(folder, "-n") == (rules, shards)
+    old.write_bytes(kept[0])
+    os.utime(old, ns=(kept[1], kept[1]))
+    # One more in the last class of the training videos.
+    shutil.copy(videos / "train/wave/1.mp4", videos / "train/wave/2.mp4")
+    rules, shards = jobs(folder, "-n")
+    assert "list_videos" in rules and shards and all(shard.startswith("train") for shard in shards)
+    jobs(folder)
+    assert jobs(folder, "-n") == ([], [])
