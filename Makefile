@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test bench confirm clean
+.PHONY: demo test bench confirm torture clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all
@@ -26,6 +26,9 @@ confirm: $(INSTALLED)
 	$(call confirm_run,second_actor,second_actor,'relevance={compare_with: confirm_first_actor}')
 	$(BIN)/python -m benchmarks.confirm
 
+torture: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
+
 .PHONY: .venv
 .venv: $(INSTALLED)
 
@@ -40,5 +43,5 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 # Removes what the targets above made, but no results of other runs.
 clean:
-	rm -rf .venv .snakemake .pytest_cache .hypothesis build src/*.egg-info results/demo results/bench
+	rm -rf .venv .snakemake .pytest_cache .hypothesis build src/*.egg-info results/demo results/bench results/torture
 	find src tests benchmarks workflow -name __pycache__ -prune -exec rm -rf {} +

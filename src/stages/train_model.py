@@ -1,16 +1,15 @@
 """Train a network or fine-tune it, fit a new head, or take given weights as they are (rule train_model)."""
 
 import pandas as pd
-import torch
 from _stage import run
 
-from voxplain.artifacts import atomic_path, partial_path, write_table
+from voxplain.artifacts import partial_path, write_table
 from voxplain.device import choose_device
 from voxplain.models.build import build_model, check_classes
 from voxplain.models.head import fit_stored_features
 from voxplain.models.layers import replace_head
 from voxplain.models.training import hold_out, train
-from voxplain.models.weights import save_weights
+from voxplain.models.weights import read_training, save_weights, write_training
 from voxplain.videos.store import ClipStore
 
 
@@ -41,12 +40,11 @@ def _train(model, paths, classes, params, recipe, partial):
     """Train, going on from what an interrupted training left."""
 
     def keep(state):
-        with atomic_path(partial) as temporary:
-            torch.save(state, temporary)
+        write_training(state, partial)
 
     split = {"share": recipe.pop("validation_share"), "seed": params.split_seed}
     recipe |= {"seed": params.weights_seed, "on_epoch": keep}
-    state = torch.load(partial, weights_only=False) if partial.exists() else None
+    state = read_training(partial)
     with ClipStore(paths) as store:
         table = store.table
         print(f"training on {len(table)} clips of {len(classes)} classes")

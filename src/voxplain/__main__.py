@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .errors import VoxplainError
+from .errors import VoxplainError, system_fault
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        told = system_fault(error)
+        if told is None:
+            raise
+        print(f"voxplain: {told}", file=sys.stderr)
         return 1
 
 

@@ -2,24 +2,27 @@
 
 Every artifact is whole or absent: it is written beside its place and renamed. It carries its kind,
 the version of its kind's layout, and what made it (`voxplain.provenance.record`), but no time or
-host, so that the same work gives the same bytes. Reading one of another kind or version, or one
-that is cut short, is an `ArtifactError` that says what to run again.
+host, so that the same work gives the same bytes. Reading one of another kind or version, one that is
+cut short, or one that was made for another place is an `ArtifactError` that says what to run again.
 """
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
+import io
 import json
 import os
 import platform
-import re
+import secrets
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
 
 import h5py
 import numpy as np
@@ -27,6 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import ArtifactError
+from .hdf5 import RecordingFile, new_h5, open_reporting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +99,14 @@ KINDS = {
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18
-# What h5py says, as OSError, KeyError or RuntimeError, of a file that it cannot make sense of; of a
-# name that is not there it says "doesn't exist".
-_DAMAGE = re.compile(r"(synchronously (open|read)|iteration failed|group info)(?!.*doesn't exist)")
+# Not the file's fault: with these, it may be whole.
+_NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE}
+# What a spreadsheet takes for a formula, and what pandas reads from a CSV file as a missing value.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MISSING = {
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+}  # fmt: skip
 
 Attributes = Mapping[str, Any]
 Measured = Callable[[], Attributes]
@@ -114,7 +123,9 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    temporary = path.with_name(f".{path.stem}.{platform.node()}-{os.getpid()}.tmp{path.suffix}")
+    # Of this write alone: threads, and processes of other machines or containers, may make the same file.
+    name = f"{_writer(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}"
+    temporary = path.with_name(name)
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -122,6 +133,16 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(path: StrPath) -> Iterator[BinaryIO]:
+    """Give a file open for writing, which becomes `path` as in `atomic_path`; every error of writing is raised.
+
+    For libraries that would pass over such an error, and then leave half a file. It is raised when the block ends.
+    """
+    with atomic_path(path) as temporary, RecordingFile(temporary) as file:
+        yield file
 
 
 @contextmanager
@@ -141,11 +162,10 @@ def create_h5(
         More attributes of the file; containers become JSON text. Or a function without arguments that gives
         them, called when the block ends: what was measured on the way.
     """
-    with atomic_path(path) as temporary:
-        with _new_h5(temporary) as file:
-            file.attrs[_KEY] = _json(_described(kind, made_by))
-            yield file
-            _annotate(file, attrs() if callable(attrs) else attrs)
+    with atomic_path(path) as temporary, new_h5(temporary) as file:
+        file.attrs[_KEY] = _json(_described(kind, made_by))
+        yield file
+        _annotate(file, attrs() if callable(attrs) else attrs)
 
 
 @contextmanager
@@ -155,17 +175,12 @@ def open_h5(path: StrPath, kind: str) -> Iterator[h5py.File]:
     Raises
     ------
     ArtifactError
-        It is missing, damaged (also where a read in the block finds that out), or of another kind
-        or version.
+        It is missing, damaged (also where a later read finds that out), of another kind or version, or made for
+        another place: see `check`.
     """
     found = check(path, kind)
-    with h5py.File(path, "r", locking=False) as file:
-        try:
-            yield file
-        except (OSError, KeyError, RuntimeError) as error:
-            if _DAMAGE.search(str(error)):
-                raise _unreadable(path, found, error) from error
-            raise
+    with open_reporting(path, lambda error: _unreadable(path, found, error)) as file:
+        yield file
 
 
 def store(group: h5py.Group, name: str, array: Any) -> h5py.Dataset:
@@ -221,34 +236,59 @@ class Shard:
         self._seen: set[str] = set()
 
     def done(self, item: str) -> bool:
-        """Whether `item` was written, by this run or by one that was cut short."""
-        if self._path(item).exists():
-            self._seen.add(item)
-            return True
-        return False
+        """Whether `item` was written, by this run or by one that was cut short, and can be read.
+
+        One that cannot is removed, with a sentence, so that it is made again.
+        """
+        path = self._path(item)
+        if not path.exists():
+            return False
+        try:
+            with open_reporting(path, lambda error: ArtifactError(str(error))) as file:
+                file[item].visititems(lambda _, found: found[()] if isinstance(found, h5py.Dataset) else None)
+                _ = dict(file[item].attrs)
+        except MemoryError:
+            raise
+        except Exception as error:  # h5py raises nearly anything on a damaged file
+            print(f"{path}, left by a run that was cut short, is damaged ({error}): it is made again.")
+            path.unlink(missing_ok=True)
+            return False
+        self._seen.add(item)
+        return True
 
     def write(
         self, item: str, arrays: Mapping[str, Any] | None = None, attrs: Attributes | None = None
     ) -> None:
         """Keep the arrays and attributes of one item; it becomes the group `item`."""
-        with atomic_path(self._path(item)) as temporary:
-            with _new_h5(temporary) as file:
-                _annotate(file, attrs)
-                for name, array in (arrays or {}).items():
-                    store(file, name, array)
+        for attempt in (1, 2, 3):
+            try:
+                with atomic_path(self._path(item)) as temporary, new_h5(temporary) as file:
+                    group = file.create_group(item)
+                    _annotate(group, attrs)
+                    for name, array in (arrays or {}).items():
+                        store(group, name, array)
+                break
+            except FileNotFoundError:  # a twin of this run ended, and removed the folder meanwhile
+                if attempt == 3:
+                    raise
         self._seen.add(item)
 
     def _path(self, item: str) -> Path:
         if "/" in item:
             raise ValueError(f"the name of an item may not contain '/': {item!r}")
-        return self._folder / f"item-{quote(item, safe=' ')}.h5"
+        # Names of files have at most 255 bytes, those of items may have more.
+        key = hashlib.sha256(item.encode()).hexdigest()[:16]
+        return self._folder / f"item-{quote(item, safe=' ')[:60]}-{key}.h5"
 
     def _merge(self, file: h5py.File) -> None:
         # By name, so that the order in which runs finished the items leaves no trace.
-        paths = {unquote(path.stem.removeprefix("item-")): path for path in self._folder.glob("item-*.h5")}
-        for item in sorted(self._seen | set(paths)):
-            with h5py.File(self._path(item), "r", locking=False) as source:
-                file.copy(source["/"], item)
+        paths = {item: self._path(item) for item in self._seen}
+        for path in set(self._folder.glob("item-*.h5")) - set(paths.values()):
+            with h5py.File(path, "r", locking=False) as source:
+                paths |= dict.fromkeys(source, path)
+        for item in sorted(paths):
+            with h5py.File(paths[item], "r", locking=False) as source:
+                file.copy(source[item], item)
 
 
 @contextmanager
@@ -296,37 +336,76 @@ def resumable_h5(
 def write_table(
     path: StrPath, frame: pd.DataFrame, *, kind: str, made_by: Attributes | None = None, csv: bool = False
 ) -> None:
-    """Write a table as Parquet and, if it is a final one, as CSV beside it. The index is left out."""
+    """Write a table as Parquet and, if it is a final one, as CSV beside it. The index is left out.
+
+    In the CSV, text that a spreadsheet would compute (``=1+1``) or that pandas would read as a missing value (a class
+    called NaN) gets an apostrophe before it.
+    """
     path = Path(path)
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _KEY: _json(_described(kind, made_by))}
+    described = {**_described(kind, made_by), "table": _shape_of(table)}
+    metadata = {**(table.schema.metadata or {}), _KEY: _json(described)}
+    content = io.BytesIO()  # so that Python writes it, and raises what goes wrong
+    pq.write_table(table.replace_schema_metadata(metadata), content, write_page_checksum=True)
     if csv:  # first, so that whoever sees the Parquet file finds both
         with atomic_path(path.with_suffix(".csv")) as temporary:
-            frame.to_csv(temporary, index=False, lineterminator="\n")
+            _as_text(frame).to_csv(temporary, index=False, lineterminator="\n")
     with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, write_page_checksum=True)
+        temporary.write_bytes(content.getbuffer())
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with text that would be read as something else marked by an apostrophe."""
+
+    def marked(value: Any) -> Any:
+        return (
+            f"'{value}"
+            if isinstance(value, str) and (value.startswith(_FORMULA) or value in _MISSING)
+            else value
+        )
+
+    texts = [name for name in frame if frame[name].dtype.kind == "O"]
+    return frame.assign(**{name: frame[name].map(marked) for name in texts}).rename(columns=marked)
+
+
+def _shape_of(table: pa.Table) -> list[Any]:
+    """What Parquet keeps without a checksum: number of rows, names and types of columns."""
+    return [table.num_rows, *([field.name, str(field.type)] for field in table.schema)]
 
 
 def read_table(path: StrPath, kind: str) -> pd.DataFrame:
     """Read a Parquet artifact; errors as for `open_h5`."""
     found = check(path, kind)
     try:
-        return pq.read_table(path, page_checksum_verification=True).to_pandas()
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        if "table" in found and found["table"] != _shape_of(table):
+            raise ValueError("its rows or columns are not those that were written")
+        return table.to_pandas()
+    except MemoryError:
+        raise
+    except Exception as error:  # of damaged metadata, PyArrow and pandas raise nearly anything
         raise _unreadable(path, found, error) from error
 
 
 def write_json(path: StrPath, data: Any, *, kind: str, made_by: Attributes | None = None) -> None:
     """Write a JSON artifact: `data` under the key ``data``, with its attributes beside it."""
-    text = json.dumps({_KEY: _described(kind, made_by), "data": data}, default=_plain, indent=1)
+    data = json.loads(json.dumps(data, default=_plain))
+    described = {**_described(kind, made_by), "sha256": _digest(data)}
+    text = json.dumps({_KEY: described, "data": data}, default=_plain, indent=1)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: StrPath, kind: str) -> Any:
     """Read the data of a JSON artifact; errors as for `open_h5`."""
-    check(path, kind)
-    return json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+    found = check(path, kind)
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+        if "sha256" in found and found["sha256"] != _digest(data):
+            raise ValueError("its data are not those that were written")
+        return data
+    except (OSError, KeyError, ValueError) as error:
+        raise _unreadable(path, found, error) from error
 
 
 def attributes_of(path: StrPath) -> dict[str, Any]:
@@ -350,17 +429,20 @@ def attributes_of(path: StrPath) -> dict[str, Any]:
         return {"kind": found["kind"], "version": found["version"], **found}
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing. {_mend(path)}") from None
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, pa.ArrowException) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # readers raise nearly anything on a damaged file
         raise _unreadable(path, {}, error) from error
 
 
 def check(path: StrPath, kind: str) -> dict[str, Any]:
-    """Return the attributes of an artifact of the given kind and of this library's version of it.
+    """Return the attributes of an artifact of the given kind, of this library's version of it, and of its place.
 
     Raises
     ------
     ArtifactError
-        It is missing, damaged, or of another kind or version.
+        It is missing, damaged, of another kind or version, or was made for another network, seed, layer, class or
+        shard than its path names.
     """
     found = attributes_of(path)
     wanted = KINDS.get(kind, 1)
@@ -371,13 +453,30 @@ def check(path: StrPath, kind: str) -> dict[str, Any]:
             f"{path} is version {found['version']} of {kind!r}; this voxplain reads version {wanted}. "
             f"{_mend(path, found)}"
         )
+    check_place(path, found)
     return found
 
 
-def _new_h5(path: Path) -> h5py.File:
-    # Version 1.10 of the format has checksums on its own structures too. Locks are not needed, as
-    # nobody else knows the temporary name, and cluster file systems often have none.
-    return h5py.File(path, "w", locking=False, libver=("v110", "v110"))
+def check_place(path: StrPath, made_by: Attributes) -> None:
+    """See that a file lies where what made it put it: that its path names the wildcards of its rule's job.
+
+    The values stand in the path as they are or after their name (``seed0``), in their order: the last in the file's
+    name or up to two folders above, each of the others next to the one after it or with one folder between.
+
+    Raises
+    ------
+    ArtifactError
+        It was made for something else.
+    """
+    parts = [Path(path).name.removesuffix(Path(path).suffix), *reversed(Path(path).parent.parts)]
+    wildcards, reach = made_by.get("wildcards") or [], 3
+    for name, value in reversed(wildcards):
+        near = [at for at, part in enumerate(parts[:reach]) if part in (str(value), f"{name}{value}")]
+        if not near:
+            told = ", ".join(f"{name} {value}" for name, value in wildcards)
+            raise ArtifactError(f"{path} holds what was made for {told}. {_mend(path, made_by)}")
+        del parts[: near[0] + 1]
+        reach = 2
 
 
 def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:
@@ -391,21 +490,32 @@ def _annotate(group: h5py.Group, attrs: Attributes | None) -> None:
 
 def _mend(path: StrPath, found: Attributes | None = None) -> str:
     # --forcerun takes a file as well, for one that cannot say which rule made it.
-    return f"Make it again with `snakemake --cores all --forcerun {(found or {}).get('rule', path)}`."
+    return f"Make it again with `snakemake --cores all --forcerun {shlex.quote(str((found or {}).get('rule', path)))}`."
 
 
-def _unreadable(path: StrPath, found: Attributes, error: Exception) -> ArtifactError:
+def _unreadable(path: StrPath, found: Attributes, error: Exception) -> Exception:
+    number = getattr(error, "errno", None)
+    if number in _NO_DAMAGE:
+        return OSError(number, os.strerror(number), str(path))
     return ArtifactError(f"{path} is damaged or cut short ({error}). {_mend(path, found)}")
 
 
 def _sweep(path: Path) -> None:
     """Remove temporary files of `path` that dead processes of this machine left."""
-    start, end = f".{path.stem}.{platform.node()}-", f".tmp{path.suffix}"
+    start, end = _writer(path), f".tmp{path.suffix}"
     for name in os.listdir(path.parent):
         if name.startswith(start) and name.endswith(end):
-            process = name.removeprefix(start).removesuffix(end)
+            process = name.removeprefix(start).removesuffix(end).partition("-")[0]
             if process.isdigit() and not _alive(int(process)):
                 path.with_name(name).unlink(missing_ok=True)
+
+
+def _writer(path: Path) -> str:
+    """How the names of temporary files of `path` begin on this machine: with a process's number after it."""
+    stem = path.stem
+    if len(os.fsencode(stem)) > 100:  # of 255 bytes that a name may have
+        stem = f"{os.fsencode(stem)[:60].decode(errors='ignore')}-{hashlib.sha256(os.fsencode(stem)).hexdigest()[:16]}"
+    return f".{stem}.{platform.node()}-"
 
 
 def _alive(process: int) -> bool:
@@ -416,6 +526,10 @@ def _alive(process: int) -> bool:
     except PermissionError:  # someone else's
         pass
     return True
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
 def _json(value: Any) -> str:

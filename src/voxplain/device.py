@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeVar
 
@@ -130,15 +132,15 @@ def take_place(
     Raises
     ------
     VoxplainError
-        No place became free in time.
+        No place became free in time, or the folder is not the user's own alone.
     """
     folder = folder or Path(tempfile.gettempdir(), f"voxplain-devices-{os.getuid()}")
-    folder.mkdir(parents=True, exist_ok=True)
+    _own_folder(folder)
     end, told = None if wait is None else time.monotonic() + wait, False
     while True:
         for place in range(places):
             for number, name in enumerate(names):
-                lock = open(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.{place}.lock", "w")  # noqa: SIM115
+                lock = _open_lock(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', name)}.{place}.lock")
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -153,6 +155,32 @@ def take_place(
             log.warning("All %d GPUs are taken: waiting for one.", len(names))
             told = True
         time.sleep(poll)
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder if it is not there, and see that it is one, and that nobody else can write to it.
+
+    Where all users write, as in /tmp, another one could put links to the user's files there.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise VoxplainError(
+            f"{folder}, where processes agree on GPUs, is not a folder that you alone can write to: remove it (or have "
+            "its owner do so), or set TMPDIR to a folder of your own, the same for all jobs of this machine."
+        )
+
+
+def _open_lock(path: Path) -> TextIO:
+    """Open a file to lock: no link is followed, and nothing in it is changed."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR):
+            raise
+        raise VoxplainError(f"{path} is not a file to lock, as it should be: remove it.") from None
+    return os.fdopen(handle, "r+")
 
 
 def measured() -> dict[str, int]:

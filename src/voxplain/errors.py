@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import re
+from collections.abc import Iterable, Iterator
 
 
 class VoxplainError(Exception):
@@ -26,3 +28,66 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     """End a sentence: ``"; did you mean 'x'?"`` with the closest of `choices`, or ``"."`` if none is close."""
     close = difflib.get_close_matches(str(word), [str(c) for c in choices], n=1)
     return f"; did you mean {close[0]!r}?" if close else "."
+
+
+_SYSTEM = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "Make room for it (or raise the quota or `ulimit -f`)",
+    (errno.EROFS, errno.EACCES, errno.EPERM): "Give yourself the permission (`ls -l` shows who has it)",
+    (errno.EMFILE, errno.ENFILE): "Raise the number of files that may be open (`ulimit -n`)",
+    (
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENXIO,
+        errno.ENODEV,
+    ): "See that the disk or network share is there and whole",
+    (errno.ENOTDIR, errno.EISDIR, errno.EEXIST): "Move away what lies there",
+}
+_MENDS = {number: mend for numbers, mend in _SYSTEM.items() for number in numbers}
+# Libraries have no errors of their own for memory, or many: NumPy, torch, OpenCV, Arrow, HDF5, FFmpeg and C++.
+_MEMORY = re.compile(
+    r"out of memory|outofmemory|insufficient memory|bad_alloc|memory allocation failed|(un|not |n't )\w* ?"
+    r"(able to )?(allocate|get) .*memory|unable to allocate|failed to allocate|malloc of size|realloc of size",
+    re.IGNORECASE,
+)
+
+
+def system_fault(error: BaseException) -> str | None:
+    """Say in a sentence what the machine lacks (room, permission, memory, open files), and what to do.
+
+    Looks at what led to the error, too.
+
+    Returns
+    -------
+    str or None
+        None where it is nothing of the kind.
+    """
+    for found in _chain(error):
+        number = getattr(found, "errno", None)
+        if isinstance(found, MemoryError) or number == errno.ENOMEM or _MEMORY.search(str(found)):
+            reason = " ".join(str(found).split())[:300]
+            return (
+                f"The memory does not suffice{f' ({reason})' if reason else ''}. Let fewer jobs run at once (--cores), "
+                "lower batch sizes or the size of clips in the config, or take a machine with more; then run the same "
+                "command again."
+            )
+        if "start new thread" in str(found):
+            return (
+                f"No more threads can be started ({found}). Raise `ulimit -u`, or let fewer jobs run at once."
+            )
+        if isinstance(found, OSError) and number in _MENDS:
+            place = " -> ".join(str(name) for name in (found.filename, found.filename2) if name is not None)
+            return (
+                f"{place or 'A file'} cannot be read or written ({found.strerror or found}). {_MENDS[number]}, then run "
+                "the same command again: what is finished is kept."
+            )
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that led to it."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__

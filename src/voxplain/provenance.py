@@ -95,10 +95,18 @@ def _own_package(name: str) -> Path | None:
     return None if "site-packages" in place.parts else place
 
 
-def record(*, rule: str, params: Mapping[str, Any], code: str, device: str = "cpu") -> dict[str, Any]:
+def record(
+    *,
+    rule: str,
+    params: Mapping[str, Any],
+    code: str,
+    device: str = "cpu",
+    wildcards: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Describe what makes an artifact, as its ``made_by`` attributes.
 
-    There is no time, host or revision in it: the same work gives the same bytes.
+    There is no time, host or revision in it: the same work gives the same bytes. Of the `wildcards` (network, seed,
+    layer, class, shard) readers see that they are those of the file's path: `voxplain.artifacts.check_place`.
     """
     return {
         "rule": rule,
@@ -107,6 +115,8 @@ def record(*, rule: str, params: Mapping[str, Any], code: str, device: str = "cp
         "code": code,
         "versions": versions(),
         "device": device,
+        # In their order, which JSON's sorted mappings lose.
+        "wildcards": [[name, str(value)] for name, value in (wildcards or {}).items()],
     }
 
 

@@ -7,16 +7,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import VoxplainError
+from .errors import VoxplainError, system_fault
 from .provenance import record
+
+LEAST_MEMORY = 256 * 2**20
 
 
 def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
@@ -26,8 +29,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
     `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
     `voxplain.artifacts.resumable_h5` takes, and `networks` the names of networks that the config trusts weights to
-    be of. What is printed goes to the rule's log too. A `VoxplainError` is told in one line, its traceback only
-    in the log.
+    be of. What is printed goes to the rule's log too. A `VoxplainError`, and what the machine lacks (room,
+    permission, memory), are told in one line, the traceback only in the log.
 
     Parameters
     ----------
@@ -37,36 +40,51 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     """
     try:
         stage = namespace.get("snakemake") or _job_of(Path(namespace["__file__"]))
-    except VoxplainError as error:
-        sys.exit(f"voxplain: {error}")
-    params = dict(stage.wildcards.items()) | dict(stage.params.items())
-    code = params.pop("code", "")
+        device = _prepare(stage)
+        for output in stage.output:
+            Path(output).parent.mkdir(parents=True, exist_ok=True)
+        with _logged(stage.log) as log:
+            try:
+                _describe(stage, device)
+                main(stage)
+            except BaseException:
+                log.write(traceback.format_exc())
+                raise
+    except Exception as error:
+        told = str(error) if isinstance(error, VoxplainError) else system_fault(error)
+        if told is None:
+            raise
+        with suppress(OSError):
+            print(f"voxplain: {told}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _prepare(stage: Any) -> str:
+    """Take the stage's device and hold libraries to its threads; returns the device's type."""
+    _see_memory()
     device = "cpu"
     if stage.resources.get("device"):
         from voxplain.device import lease_device
 
-        try:
-            place = lease_device(stage.resources.device, jobs_per_gpu=stage.resources.jobs_per_gpu)
-        except VoxplainError as error:
-            sys.exit(f"voxplain: {error}")
-        device = place.type  # not which of several, so that equal work gives equal bytes
+        # Not which of several, so that equal work gives equal bytes.
+        device = lease_device(stage.resources.device, jobs_per_gpu=stage.resources.jobs_per_gpu).type
+    _limit_threads(stage.threads)
+    return device
+
+
+def _describe(stage: Any, device: str) -> None:
+    """Give the stage what its artifacts say of what made them, and see that given weights are of its network."""
+    wildcards = dict(stage.wildcards.items())
+    params = wildcards | dict(stage.params.items())
+    code = params.pop("code", "")
     stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
-    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device)
+    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device, wildcards=wildcards)
     stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}
-    for output in stage.output:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-    _limit_threads(stage.threads)
-    with _logged(stage.log) as log:
-        try:
-            main(stage)
-        except VoxplainError as error:
-            log.write(traceback.format_exc())
-            print(f"voxplain: {error}", file=sys.stderr)
-            sys.exit(1)
-        except BaseException:
-            log.write(traceback.format_exc())
-            raise
+    if stage.input.get("weights"):
+        from voxplain.models.weights import check_weights_place
+
+        check_weights_place(stage.input.weights)
 
 
 def _job_of(script: Path) -> Any:
@@ -81,6 +99,16 @@ def _measured() -> dict[str, Any]:
     from voxplain.device import measured
 
     return measured()
+
+
+def _see_memory() -> None:
+    """See that the least memory that a stage needs can be had: where it cannot, OpenBLAS hangs and others crash."""
+    try:
+        mmap.mmap(-1, LEAST_MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise MemoryError(
+            f"{LEAST_MEMORY >> 20} MB beside the libraries are the least; {error.strerror}"
+        ) from error
 
 
 def _limit_threads(threads: int) -> None:

@@ -158,3 +158,37 @@ def test_a_leased_device_is_the_processs(monkeypatch, tmp_path):
     # After a failed attempt: the CPU, though there are GPUs.
     assert device.lease_device("cpu") == choose_device() == torch.device("cpu")
     assert device.measured() == {}
+
+
+def test_links_among_the_locks_are_not_followed_and_nothing_is_emptied(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("the user's own")
+    folder = tmp_path / "locks"
+    _, lock = take_place(["GPU-a"], folder=folder)
+    lock.close()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (place,) = folder.iterdir()
+    place.write_text("kept")
+    take_place(["GPU-a"], folder=folder)[1].close()
+    assert place.read_text() == "kept"
+    place.unlink()
+    place.symlink_to(precious)
+    with pytest.raises(VoxplainError, match="is not a file to lock.*remove it"):
+        take_place(["GPU-a"], folder=folder)
+    assert precious.read_text() == "the user's own"
+
+
+def test_a_folder_of_locks_that_others_can_write_to_is_not_used(tmp_path, monkeypatch):
+    real = tmp_path / "real"
+    real.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(real)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "file").touch()
+    for name in ("link", "open", "file"):
+        with pytest.raises(VoxplainError, match=f"{name}, where processes agree on GPUs.*TMPDIR"):
+            take_place(["GPU-a"], folder=tmp_path / name)
+    monkeypatch.setattr("os.getuid", lambda: 12345)  # made by somebody else
+    with pytest.raises(VoxplainError, match="you alone"):
+        take_place(["GPU-a"], folder=real)
+    assert not list(real.iterdir())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cv2
 import h5py
 import numpy as np
@@ -488,3 +490,26 @@ def test_evidence_of_the_other_variants(tmp_path, variant, code):
     others = (objects != BACKGROUND) & (objects != CUE) & (objects != code)
     np.testing.assert_array_equal(masks["distractor"], others)
     assert set(masks) == {"evidence", "distractor", "actor", "cue", "moving"}
+
+
+def test_several_runs_may_make_one_folder_at_the_same_time(tmp_path):
+    """As two runs with one results/shared do that are started together."""
+    options = {"classes": 2, "train_per_class": 2, "test_per_class": 1, "frames": 8, "size": 32, "seed": 0}
+
+    def content(folder):
+        return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    make_embedded_videos(tmp_path / "calm", **options)
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                make_embedded_videos(tmp_path / "shared", **options)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    assert content(tmp_path / "shared") == content(tmp_path / "calm")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import json
 import re
+import resource
+import socket
+import struct
 import threading
 import time
 
@@ -12,7 +17,8 @@ import numpy as np
 import pytest
 
 from voxplain.cli.explain import write_video
-from voxplain.errors import ConfigError, VideoError
+from voxplain.errors import ConfigError, VideoError, VoxplainError
+from voxplain.live import outputs
 from voxplain.live.outputs import Page, VideoFile
 from voxplain.live.player import Player, _rate, _spread
 from voxplain.live.stream import Stream
@@ -195,3 +201,146 @@ def test_the_frames_come_as_parts_of_jpeg(page):
     # A reader that waits is let go when the stream ends.
     threading.Timer(0.2, page.close).start()
     assert answer.read().rstrip().endswith(f"--{boundary}--".encode())
+
+
+# --- readers that mean harm, leave, or stand still ---
+
+
+def request(page, path="/", **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    return connection.getresponse()
+
+
+@pytest.mark.parametrize("path", ["/", "/status.json", "/stream.mjpg"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "empty"},
+    ],
+)
+def test_no_other_site_looks_through_the_page(page, path, headers):
+    assert request(page, path, **headers).status == 403
+
+
+def test_the_user_may_come_from_anywhere(page):
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+    assert request(page, "/", **link).status == 200
+    assert request(page, "/stream.mjpg", **link).status == 403
+    own = {"Origin": f"http://127.0.0.1:{page.port}", "Sec-Fetch-Site": "same-origin"}
+    assert request(page, "/status.json", **own).status == 200
+
+
+def test_nothing_can_be_framed_embedded_or_added(page):
+    for path in ("/", "/status.json", "/nothing"):
+        found = request(page, path).headers
+        policy = dict(part.split(" ", 1) for part in found["Content-Security-Policy"].split("; "))
+        assert policy["frame-ancestors"] == policy["default-src"] == policy["base-uri"] == "'none'"
+        assert "unsafe" not in found["Content-Security-Policy"]
+        assert found["Cross-Origin-Resource-Policy"] == "same-origin" and found["X-Frame-Options"] == "DENY"
+        assert found["X-Content-Type-Options"] == "nosniff" and "Python" not in found["Server"]
+    text = request(page).read().decode()
+    for kind in ("script", "style"):
+        (part,) = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        wanted = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert policy[f"{kind}-src"] == f"'sha256-{wanted}'"
+
+
+def wait_for(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "took too long"
+        time.sleep(0.02)
+
+
+def test_readers_that_stand_still_or_are_too_many_are_let_go(monkeypatch, capfd):
+    monkeypatch.setattr(outputs, "PATIENCE", 0.5)
+    monkeypatch.setattr(outputs, "READERS", 5)
+    before = threading.active_count()
+    page = Page(0, "r3d")
+    idle = [socket.create_connection(("127.0.0.1", page.port)) for _ in range(20)]
+    try:
+        wait_for(lambda: threading.active_count() >= before + 6)
+        assert threading.active_count() == before + 6  # five readers and who lets them in
+        answered = socket.create_connection(("127.0.0.1", page.port), timeout=5)
+        assert answered.recv(99).startswith(b"HTTP/1.0 503 ")
+        wait_for(lambda: threading.active_count() == before + 1)  # after half a second without a word
+        assert request(page).status == 200
+        # One that asks for the stream and reads nothing of it.
+        mute = socket.create_connection(("127.0.0.1", page.port))
+        mute.sendall(f"GET /stream.mjpg HTTP/1.0\r\nHost: 127.0.0.1:{page.port}\r\n\r\n".encode())
+        wait_for(lambda: threading.active_count() == before + 2)
+        image = np.random.default_rng(0).integers(0, 255, (700, 700, 3), np.uint8)
+        end = time.monotonic() + 20
+        while threading.active_count() > before + 1 and time.monotonic() < end:
+            page.show(image, 0.0, {})
+            time.sleep(0.01)
+        assert threading.active_count() == before + 1
+    finally:
+        page.close()
+        for reader in (*idle, answered, mute):
+            reader.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_readers_that_leave_are_no_news(page, capfd):
+    before = threading.active_count()
+    for kind in range(12):
+        reader = socket.create_connection(("127.0.0.1", page.port))
+        if kind % 3:
+            reader.sendall(
+                f"GET /stream.mjpg HTTP/1.0\r\nHost: 127.0.0.1:{page.port}\r\n\r\n".encode()[: 20 * kind]
+            )
+        if kind % 2:  # a reset instead of an end
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reader.close()
+    for _ in range(3):
+        page.show(np.zeros((64, 64, 3), np.uint8), 0.0, {})
+        time.sleep(0.05)
+    wait_for(lambda: threading.active_count() == before)  # also of a stream that shows nothing new
+    assert capfd.readouterr().err == ""
+    assert request(page).status == 200
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"\0" * 50, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /" + b"a" * 70_000,
+     b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GÉT / HTTP/1.1\r\n\r\n".encode()],
+)  # fmt: skip
+def test_what_is_malformed_is_refused_and_the_page_goes_on(page, words, capfd):
+    reader = socket.create_connection(("127.0.0.1", page.port), timeout=5)
+    reader.sendall(words)
+    reader.shutdown(socket.SHUT_WR)
+    answer = b""
+    try:
+        while found := reader.recv(4096):
+            answer += found
+    except ConnectionError:
+        pass
+    assert b" 200 " not in answer.partition(b"\n")[0]
+    assert request(page).status == 200 and "Traceback" not in capfd.readouterr().err
+
+
+def test_a_full_disk_ends_the_stream_and_leaves_no_half_video(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    for size in (0, 500, 20_000):
+        file = VideoFile(tmp_path / "out.mp4", 10)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            going = [file.show(noise, number / 10, {}) for number in range(40)]
+            with pytest.raises(VoxplainError, match="File too large.*Make room.*run the same command again"):
+                file.close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert not going[-1]
+        assert not list(tmp_path.iterdir())

@@ -54,3 +54,24 @@ def test_the_rules_are_few_lines():
     assert sum(len(path.read_text().splitlines()) for path in paths) <= 1300
     stages = list((ROOT / "src/stages").glob("*.py"))
     assert len(stages) <= 40 and all(len(path.read_text().splitlines()) <= 60 for path in stages)
+
+
+def test_what_a_run_throws_away_is_its_own(tmp_path):
+    """Clips that lie among shared ones may be another, finished run's."""
+    arguments = [
+        "--configfile",
+        ROOT / "tests/workflow/tiny_relevance.yaml",
+        "--directory",
+        tmp_path,
+        "relevance",
+    ]
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
+
+    def outputs(*more):
+        done = subprocess.run([str(p) for p in [*command, *more]], capture_output=True, text=True, cwd=ROOT)
+        return re.findall(r"output: (results/\S*(?:clips|flow|supervoxels)-\w+/\S*\.h5)", done.stdout)
+
+    kept, thrown = outputs(), outputs("--config", "temporary=[clips, flow]")
+    assert kept and len(kept) == len(thrown)
+    assert all(path.startswith("results/shared/") for path in kept)
+    assert all(path.startswith("results/tiny/own/") for path in thrown)

@@ -118,9 +118,16 @@ FLOW_OPTIONS = part("flow", "method", "options", "camera")
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 
 RUN = f"results/{CONFIG.run}"
-CLIPS = f"{DATA}/clips-{digest(CONFIG.clips)}"
-SEGMENTS = f"{CLIPS}/supervoxels-{digest(SEGMENTATION, SEGMENTED)}"
-FLOW = f"{CLIPS}/flow-{digest(FLOW_OPTIONS, RELEVANT)}"
+
+
+def place_of(kind, folder, key):
+    """Folder of a kind that runs share, or the run's own where it throws the kind away: others may need theirs."""
+    return f"{RUN}/own/{kind}-{key}" if kind in CONFIG.temporary else f"{folder}/{kind}-{key}"
+
+
+CLIPS = place_of("clips", DATA, digest(CONFIG.clips))
+SEGMENTS = place_of("supervoxels", CLIPS, digest(SEGMENTATION, SEGMENTED))
+FLOW = place_of("flow", CLIPS, digest(FLOW_OPTIONS, RELEVANT))
 NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
 LAYER = f"{NETWORK}/{{layer}}"
 TABLES = f"{RUN}/tables"

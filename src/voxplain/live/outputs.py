@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import logging
+import re
+import select
+import socket
+import sys
 import threading
+from contextlib import suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -14,10 +22,13 @@ import av
 import cv2
 import numpy as np
 
-from ..artifacts import atomic_path
-from ..errors import ConfigError
+from ..artifacts import atomic_file
+from ..errors import ConfigError, VoxplainError, system_fault
 
+log = logging.getLogger(__name__)
 BOUNDARY = "frame"
+PATIENCE = 10.0  # seconds for which a reader of the page may neither send, nor take what it is sent
+READERS = 32  # connections at once
 
 
 class VideoFile:
@@ -37,13 +48,18 @@ class VideoFile:
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
-        self._place = atomic_path(path)
-        self._temporary = self._place.__enter__()
+        self._place = atomic_file(path)
+        try:
+            self._file = self._place.__enter__()
+        except OSError as error:
+            raise ConfigError(
+                f"No video can be written to {path} ({error.strerror or error}): give a place where you may write."
+            ) from None
         self._fps, self._last, self._stream = fps, -1, None
         try:
-            self._container = av.open(str(self._temporary), "w")
+            self._container = av.open(self._file, "w")
         except (av.FFmpegError, ValueError, OSError):
-            self._place.__exit__(*_NOTHING_WRITTEN)
+            self._give_up()
             raise ConfigError(f"No video can be written to {path}: give a name that ends in .mp4.") from None
 
     def show(self, image: np.ndarray, seconds: float, status: dict[str, Any]) -> bool:
@@ -57,23 +73,35 @@ class VideoFile:
         self._last = max(self._last + 1, round(seconds * self._fps))
         frame.pts, frame.time_base = self._last, 1 / Fraction(self._fps).limit_denominator(1001)
         self._container.mux(self._stream.encode(frame))
-        return True
+        return self._file.error is None  # `close` tells it
 
     def close(self) -> None:
+        """End the file; with no frame there is none.
+
+        Raises
+        ------
+        VoxplainError
+            It could not be written whole, as on a full disk, and is not there.
+        """
         if self._stream is None:
             self._container.close()
-            self._place.__exit__(*_NOTHING_WRITTEN)
+            self._give_up()
             return
         self._container.mux(self._stream.encode())
         self._container.close()
-        self._place.__exit__(None, None, None)
+        try:
+            self._place.__exit__(None, None, None)
+        except OSError as error:
+            raise VoxplainError(system_fault(error) or f"The video cannot be written ({error}).") from error
+
+    def _give_up(self) -> None:
+        """Remove what was written."""
+        with suppress(_Empty):
+            self._place.__exit__(_Empty, _Empty(), None)
 
 
-class _Empty(Exception):
+class _Empty(BaseException):
     """No frame came, so there is no file."""
-
-
-_NOTHING_WRITTEN = (_Empty, _Empty(), None)
 
 
 class Window:
@@ -110,7 +138,9 @@ class Page:
     """Serves overlays as a page on this machine alone, at http://127.0.0.1:PORT/.
 
     ``/`` is the page, ``/stream.mjpg`` the frames as multipart JPEG, ``/status.json`` rates and the answer.
-    Requests under another host's name are refused, so that no other site can look through the camera.
+    Requests under another host's name, or of another site's pages, are refused, so that no other site can look through
+    the camera or show it within itself. There are at most `READERS` connections, and none that stands still for longer
+    than `PATIENCE` seconds.
 
     Parameters
     ----------
@@ -130,13 +160,12 @@ class Page:
         self._change = threading.Condition()
         self._number, self._jpeg, self._status, self._closed = 0, b"", {}, False
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+            self._server = _Server(("127.0.0.1", port), _handler(self))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConfigError(
                 f"Port {port} cannot be served ({reason}): choose another, or 0 for any."
             ) from None
-        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.address = f"http://127.0.0.1:{self.port}/"
         threading.Thread(
@@ -157,11 +186,11 @@ class Page:
         self._server.shutdown()
         self._server.server_close()
 
-    def newest(self, after: int) -> tuple[int, bytes] | None:
-        """Wait for a JPEG newer than number `after`; None once there will be none."""
+    def newest(self, after: int, timeout: float = 1.0) -> tuple[int, bytes] | None:
+        """Wait for a JPEG newer than number `after`; None once there will be none, no bytes where none came in time."""
         with self._change:
-            self._change.wait_for(lambda: self._closed or self._number > after)
-            return None if self._closed else (self._number, self._jpeg)
+            new = self._change.wait_for(lambda: self._closed or self._number > after, timeout)
+            return None if self._closed else (self._number, self._jpeg if new else b"")
 
     def status(self) -> bytes:
         """The newest status as JSON."""
@@ -169,16 +198,61 @@ class Page:
             return json.dumps(self._status).encode()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(READERS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: socket.socket, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.setblocking(False)
+            request.send(b"HTTP/1.0 503 Too many readers\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: socket.socket, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader that leaves is no news; of an error of ours a line is enough, since the page goes on."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            log.warning("The page could not answer a request (%s: %s).", type(error).__name__, error)
+
+
 def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
+    text = files("voxplain.live").joinpath("page.html").read_text(encoding="utf-8")
+    own = {kind: _hashes(text, kind) for kind in ("script", "style")}
+    policy = (
+        f"default-src 'none'; img-src 'self' data:; connect-src 'self'; script-src {own['script']}; "
+        f"style-src {own['style']}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Frame-Options": "DENY",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+
     class Handler(BaseHTTPRequestHandler):
+        timeout = PATIENCE
+
         def do_GET(self) -> None:
-            if self.headers.get("Host") not in (f"127.0.0.1:{page.port}", f"localhost:{page.port}"):
+            if not self._of_this_page():
                 self.send_error(403)
             elif self.path == "/":
-                text = files("voxplain.live").joinpath("page.html").read_text(encoding="utf-8")
-                self._answer(
-                    text.replace("{{title}}", _escape(page.title)).encode(), "text/html; charset=utf-8"
-                )
+                body = text.replace("{{title}}", _escape(page.title)).encode()
+                self._answer(body, "text/html; charset=utf-8")
             elif self.path == "/status.json":
                 self._answer(page.status(), "application/json")
             elif self.path == "/stream.mjpg":
@@ -186,33 +260,67 @@ def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
             else:
                 self.send_error(404)
 
+        def _of_this_page(self) -> bool:
+            """Whether the request is made to this machine, and by this page or by the user."""
+            names = [f"{name}:{page.port}" for name in ("127.0.0.1", "localhost")]
+            hosts, origins = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
+            if len(hosts) != 1 or hosts[0] not in names or any(o != f"http://{hosts[0]}" for o in origins):
+                return False
+            # Browsers say who asks: a link that the user follows from elsewhere is no harm, a picture or frame is.
+            if self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+                return True
+            return self.path == "/" and self.headers.get("Sec-Fetch-Dest") == "document"
+
+        def version_string(self) -> str:
+            return "voxplain"
+
+        def end_headers(self) -> None:
+            for name, value in headers.items():
+                self.send_header(name, value)
+            super().end_headers()
+
         def _answer(self, body: bytes, kind: str) -> None:
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             self.wfile.write(body)
 
         def _frames(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             number = 0
             try:
                 while (found := page.newest(number)) is not None:
                     number, jpeg = found
+                    if not jpeg:
+                        if self._gone():
+                            return
+                        continue
                     head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     self.wfile.write(head.encode() + jpeg + b"\r\n")
                 self.wfile.write(f"--{BOUNDARY}--\r\n".encode())
             except OSError:  # the reader has gone
                 pass
 
+        def _gone(self) -> bool:
+            """Whether the reader has closed the connection; of a stream that stands still nothing else tells it."""
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
+
         def log_message(self, *arguments: Any) -> None:
             pass
 
     return Handler
+
+
+def _hashes(text: str, kind: str) -> str:
+    """Sums of the page's own scripts or styles, as a content security policy names them."""
+    found = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+    return " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'" for part in found
+    )
 
 
 def _escape(text: str) -> str:

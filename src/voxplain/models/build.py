@@ -18,7 +18,7 @@ from ..registry import Plugin
 from .base import MODELS, ModelSpec
 from .external import External, drop_softmax, find_external, find_layers, is_own
 from .layers import head_classes, replace_head
-from .weights import check_state, load_state, load_weights
+from .weights import check_state, load_state, load_weights, with_own_names
 
 log = logging.getLogger(__name__)
 # More than this is no width, depth or size; a file that asks for it would only fill the memory.
@@ -246,7 +246,8 @@ def _options_of(path: str | Path, name: str, options: dict[str, Any]) -> Iterato
 
 
 def _load(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Load weights, whatever number of classes they have."""
+    """Load weights, whatever number of classes they have, and whatever a wrapper put before their names."""
+    state = with_own_names(model, state)
     head = state.get(f"{model.spec.head}.weight")
     if head is not None and len(head) != model.spec.num_classes:
         replace_head(model, len(head))

@@ -19,6 +19,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from ..artifacts import atomic_file, atomic_path
+from ..hdf5 import RecordingFile
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded, two_acts
 from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
@@ -65,11 +67,16 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     plan = embedded(folder, **options)
     table = check_video_table(plan)
     truth_file = folder / GROUND_TRUTH
-    unfinished = truth_file.with_suffix(".part")
     folder.mkdir(parents=True, exist_ok=True)
     for parent in {Path(path).parent for path in table["path"]}:
         parent.mkdir(exist_ok=True)
-    with h5py.File(unfinished, "w") as truth, ThreadPoolExecutor(workers) as pool:
+    # Of this process alone until it is whole: two runs may make one folder at the same time.
+    with (
+        atomic_path(truth_file) as unfinished,
+        RecordingFile(unfinished) as file,
+        h5py.File(file, "w") as truth,
+        ThreadPoolExecutor(workers) as pool,
+    ):
         truth.attrs.update({name: value for name, value in options.items() if value is not None})
         draws = _draws(options)
         for start in range(0, len(table), AT_ONCE):
@@ -78,9 +85,9 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
             for (_, row), job in zip(rows.iterrows(), jobs):
                 group = truth.create_group(row["video"])
                 _store(group, job.result(), class_name=row["class"], split=row["split"])
-    os.replace(unfinished, truth_file)
     relative = plan.assign(path=[os.path.relpath(path, folder.absolute()) for path in plan["path"]])
-    relative.to_csv(folder / TABLE, index=False)
+    with atomic_path(folder / TABLE) as temporary:
+        relative.to_csv(temporary, index=False)
     return table
 
 
@@ -181,7 +188,7 @@ def write_video(path: str | Path, frames: np.ndarray, *, fps: int = 12, crf: int
     # With small frames x264's lookahead now and then decides differently in a second run: leave it out.
     params = "threads=1:bframes=0:mbtree=0:rc-lookahead=0"
     options = {"crf": str(crf), "preset": "veryfast", "x264-params": params}
-    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+    with atomic_file(path) as file, av.open(file, "w", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame in frames:
