@@ -15,11 +15,10 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
-# Other videos and other networks than those that settings were chosen on; hours. $(1): config, $(2): name, $(3): more.
+# Other videos and other networks than those that settings were chosen on; an hour or two. $(1): config, $(2): name, $(3): more.
 confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/confirm.yaml --config run=confirm_$(2) $(3)
 
 confirm: $(INSTALLED)
-	$(call confirm_run,config,standard)
 	$(call confirm_run,which_motion,which_motion)
 	$(call confirm_run,static_evidence,static_evidence)
 	$(call confirm_run,first_actor,first_actor)

@@ -120,7 +120,7 @@ def test_claims_of_all_runs_are_one_table(tmp_path, capsys):
         more = {"method": "effect", "statement": "it holds"}
         TABLE.drop(columns="run").assign(**more, value=1 / 3).to_csv(path, index=False)
     found = collect(tmp_path, RUNS[:2])
-    assert list(found["run"]) == ["confirm_standard"] * 3 + ["confirm_which_motion"] * 3
+    assert list(found["run"]) == ["confirm_which_motion"] * 3 + ["confirm_static_evidence"] * 3
     assert set(found["value"]) == {0.3333} and list(found.columns)[0] == "run"
     with pytest.raises(SystemExit, match="make confirm"):
         collect(tmp_path, RUNS)
