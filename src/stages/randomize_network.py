@@ -7,7 +7,6 @@ from voxplain.activation_store import read_kept
 from voxplain.artifacts import read_table, write_table
 from voxplain.checks.findings import KEY
 from voxplain.checks.presets.variants import View
-from voxplain.checks.randomization import INTACT
 from voxplain.checks.randomization.compute import compare_maps, randomized_networks
 from voxplain.checks.randomization.rescoring import rescore_networks
 from voxplain.models.trained import load_trained
@@ -40,7 +39,7 @@ def main(stage):
     ):
         maps = compare_maps(
             model,
-            {key: network for key, (_, network) in networks.items() if key[1] != INTACT},
+            networks,
             clips.fetch(clips.table.index.to_numpy()),
             clips.table["class"].tolist(),
             params.explainers,
@@ -49,8 +48,6 @@ def main(stage):
             labels=supervoxels.of_videos(list(clips.table["video"].unique())),
             segmentation=params.segmentation,
         )
-    depths = {part: depth for (_, part, _), (depth, _) in networks.items()}
-    maps["depth"] = maps["part"].map(depths).fillna(0).astype(int)
     where = {"model": name, "seed": seed, "layer": params.layer}
     scores = scores.merge(ranks, on=["class", "concept"]).assign(**where)
     write_table(stage.output.scores, scores, kind="randomized_scores", made_by=stage.made_by)

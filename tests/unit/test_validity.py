@@ -167,13 +167,18 @@ def test_baselines_are_of_other_clips_and_of_the_negation():
 
 
 def test_maps_are_compared_with_those_of_random_networks_another_class_and_other_clips(model, clips):
-    others = {("weights", "fc", 0): randomized(model, ["fc"], seed=1), ("weights", "none", 1): model}
+    others = {
+        ("weights", "none", 0): (0, model),  # the intact one is not compared with itself
+        ("weights", "fc", 0): (1, randomized(model, ["fc"], seed=1)),
+        ("weights", "same", 1): (2, model),
+    }
     table = compare_maps(model, others, clips, list("abca"), {"gradcam": {}}, unrelated=1)
     assert table.groupby(["check", "part"]).size().to_dict() == {
         ("baseline", "negated"): 4, ("baseline", "unrelated"): 8, ("shuffled_targets", "next class"): 4,
-        ("weights", "fc"): 4, ("weights", "none"): 4,
+        ("weights", "fc"): 4, ("weights", "same"): 4,
     }  # fmt: skip
-    same = table[table["part"] == "none"]
+    same = table[table["part"] == "same"]
+    assert set(same["depth"]) == {2}
     assert same["ssim"].tolist() == pytest.approx([1] * 4)
 
 

@@ -107,7 +107,7 @@ def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
 def compare_maps(
     model: TrainedModel,
-    others: Mapping[tuple[str, str, int], TrainedModel],
+    others: Mapping[tuple[str, str, int], tuple[int, TrainedModel]],
     clips: np.ndarray,
     classes: Sequence[str],
     explainers: Mapping[str, Mapping[str, Any]],
@@ -122,7 +122,7 @@ def compare_maps(
     ----------
     model : TrainedModel
     others : mapping
-        Randomized networks by (check, part, draw).
+        As from `randomized_networks`, whose intact one is left out.
     clips : (N, T, H, W, 3) uint8
     classes : (N,) str
         Of the clips.
@@ -134,7 +134,7 @@ def compare_maps(
     Returns
     -------
     DataFrame
-        check, part, draw, method, clip (number), spearman, ssim. Check `BASELINE` is of the intact network's maps
+        check, part, depth, draw, method, clip (number), spearman, ssim. Check `BASELINE` is of the intact network's maps
         alone: part ``unrelated``, a clip's with another clip's (a row for each of the two); ``negated``, a clip's
         with its own times -1.
     """
@@ -143,12 +143,17 @@ def compare_maps(
     ours = explain_by_all(model, clips, targets, **explained)
     count = len(model.classes)
     rows = [row for method, maps in ours.items() for row in baseline(method, maps, unrelated)]
-    for (check, part, draw), other in {**others, ("shuffled_targets", "next class", 0): model}.items():
+    compared = {key: found for key, found in others.items() if key[1] != INTACT}
+    for (check, part, draw), (depth, other) in {
+        **compared,
+        ("shuffled_targets", "next class", 0): (0, model),
+    }.items():
         asked = (targets + 1) % count if check == "shuffled_targets" else targets
         theirs = explain_by_all(other, clips, asked, **explained)
         for method, maps in ours.items():
             for number, (a, b) in enumerate(zip(maps, theirs[method], strict=True)):
-                row = {"check": check, "part": part, "draw": draw, "method": method, "clip": number}
+                row = {"check": check, "part": part, "depth": depth, "draw": draw, "method": method}
+                row["clip"] = number
                 rows.append(row | map_similarity(a, b))
     return pd.DataFrame(rows)
 
@@ -157,7 +162,7 @@ def baseline(method: str, maps: np.ndarray, unrelated: int) -> list[dict[str, An
     """Rows of `compare_maps` for a method's maps (N, T, H, W): how alike those are that nothing relates."""
     rows, count = [], len(maps)
     for a in range(count):
-        known = {"check": BASELINE, "part": "negated", "draw": 0, "method": method, "clip": a}
+        known = {"check": BASELINE, "part": "negated", "depth": 0, "draw": 0, "method": method, "clip": a}
         rows.append(known | map_similarity(maps[a], -maps[a]))
         for step in range(1, min(unrelated, (count - 1) // 2 or count - 1) + 1):
             b = (a + step) % count
