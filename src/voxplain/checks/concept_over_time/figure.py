@@ -87,7 +87,9 @@ def concept_over_time_figure(
     return figure
 
 
-def draw_windows(table: pd.DataFrame, videos: pd.DataFrame, *, step: int, clips: Mapping[str, Any]) -> Figure:
+def draw_windows(
+    table: pd.DataFrame, videos: pd.DataFrame, *, step: int, most: int, clips: Mapping[str, Any]
+) -> Figure:
     """`concept_over_time_figure` with the frames of the videos.
 
     Parameters
@@ -96,8 +98,8 @@ def draw_windows(table: pd.DataFrame, videos: pd.DataFrame, *, step: int, clips:
         As of the table ``concept_over_time``.
     videos : DataFrame
         The table of videos.
-    step : int
-        Frames between windows.
+    step, most : int
+        Frames between windows, and windows at most.
     clips : mapping
         How videos become clips: frames, step, size and crop.
     """
@@ -108,5 +110,8 @@ def draw_windows(table: pd.DataFrame, videos: pd.DataFrame, *, step: int, clips:
         "size": clips["size"],
         "crop": clips["crop"],
     }
-    frames = {row.video: read_windows(row, step=step, **window)[0] for row in chosen.itertuples(index=False)}
+    frames = {
+        row.video: read_windows(row, step=step, most=most, **window)[0]
+        for row in chosen.itertuples(index=False)
+    }
     return concept_over_time_figure(table, frames)

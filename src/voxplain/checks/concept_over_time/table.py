@@ -28,7 +28,7 @@ from ...tables import Figure, table
     figure=Figure(
         "draw_windows",
         {"table": "concept_over_time", "videos": "videos"},
-        {"step": "checks.window_step", "clips": "clips"},
+        {"step": "checks.window_step", "most": "checks.windows", "clips": "clips"},
     ),
 )
 def concept_over_time_table(windows: pd.DataFrame) -> pd.DataFrame:
