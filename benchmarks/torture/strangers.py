@@ -242,7 +242,7 @@ TINY = {
     "supervoxels": {"n_segments": [5, 10]},
     "concepts": {"clusters": 2, "min_supervoxels": 1},
     "cavs": {"random_sets": 4, "set_size": 4},
-    "scores": {"random_concepts": 39},
+    "scores": {"null_clusterings": 4, "null_gradients": 39},
     "editing": {"k_max": 1},
 }
 

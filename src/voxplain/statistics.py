@@ -56,7 +56,8 @@ def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.9
 
     Returns
     -------
-    (low, high) : floats; NaN where they cannot be told: of fewer than 3 units, or of values that are all equal.
+    (low, high) : floats; NaN where there are too few units to say, fewer than 3. Of other values that are all equal,
+    that value twice.
     """
     table = _complete(values)
     if table.shape[1] < FEWEST_UNITS:
@@ -64,10 +65,8 @@ def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.9
     same = np.ptp(table) == 0
     if share and np.isin(table, (0, 1)).all() and (same or len(table) == 1):
         return wilson_interval(int(table[0].sum()), table.shape[1], level=level)
-    if same:
-        return np.nan, np.nan
     mean, error, freedom = _crossed_error(table)
-    reach = error * scipy.stats.t.ppf(_ends(level)[1], freedom)
+    reach = 0.0 if same else error * scipy.stats.t.ppf(_ends(level)[1], freedom)
     low, high = np.clip((mean - reach, mean + reach), 0, 1) if share else (mean - reach, mean + reach)
     return float(low), float(high)
 

@@ -105,7 +105,10 @@ def test_every_plugin_is_listed_with_its_options(kind, capsys):
 def test_what_is_listed_of_an_option(capsys):
     text = call("list", "datasets", capsys=capsys)
     assert "    classes: integer, at least 2, at most 8 (default 6)\n" in text
-    assert '    variant: "standard" or "motion_only" or "context_only" (default "standard")\n' in text
+    variants = (
+        '"standard" or "motion_only" or "context_only" or "two_actors" or "which_motion" or "static_evidence"'
+    )
+    assert f'    variant: {variants} (default "standard")\n' in text
     assert type_words(list[int] | None) == "list of integer or null"
 
 

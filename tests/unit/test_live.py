@@ -255,7 +255,7 @@ def test_nothing_can_be_framed_embedded_or_added(page):
         assert policy[f"{kind}-src"] == f"'sha256-{wanted}'"
 
 
-def wait_for(condition, seconds=10.0):
+def wait_for(condition, seconds=40.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "took too long"

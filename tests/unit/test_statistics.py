@@ -233,6 +233,6 @@ def test_too_few_units_have_no_interval():
 
 
 def test_differences_of_0_and_1_are_no_outcomes():
-    assert np.isnan(mean_interval([0.0, 0, 0, 0])).all()  # of shares, Wilson's, which ends at .49
+    assert mean_interval([0.0, 0, 0, 0]) == (0, 0)  # of shares, Wilson's, which ends at .49
     low, high = mean_interval([0.0, 1, 0, 0])
     assert low < 0 and (low + high) / 2 == pytest.approx(0.25)

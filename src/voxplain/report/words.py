@@ -100,11 +100,22 @@ def claim_sentences(claims: pd.DataFrame | None, names: Sequence[str]) -> list[s
     return [] if claims is None else [text for name in names if (text := answer(claims, [name]))]
 
 
-def few_and_many(claims: pd.DataFrame, most: int = 8) -> tuple[pd.DataFrame, list[tuple[str, pd.DataFrame]]]:
-    """Rows of claims that have few, and each of the others with its statement."""
-    sizes = claims.groupby("claim")["claim"].transform("size")
-    many = claims[sizes > most].groupby("statement", sort=False)
-    return claims[sizes <= most], [(f"{text[:1].upper()}{text[1:]}", rows) for text, rows in many]
+def claim_summary(claims: pd.DataFrame) -> pd.DataFrame:
+    """statement, yes, n (comparisons), opposite and missed (what was not beaten most often) of each claim, in order."""
+    rows = []
+    for statement, group in claims.groupby("statement", sort=False):
+        missed = group["not_beaten"].str.split(", ").explode().replace("", None).dropna().value_counts()
+        counts = {name: int((group["verdict"] == name).sum()) for name in ("yes", "opposite", "too few")}
+        most = f"{control(missed.index[0])} ({missed.iloc[0]})" if len(missed) else ""
+        rows.append(
+            {"statement": statement, "yes": counts["yes"], "n": len(group)} | counts | {"missed": most}
+        )
+    return pd.DataFrame(rows)
+
+
+def by_statement(claims: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The comparisons of each claim, with its statement as a sentence begins."""
+    return [(f"{text[:1].upper()}{text[1:]}", rows) for text, rows in claims.groupby("statement", sort=False)]
 
 
 def control(name: str) -> str:

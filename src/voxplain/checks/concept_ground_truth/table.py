@@ -178,5 +178,7 @@ def _mean(name: str, prefix: str, values: np.ndarray, lowest: float = 0.0) -> di
     """Mean and interval of (seeds, classes) values that lie in [lowest, 1], no interval where all are one difference."""
     low, high = mean_interval(values, share=lowest == 0)
     mean = float(values.mean()) if values.size else float("nan")
+    if lowest and low == high:  # AUROCs are few steps: that all differences are one says little
+        low = high = float("nan")
     ends = (float(np.clip(end, lowest, 1)) for end in (low, high))
     return {name: mean, **dict(zip((f"{prefix}ci_low", f"{prefix}ci_high"), ends, strict=True))}
