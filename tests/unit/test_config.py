@@ -286,6 +286,7 @@ OTHERS = {
     "checks.mirrored_explainers": ["dtd"],
     "checks.clusters": [5],
     "checks.perturbed_explainers": ["dtd"],
+    "checks.mirrored_per_class": 1,
     "checks.perturbed_per_class": 1,
     "checks.fills": ["blur"],
     "checks.followed": ["a"],

@@ -263,7 +263,7 @@ def wait_for(condition, seconds=40.0):
 
 
 def test_readers_that_stand_still_or_are_too_many_are_let_go(monkeypatch, capfd):
-    monkeypatch.setattr(outputs, "PATIENCE", 0.5)
+    monkeypatch.setattr(outputs, "PATIENCE", 3.0)
     monkeypatch.setattr(outputs, "READERS", 5)
     before = threading.active_count()
     page = Page(0, "r3d")
@@ -273,7 +273,7 @@ def test_readers_that_stand_still_or_are_too_many_are_let_go(monkeypatch, capfd)
         assert threading.active_count() == before + 6  # five readers and who lets them in
         answered = socket.create_connection(("127.0.0.1", page.port), timeout=5)
         assert answered.recv(99).startswith(b"HTTP/1.0 503 ")
-        wait_for(lambda: threading.active_count() == before + 1)  # after half a second without a word
+        wait_for(lambda: threading.active_count() == before + 1)  # after three seconds without a word
         assert request(page).status == 200
         # One that asks for the stream and reads nothing of it.
         mute = socket.create_connection(("127.0.0.1", page.port))
