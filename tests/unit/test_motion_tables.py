@@ -453,7 +453,8 @@ def test_ground_truth_precision():
             "class": ["x", "y"],
         }
     )
-    found = pd.concat([found, found.assign(video="c", auroc=NAN)])  # a clip without an actor
+    absent = found.assign(target="cue", auroc=NAN)  # no clip has one, so that the table has not either
+    found = pd.concat([found, found.assign(video="c", auroc=NAN), absent])  # a clip without an actor
     (row,) = tables.ground_truth_precision_table(found).to_dict("records")
     assert (row["precision"], row["recall"], row["auroc"]) == pytest.approx((0.5, 0.3, 0.7))
     assert (row["average_precision"], row["precision_equal_area"]) == pytest.approx((0.5, 0.4))

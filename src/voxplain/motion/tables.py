@@ -376,6 +376,8 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, group in found.groupby(keys, sort=False):
         known = group.dropna(subset=["auroc"])
+        if known.empty:  # no clip shows the target
+            continue
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
