@@ -32,6 +32,12 @@ def run_workflow(folder: Path, name: str, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def run_named():
+    """`run_workflow`, for tests that make what it runs on."""
+    return run_workflow
+
+
+@pytest.fixture(scope="session")
 def concept_run(tmp_path_factory) -> Path:
     """Folder of a finished run of the first paper on tiny videos."""
     folder = tmp_path_factory.mktemp("concepts")

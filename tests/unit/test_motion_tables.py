@@ -173,7 +173,9 @@ def test_controls_of_a_selection_keep_as_many_voxels(relevance, sigma):
     strong, selected = np.maximum(relevance, 0), selective_relevance(relevance, sigma, "corrected") != 0
     ranked, whole = Ranking.of(strong), relevant_voxels(strong, **SHARE)
     chosen = relevant_voxels(strong, selected, **SHARE)
-    found = controls.selection_controls(strong, ranked, whole, selected, chosen)
+    changes = np.random.default_rng(0).random(strong.shape)
+    found = controls.selection_controls(strong, ranked, whole, selected, chosen, changes)
+    assert "control_pixel_change" in found
     sizes = (selected & (strong > 0)).sum(), chosen.sum()
     for name, masks in found.items():
         assert tuple(mask.sum() for mask in masks) == sizes, name
@@ -197,6 +199,26 @@ def test_a_static_edge_is_kept_by_the_spatial_derivative_alone():
     border = np.zeros((8, 8), bool)
     border[1:7, 1:7], border[3:5, 3:5] = True, False
     assert kept.sum() == 6 and not kept[:, ~border].any()
+
+
+def test_pixel_change_keeps_what_changes_and_is_relevant():
+    relevance, changes = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
+    relevance[0] = [[0.9, 0.8], [0.7, 0.0]]
+    changes[0] = [
+        [
+            1,
+            5,
+        ],
+        [9, 99],
+    ]  # the greatest change is of no relevance
+    selected = np.zeros(relevance.shape, bool)
+    selected[0, 0] = True
+    chosen = relevant_voxels(relevance, selected, **SHARE)
+    found = controls.selection_controls(
+        relevance, Ranking.of(relevance), relevant_voxels(relevance, **SHARE), selected, chosen, changes
+    )
+    kept, marked = found["control_pixel_change"]
+    assert kept[0].tolist() == marked[0].tolist() == [[False, True], [True, False]]
 
 
 def test_maps_of_the_pixels_by_hand():

@@ -56,7 +56,12 @@ def pixel_controls(
 
 
 def selection_controls(
-    relevance: np.ndarray, ranked: Ranking, relevant: np.ndarray, selected: np.ndarray, chosen: np.ndarray
+    relevance: np.ndarray,
+    ranked: Ranking,
+    relevant: np.ndarray,
+    selected: np.ndarray,
+    chosen: np.ndarray,
+    changes: np.ndarray | None = None,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Other ways of keeping as many voxels of a map as its selection does.
 
@@ -67,6 +72,8 @@ def selection_controls(
         Of the relevance.
     relevant, selected, chosen : (T, H, W) bool arrays
         What is relevant in the whole map, what is selected, and what is relevant in the selective map.
+    changes : (T, H, W) array, optional
+        How much the pixels change to the next frame.
 
     Returns
     -------
@@ -75,21 +82,27 @@ def selection_controls(
         control_same_size: those of the greatest relevance in the clip. control_same_size_per_frame: in every frame as
         many as the selection keeps there. control_spatial_derivative: those, of positive relevance or relevant, where
         the relevance changes most in space: the length of its Sobel derivatives in height and width, taken by the
-        kernel that the selection takes in time.
+        kernel that the selection takes in time. control_pixel_change, with `changes`: those where the pixels change
+        most, not the relevance. (Where the pixels change, so do most maps: of a random network and noise, too.)
     """
     positive = relevance > 0
     numbers = [mask.sum(axis=(1, 2)) for mask in (selected & positive, chosen)]
     values = relevance.astype(np.float32)
     slope = np.hypot(*(scipy.ndimage.sobel(values, axis=axis, mode="nearest") for axis in (1, 2)))
     frames = [Ranking(ranked.levels[[t]]) for t in range(len(relevance))]
-    return {
+
+    def most(order: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(
+            Ranking.of(np.where(among, order, -1)).greatest(int(n.sum()))
+            for among, n in zip((positive, relevant), numbers, strict=True)
+        )
+
+    found = {
         "control_same_size": tuple(ranked.greatest(int(n.sum())) for n in numbers),
         "control_same_size_per_frame": tuple(
             np.concatenate([frame.greatest(int(k)) for frame, k in zip(frames, n, strict=True)])
             for n in numbers
         ),
-        "control_spatial_derivative": tuple(
-            Ranking.of(np.where(among, slope, -1)).greatest(int(n.sum()))
-            for among, n in zip((positive, relevant), numbers, strict=True)
-        ),
+        "control_spatial_derivative": most(slope),
     }
+    return found if changes is None else found | {"control_pixel_change": most(changes)}

@@ -37,6 +37,7 @@ TITLES = {
     "control_random_head": "Random head (control)",
     "control_same_size": "Greatest, same size (control)",
     "control_same_size_per_frame": "Greatest, same size per frame (control)",
+    "control_pixel_change": "Pixels change most, same size (control)",
     "control_spatial_derivative": "Spatial derivative (control)",
     "whole": "Whole map",
 }

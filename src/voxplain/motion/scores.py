@@ -149,6 +149,7 @@ def score_clip(
 
 def _entries(maps, masks, controls, relevant):
     """Rows to score: their keys, map, ranking, what is relevant, and what a selection keeps."""
+    changes = controls.get(("control_frame_difference", ""))
     for method, relevance in maps.items():
         relevance, selected = strength(relevance, relevant["unit"]), masks[method]
         ranked = Ranking.of(relevance)
@@ -162,7 +163,8 @@ def _entries(maps, masks, controls, relevant):
         kept = {"area_share": area, "relevance_share": share}
         shown = relevance * selected
         yield row | {"selective": True}, shown, Ranking.of(shown), chosen, kept
-        for name, (some, marked) in selection_controls(relevance, ranked, whole, selected, chosen).items():
+        others = selection_controls(relevance, ranked, whole, selected, chosen, changes)
+        for name, (some, marked) in others.items():
             row = {"method": name, "control_of": method, "selective": True}
             shown = relevance * some
             yield row, shown, Ranking.of(shown), marked, {}

@@ -449,7 +449,7 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
     "greatest relevance, in the clip or frame by frame, and those where it changes most in space.",
     columns=f"""
     model, method
-    control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative
+    control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative, control_pixel_change (as many voxels where the pixels change most)
     {_COMPARED_COLUMNS.format(more=", and precision of the relevant voxels")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
 )
