@@ -13,6 +13,8 @@ from voxplain.motion.selective import selective_relevance
 from voxplain.timing import describe_device, time_steps
 from voxplain.videos.store import SupervoxelStore
 
+SIGMA = 2.0  # whichever: what selecting costs does not hang on it
+
 
 def main(stage):
     params = stage.params
@@ -34,7 +36,7 @@ def main(stage):
             options["labels"] = supervoxels[: len(clips)]
         first, both = time_steps(
             lambda: explain(model.network, clips, targets, method, **options),
-            lambda maps: selective_relevance(maps, params.sigma, params.preset, **params.options),
+            lambda maps: selective_relevance(maps, SIGMA, params.preset, **params.options),
             model.device,
             repeats=params.timing["repeats"],
             warmup=params.timing["warmup"],

@@ -129,14 +129,15 @@ def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
     rerun = planned(finished, "--config", "concepts={clusters: 3}")
     assert rerun == {
-        "find_random_concepts", "find_concepts", "score_concepts", "edit_concepts", "show_concepts", "tabulate_concepts",
+        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
+        "tabulate_concepts",
     }  # fmt: skip
 
 
 def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):
     """Kill -9 whatever runs at several moments, then let it go on."""
     rng = np.random.default_rng(0)
-    for _ in range(6):
+    for _ in range(4):
         run = subprocess.Popen(
             command(tmp_path, "concepts", "--rerun-incomplete"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -146,7 +147,10 @@ def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):
         run.wait()
         snakemake(tmp_path, "--unlock")
     snakemake(tmp_path, "concepts", "--rerun-incomplete")
-    assert tables(tmp_path) == tables(finished)
+    mine, whole = tables(tmp_path), tables(finished)
+    assert len(mine) >= 6 and mine == {
+        name: whole[name] for name in mine
+    }  # others may have been asked for there
 
 
 def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):

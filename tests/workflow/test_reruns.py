@@ -301,7 +301,8 @@ def test_a_finished_run_after_an_edit(concept_run, checkout):
     rerun = dry_run(concept_run, root=checkout.folder)
     checkout.restore("concepts/classifiers.py")
     assert rerun == {
-        "find_random_concepts", "find_concepts", "score_concepts", "edit_concepts", "show_concepts", "tabulate_concepts",
+        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
+        "tabulate_concepts",
     }  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def test_mendable_errors_are_one_line_and_the_traceback_is_in_the_log(project, w
     if way == "alone":
         assert "Traceback" not in done.stderr
         assert "Traceback" in project.log() and "in main" in project.log()
-        assert project.log().endswith("voxplain: the text is bad: mend it.\n")
+        assert project.log().endswith("the text is bad: mend it.\n")
 
 
 def test_other_errors_show_their_traceback_in_both(project):

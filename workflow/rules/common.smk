@@ -79,7 +79,8 @@ def videos_of_shard(wildcards):
         made = attributes_of(at("set_aside_videos").format(shard=wildcards.shard))
     except VoxplainError:
         return at("videos")
-    same = made.get("params", {}).get("listed") == listed_in_shard(wildcards)
+    now = {"listed": listed_in_shard(wildcards), "code": code("cache_clips")(wildcards)}
+    same = now == {name: made.get("params", {}).get(name) for name in now}
     return ancient(at("videos")) if same else at("videos")
 
 

@@ -93,7 +93,7 @@ rule time_explanations:
     resources:
         **needs(4000, 60, network=True),
     params:
-        **part("selective", "preset", "options", "sigma"),
+        **part("selective", "preset", "options"),
         explainers=EXPLAINERS,
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],

@@ -58,7 +58,7 @@ RERUNS = {
     "editing.videos_per_class": "segment_supervoxels",
     "explainers": "explain_clips, time_explanations, randomize_network, perturb_supervoxels, measure_position",
     "selective": "select_relevance, time_explanations",
-    "selective.sigma": "select_relevance, select_variants, time_explanations",
+    "selective.sigma": "select_relevance, select_variants",
     "selective.sweep": "measure_motion",
     "flow": "estimate_flow, compare_flows",
     "flow.method": "estimate_flow",
