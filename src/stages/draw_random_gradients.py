@@ -7,6 +7,7 @@ from voxplain.activation_store import open_activations
 from voxplain.artifacts import create_h5, store
 from voxplain.concepts.random_gradients import random_gradients
 from voxplain.models.trained import load_trained
+from voxplain.streams import seed_of
 from voxplain.videos.store import ClipStore
 
 
@@ -26,7 +27,7 @@ def main(stage):
             wildcards.layer,
             grid=params.grid and tuple(params.grid),
             draws=params.draws,
-            seed=params.random_sets_seed,
+            seed=seed_of(params.random_sets_seed, "random_gradients", wildcards.model, wildcards.layer),
             batch=params.batch,
         )
     made = {"kind": "random_gradients", "made_by": stage.made_by, "attrs": stage.measured}

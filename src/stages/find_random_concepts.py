@@ -7,10 +7,12 @@ from voxplain.activation_store import open_activations, read_activations
 from voxplain.artifacts import create_h5, open_h5, store
 from voxplain.concepts.cavs import cav_arrays
 from voxplain.concepts.random_sets import null_concepts
+from voxplain.streams import seed_of
 
 
 def main(stage):
-    options, layer, seed = dict(stage.params.options), stage.wildcards.layer, stage.params.random_sets_seed
+    options, layer = dict(stage.params.options), stage.wildcards.layer
+    seed = seed_of(stage.params.random_sets_seed, "random_concepts", stage.wildcards.model, layer)
     sample = {"max_supervoxels": options.pop("max_supervoxels"), "seed": seed}
 
     def supervoxels_of(videos):

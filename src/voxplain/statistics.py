@@ -6,8 +6,7 @@ supervoxels of one video are not independent.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import scipy  # whose parts are loaded when they are used
@@ -123,104 +122,6 @@ def _crossed_error(table: np.ndarray) -> tuple[float, float, float]:
     else:
         total, freedom = squares[largest], freedoms[largest]
     return mean, float(np.sqrt(total / table.size)), float(freedom)
-
-
-def bootstrap_weights(n: int, resamples: int = 2000, seed: int | np.random.Generator = 0) -> np.ndarray:
-    """Weights of the mean over `n` units drawn with repetition: (resamples, n) float, rows sum to 1."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples) / n
-
-
-def percentile_interval(
-    draws: np.ndarray, ends: tuple[float, float] = (0.025, 0.975)
-) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles of draws at both `ends`, over the first axis; draws that are NaN are left out."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)  # NaN is the answer then
-        low, high = np.nanquantile(draws, ends, axis=0)
-    return low, high
-
-
-def resampled_means(
-    values: np.ndarray, *, seeds_first: bool = False, resamples: int = 2000, seed: int = 0
-) -> np.ndarray:
-    """Means of (seeds, videos) values with seeds and videos resampled, each on its own.
-
-    `seeds_first` draws the seeds before the videos: other random numbers, of the same distribution.
-
-    Returns
-    -------
-    (resamples,) float
-    """
-    rng = np.random.default_rng(seed)
-    axes = (0, 1) if seeds_first else (1, 0)
-    drawn = {axis: bootstrap_weights(values.shape[axis], resamples, rng) for axis in axes}
-    return np.einsum("rs,sv,rv->r", drawn[0], values, drawn[1])
-
-
-def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a mean, resampling videos and, if given, seeds.
-
-    Parameters
-    ----------
-    values : (videos,) or (seeds, videos) float
-        One value per video, or per training seed and video. With two axes both are resampled
-        independently (the pigeonhole bootstrap), since all seeds see the same videos.
-
-    Returns
-    -------
-    (low, high) : floats
-    """
-    table = np.atleast_2d(np.asarray(values, dtype=float))
-    if table.size == 0:
-        return np.nan, np.nan
-    means = resampled_means(table, resamples=resamples, seed=seed)
-    low, high = percentile_interval(means, _ends(level))
-    return float(low), float(high)
-
-
-def grouped_interval(
-    statistic: Callable[..., float],
-    arrays: Sequence[np.ndarray],
-    groups: Sequence[np.ndarray],
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of rows, resampling whole groups.
-
-    Rows that share a group, such as the concepts of one class or of one training seed, are drawn
-    together, since they are not independent. With several groupings each is resampled on its own (the
-    pigeonhole bootstrap): a row counts as often as all of its groups are drawn, multiplied.
-
-    Parameters
-    ----------
-    statistic : callable
-        Of the arrays' rows; draws for which it is NaN are left out.
-    arrays : sequence of (n,) array
-    groups : sequence of (n,) array
-        One or more groupings of the rows.
-
-    Returns
-    -------
-    (low, high) : floats, NaN where no draw gives a number
-    """
-    rng = np.random.default_rng(seed)
-    arrays = [np.asarray(array) for array in arrays]
-    codes = [np.unique(np.asarray(group), return_inverse=True)[1] for group in groups]
-    found = []
-    for _ in range(resamples):
-        counts = np.ones(len(arrays[0]), dtype=int)
-        for code in codes:
-            n = code.max() + 1
-            counts *= rng.multinomial(n, np.full(n, 1 / n))[code]
-        rows = np.repeat(np.arange(len(counts)), counts)
-        if len(rows):
-            found.append(statistic(*(array[rows] for array in arrays)))
-    low, high = percentile_interval(np.array(found or [np.nan]), _ends(level))
-    return float(low), float(high)
 
 
 def paired_test(a: np.ndarray, b: np.ndarray, *, flips: int = 9999, seed: int = 0) -> float:

@@ -10,16 +10,11 @@ from sklearn.metrics import roc_auc_score
 from voxplain.statistics import (
     adjust_p_values,
     auroc,
-    bootstrap_interval,
-    bootstrap_weights,
-    grouped_interval,
     mean_interval,
     mean_p_value,
     paired_test,
-    percentile_interval,
     rank_correlation,
     rank_p_value,
-    resampled_means,
     row_taus,
     shuffled_p_value,
     wilson_interval,
@@ -32,22 +27,6 @@ def test_wilson_interval_is_the_closed_form():
     half *= np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert wilson_interval(75, 96) == pytest.approx((centre - half, centre + half))
     assert np.isnan(wilson_interval(0, 0)).all()
-
-
-def test_bootstrap_interval_has_the_width_of_the_normal_one():
-    values = np.random.default_rng(1).normal(size=400)
-    low, high = bootstrap_interval(values, resamples=4000)
-    half = stats.norm.ppf(0.975) * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.015)
-
-
-def test_bootstrap_covers_the_mean_when_seeds_and_videos_both_vary():
-    rng, covered = np.random.default_rng(0), 0
-    for trial in range(150):
-        table = rng.normal(size=(1, 60)) + 0.5 * rng.normal(size=(8, 1)) + rng.normal(size=(8, 60))
-        low, high = bootstrap_interval(table, resamples=400, seed=trial)
-        covered += low <= 0 <= high
-    assert covered / 150 > 0.85  # resampling 8 seeds is a little too sure, ignoring them would give 0.5
 
 
 def test_paired_test_is_mcnemar_for_binary_outcomes():
@@ -117,23 +96,6 @@ def test_rank_correlation_is_that_of_scipy_with_ties():
     assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
 
 
-def test_grouped_interval_of_single_rows_is_the_bootstrap_of_scipy():
-    values = np.random.default_rng(2).normal(size=60)
-    low, high = grouped_interval(np.mean, [values], [np.arange(60)], resamples=4000)
-    oracle = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=4000, rng=0
-    ).confidence_interval
-    assert (low, high) == pytest.approx((oracle.low, oracle.high), abs=0.02)
-
-
-def test_grouped_interval_is_as_wide_as_its_groups_are_different():
-    # 6 groups of equal rows: the mean's deviation is that of a mean of 6, not of 60.
-    values = np.repeat(np.arange(6.0), 10)
-    low, high = grouped_interval(np.mean, [values], [np.repeat(np.arange(6), 10)], resamples=4000)
-    expected = 2 * 1.96 * values.std() / np.sqrt(6)
-    assert high - low == pytest.approx(expected, rel=0.1)
-
-
 def test_p_values_are_uniform_where_nothing_is_related():
     rng = np.random.default_rng(3)
     groups = np.repeat(np.arange(4), 6)
@@ -160,27 +122,6 @@ def test_kendalls_tau_is_scipys_with_ties():
     expected = [stats.kendalltau(row, values[0]).statistic for row in values]
     assert row_taus(values, values[0]) == pytest.approx(expected)
     assert np.isnan(row_taus(values, np.ones(7))).all()
-
-
-def test_draws_without_a_number_are_left_out_of_an_interval():
-    draws = np.array([[0.0, np.nan], [np.nan, np.nan], [10.0, np.nan]])
-    low, high = percentile_interval(draws, (0.25, 0.75))
-    assert (low[0], high[0]) == (2.5, 7.5) and np.isnan([low[1], high[1]]).all()
-
-
-def test_bootstrap_weights_are_means_of_drawn_units():
-    weights = bootstrap_weights(4, 3000, seed=1)
-    assert np.array_equal(4 * weights, np.rint(4 * weights)) and np.allclose(weights.sum(axis=1), 1)
-    assert (weights.mean(axis=0), weights.var(axis=0)) == (
-        pytest.approx([0.25] * 4, abs=0.01), pytest.approx([3 / 64] * 4, rel=0.1)
-    )  # fmt: skip
-
-
-def test_seeds_drawn_first_have_the_same_distribution():
-    table = np.random.default_rng(4).normal(size=(5, 30))
-    videos, seeds = (resampled_means(table, seeds_first=first, resamples=20_000) for first in (False, True))
-    assert not np.array_equal(videos, seeds)
-    assert stats.ks_2samp(videos, seeds).pvalue > 0.01
 
 
 # Standard deviations of seeds, units and the rest, from none of a seed to seeds alone.

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from ..activations import Grid, logit_gradients
 from ..models.trained import TrainedModel
 from ..models.upper import Upper
+from ..streams import seed_of
 from ..videos.store import ClipStore
 
 MEMORY = 1 << 30  # bytes of features that are held at once
@@ -62,7 +63,7 @@ def random_gradients(
             some = batches[first : first + held]
             features = [upper.features(model.inputs(clips.fetch(part))) for part in some]
             for draw in range(draws):
-                upper.redraw(1_000 * (seed + 1) + draw)
+                upper.redraw(seed_of(seed, draw))
                 for part, given in zip(some, features, strict=True):
                     own = clips.table.loc[part, "class"]
                     with upper.given(given) as inputs:

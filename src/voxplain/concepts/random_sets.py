@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import VoxplainError
+from ..streams import seed_of
 from .clustering import cluster_concepts
 
 
@@ -83,7 +84,7 @@ def null_concepts(
     for draw in range(clusterings):
         activations, sources = read(rng.choice(videos, count, replace=False))
         try:
-            concepts = cluster_concepts(activations, sources, seed=seed + draw, **clustering)
+            concepts = cluster_concepts(activations, sources, seed=seed_of(seed, draw), **clustering)
         except VoxplainError:
             continue
         for concept in concepts:

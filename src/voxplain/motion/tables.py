@@ -446,7 +446,7 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
     part="relevance",
     title="Selective maps against controls",
     meaning="Selective maps against the whole map, and against other ways of keeping as many of its voxels: those of the "
-    "greatest relevance, in the clip or frame by frame, and those where it changes most in space.",
+    "greatest relevance, in the clip or frame by frame, those where it changes most in space, and those where the pixels do in time.",
     columns=f"""
     model, method
     control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative, control_pixel_change (as many voxels where the pixels change most)

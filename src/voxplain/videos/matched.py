@@ -42,7 +42,7 @@ SPEED = (1.0, 1.3)  # mean over an object's surface and over time, in pixels per
 SATURATION = (
     0.4,
     0.6,
-)  # of objects and background, so wide that small differences by pattern or noise are lost in it
+)  # of objects and background: so wide that differences by pattern or noise are lost in it
 CONTRAST, FAINT = 0.33, 0.08  # of objects and of what moves behind them, and of a still background
 # Objects and background differ in hue, from which a small network can tell them apart, and in no other way.
 BACKGROUND_HUE = 0.22, 0.42

@@ -16,8 +16,8 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from ...explaining import explain_by_all
-from ...models.build import build_model
 from ...models.trained import TrainedModel
+from ...models.upper import redraw
 from ...statistics import rank_correlation
 from ...streams import seed_of
 from . import BASELINE, INTACT
@@ -43,10 +43,8 @@ def randomized(model: TrainedModel, parts: Sequence[str], *, seed: int) -> Train
     parts : sequence of str
         Names of submodules.
     """
-    spec, network = model.spec, copy.deepcopy(model.network)
-    fresh = build_model(spec.name, None, spec.num_classes, seed=seed, **spec.options).to(model.device)
-    for part in parts:
-        network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
+    network = copy.deepcopy(model.network)
+    redraw(network, parts, seed=seed)
     return TrainedModel(network.eval(), model.classes, model.device)
 
 
