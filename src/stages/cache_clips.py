@@ -4,20 +4,20 @@ import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
-from voxplain.artifacts import open_h5, read_table, resumable_h5, write_table
+from voxplain.artifacts import open_h5, resumable_h5, write_table
 from voxplain.videos.clips import check_present, decode_shard
+from voxplain.videos.plan import table_of_rows
 
 
 def main(stage):
-    table = read_table(stage.input.videos, "videos")
-    table = table[table["shard"] == stage.wildcards.shard].set_index("video", drop=False)
+    table = table_of_rows(stage.params.listed["rows"]).set_index("video", drop=False)
     check_present(table["path"].tolist())
     with resumable_h5(
         # The videos too: one that was replaced while the run lay dead is decoded again.
         stage.output.clips,
         kind="clips",
         made_by=stage.made_by,
-        inputs=[stage.input.videos, *table["path"]],
+        inputs=table["path"].tolist(),
     ) as shard:
         todo = table[[not shard.done(video) for video in table["video"]]]
         decoded = decode_shard(todo, **stage.params.options)

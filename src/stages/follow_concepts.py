@@ -4,12 +4,13 @@ import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
-from voxplain.artifacts import open_h5, read_table, write_table
+from voxplain.artifacts import open_h5, write_table
 from voxplain.checks.concept_over_time.compute import longest_videos, read_windows
 from voxplain.checks.concept_over_time.follow import follow_clip
 from voxplain.concepts.rankings import read_rankings
 from voxplain.errors import VoxplainError
 from voxplain.models.trained import load_trained
+from voxplain.videos.plan import table_of_rows
 
 
 def main(stage):
@@ -20,8 +21,7 @@ def main(stage):
     for class_name, path in zip(scores, stage.input.cavs, strict=True):
         with open_h5(path, "cavs") as file:
             vectors[class_name] = file["vectors"][()]
-    videos = read_table(stage.input.videos, "videos")
-    chosen = videos[videos["video"].isin(params.videos)]
+    chosen = table_of_rows(params.rows)
     if params.longest:
         chosen = longest_videos(chosen, params.longest)
     parts = []

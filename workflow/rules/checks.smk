@@ -7,6 +7,7 @@ VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
+FOLLOWED = TABLE[TABLE["video"].isin(CONFIG.checks.followed or EVALUATION["video"])]
 MIRRORED_BY = explainers_of([name for name in CONFIG.checks.mirrored_explainers if name in EXPLAINERS])
 PERTURBED_BY = explainers_of(CONFIG.checks.perturbed_explainers)
 try:
@@ -285,7 +286,7 @@ rule measure_concept_motion:
 
 rule follow_concepts:
     input:
-        videos=ancient(at("videos")),
+        made=TRUTH_SOURCE,
         weights=at("weights"),
         concepts=at("concepts", **OF_CLASS),
         scores=at("scored_concepts"),
@@ -301,8 +302,7 @@ rule follow_concepts:
     resources:
         **needs(4000, 240, network=True),
     params:
-        videos=CONFIG.checks.followed or EVALUATION["video"].tolist(),
-        listed=listed(EVALUATION),
+        rows=decoded_rows(FOLLOWED),
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
         windows={
             "step": CONFIG.checks.window_step,

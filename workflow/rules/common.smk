@@ -9,14 +9,20 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from voxplain.artifacts import attributes_of
 from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.tables import choose_tables
-from voxplain.videos.plan import discovery_videos, evaluation_videos, file_states, listed_rows, source_file
+from voxplain.videos.plan import (
+    decoded_rows,
+    discovery_videos,
+    evaluation_videos,
+    file_states,
+    listed_rows,
+    source_file,
+)
 from voxplain.videos.table import safe_name
 
 try:
@@ -64,24 +70,13 @@ def listed(table):
 
 
 def listed_in_shard(wildcards):
-    """Params function: digest of a shard's rows, and of the state of its files where they are the user's own."""
-    rows = TABLE[TABLE["shard"] == wildcards.shard]
-    return [listed(rows), None if KNOWN else digest(file_states(rows["path"]))]
+    """Params function: a shard's rows, and a digest of the state of its files where they are the user's own.
 
-
-def videos_of_shard(wildcards):
-    """Input function: the video table; of no importance to a shard whose rows are as they were when it was decoded.
-
-    Snakemake asks nothing further of a job behind an ancient file that is made again, so a shard that has changed
-    has to say so here.
+    Not the video table as an input, which changes with rows of other shards. (Behind an input that is ``ancient`` and made
+    again Snakemake looks at no other reason to run a job, nor any job that follows.)
     """
-    try:
-        made = attributes_of(at("set_aside_videos").format(shard=wildcards.shard))
-    except VoxplainError:
-        return at("videos")
-    now = {"listed": listed_in_shard(wildcards), "code": code("cache_clips")(wildcards)}
-    same = now == {name: made.get("params", {}).get(name) for name in now}
-    return ancient(at("videos")) if same else at("videos")
+    rows = TABLE[TABLE["shard"] == wildcards.shard]
+    return {"rows": decoded_rows(rows), "files": None if KNOWN else digest(file_states(rows["path"]))}
 
 
 segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]

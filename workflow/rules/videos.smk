@@ -42,7 +42,7 @@ rule list_videos:
 
 rule cache_clips:
     input:
-        videos=videos_of_shard,
+        made=TRUTH_SOURCE,
     output:
         clips=made("clips"),
         set_aside=at("set_aside_videos"),

@@ -16,6 +16,7 @@ from .adapters import DATASETS
 from .table import check_class_names, read_video_table
 
 EMBEDDED = "embedded"
+DECODED = ["video", "path", "class", "split", "start", "end"]
 # A job per shard and network: this many keep the workflow's graph small and a scheduler content.
 MAX_SHARDS = 700
 
@@ -126,6 +127,21 @@ def listed_rows(table: pd.DataFrame) -> list[list[Any]]:
     paths = ["path", "masks", "boxes"]
     table = table.assign(**{name: [path and os.path.relpath(path) for path in table[name]] for name in paths})
     return table.values.tolist()
+
+
+def decoded_rows(table: pd.DataFrame) -> list[list[Any]]:
+    """What decoding needs of rows of a planned table, by name, as JSON has it; `table_of_rows` makes a table of it.
+
+    Paths are as seen from the current folder, so that a project that is moved stays as it is.
+    """
+    table = table.sort_values("video")[DECODED]
+    table = table.assign(path=[os.path.relpath(path) for path in table["path"]]).astype(object)
+    return table.where(table.notna(), None).values.tolist()
+
+
+def table_of_rows(rows: list[list[Any]]) -> pd.DataFrame:
+    """The table of `decoded_rows`: video, path, class, split, start and end (NaN for the whole video)."""
+    return pd.DataFrame(rows, columns=DECODED).astype({"start": float, "end": float})
 
 
 def file_states(paths: Iterable[str]) -> list[list[int]]:
