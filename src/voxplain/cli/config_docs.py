@@ -22,10 +22,11 @@ from .table_docs import artifacts_block, checks_block, with_block
 RERUNS = {
     "run": "train_model, compare_flows: the run's own folder is made under the new name",
     "parts": "what makes a part that was not there before, tabulate_claims",
-    "data": "make_embedded_videos, or list_videos for videos of your own",
+    "data": "make_embedded_videos, or list_videos and cache_clips for videos of your own",
+    "data.classes": "make_embedded_videos",
     "data.adapter": "list_videos",
     "data.options": "make_embedded_videos, or list_videos for videos of your own",
-    "data.path": "list_videos",
+    "data.path": "list_videos, cache_clips (of the shards whose videos changed)",
     "clips": "cache_clips",
     "seeds": "train_model, for new seeds",
     "streams.weights": "train_model",
