@@ -14,9 +14,10 @@ import torch
 
 from voxplain.errors import VoxplainError
 from voxplain.motion.flow.base import FLOWS, estimate_flow
-from voxplain.motion.flow.endpoint import endpoint_error, read_flo
+from voxplain.motion.flow.endpoint import endpoint_error
 from voxplain.motion.selective import selective_relevance, selective_sweep
 from voxplain.videos.scenes import MOTIONS, draw_scene
+from voxplain.videos.truth import read_flo
 
 KNOWN_FLOW = Path(__file__).parents[2] / "shared" / "data" / "flow"
 FRAMES, SIDE = 16, 112

@@ -3,10 +3,9 @@
 import pandas as pd
 from _stage import run
 
-from voxplain.artifacts import open_h5, read_table, write_table
-from voxplain.checks.concept_ground_truth.compute import concept_shares, scene_masks
-from voxplain.videos.embedded import read_ground_truth
-from voxplain.videos.store import SupervoxelStore
+from voxplain.artifacts import read_table, write_table
+from voxplain.checks.concept_ground_truth.compute import concept_shares
+from voxplain.videos.store import SupervoxelStore, TruthStore
 
 COLUMNS = ["variant", "class", "concept", "score", "derivative", "effect", "rank"]
 
@@ -19,17 +18,8 @@ def main(stage):
         members.append(read_table(source.variant_members, "variant_members"))
         scores.append(read_table(source.variant_scores, "variant_scores"))
     members, scores = pd.concat(members, ignore_index=True), pd.concat(scores, ignore_index=True)
-    frames = {}
-    for path in source.clips:
-        with open_h5(path, "clips") as file:
-            for video in set(members["video"]) & set(file):
-                frames[video] = file[video]["frames"][()]
-
-    def masks_of(video, clip):
-        return scene_masks(read_ground_truth(stage.params.truth, video, frames[video][clip]))
-
-    with SupervoxelStore(source.supervoxels) as supervoxels:
-        shares = concept_shares(members, masks_of, supervoxels)
+    with SupervoxelStore(source.supervoxels) as supervoxels, TruthStore(source.truth) as truths:
+        shares = concept_shares(members, truths.clip, supervoxels)
     table = scores[COLUMNS].merge(shares, on=COLUMNS[:3]).assign(**place, layer=stage.wildcards.layer)
     write_table(stage.output[0], table, kind="matched_concepts", made_by=stage.made_by)
 

@@ -10,24 +10,22 @@ from voxplain.motion.precision import moving_mask, speeds
 from voxplain.motion.scores import agreements, score_clip
 from voxplain.motion.sweeps import sweep_clip
 from voxplain.motion.truth import truth_masks
+from voxplain.videos.store import TruthStore
 
 
 def main(stage):
     params = stage.params
     found = {"motion_scores": [], "map_agreement": [], "ground_truth_scores": [], "sweep_scores": []}
-    with open_motion(stage.input, params.explainers, params.controls) as clips:
+    with (
+        open_motion(stage.input, params.explainers, params.controls) as clips,
+        TruthStore(stage.input.truth) as truths,
+    ):
         for clip in tqdm(clips, total=len(clips), unit="clip", mininterval=10):
             moving = moving_mask(clip.flow, **params.moving)
+            known = truths.clip(clip.video, clip.number)
             truth = {}
-            if params.truth:
-                truth = truth_masks(
-                    params.truth,
-                    clip.video,
-                    clip.indices,
-                    pairs=clip.pairs,
-                    camera=params.camera,
-                    **params.moving,
-                )
+            if known is not None:
+                truth = truth_masks(known, pairs=clip.pairs, camera=params.camera, **params.moving)
             scores, known = score_clip(
                 clip.maps,
                 clip.masks,

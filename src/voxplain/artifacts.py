@@ -89,13 +89,14 @@ KINDS = {
     "supervoxels": 2,
     "sweep_scores": 2,
     "timings": 1,
+    "truth": 1,
     "training": 1,
     "variant_agreement": 1,
     "variant_edits": 2,
     "variant_members": 1,
     "variant_scores": 1,
     "variant_selections": 2,
-    "videos": 3,
+    "videos": 4,
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18

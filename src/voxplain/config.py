@@ -104,6 +104,24 @@ class Clips(Section):
     )
 
 
+class Truth(Section):
+    """What the ground truth of a video table's masks and boxes says; see voxplain.videos.truth.
+
+    The embedded videos' own needs none of it.
+    """
+
+    targets: dict[Name, list[int | str]] | None = Field(
+        None,
+        description="Names of what is looked for, with the labels (numbers) of masks or the words of boxes that are "
+        "it; evidence is what decides the class, distractor what else draws the eye. By default all that is labeled is "
+        "evidence.",
+    )
+    ignore: list[int | str] = Field(
+        default_factory=list,
+        description="Labels or words where the truth is not known; their voxels do not count.",
+    )
+
+
 class Training(Section):
     """How a network is trained, or fine-tuned where it has weights; see voxplain.models.training.train.
 
@@ -606,6 +624,7 @@ class Config(Section):
     )
     data: Data = Field(default_factory=Data)
     clips: Clips = Field(default_factory=Clips)
+    truth: Truth = Field(default_factory=Truth)
     seeds: list[Seed] = Field(
         [0],
         min_length=1,

@@ -90,7 +90,8 @@ class Table:
     published : bool
         Whether the function takes ``published``, the cells of ``config/published/NAME.csv``.
     needs : frozenset of str
-        What the run must have: ``ground_truth`` (embedded data), ``common_clips`` (clips and networks that both
+        What the run must have: ``ground_truth`` (the embedded data, or masks or boxes), ``exact_flow`` (embedded data,
+        or flow), ``common_clips`` (clips and networks that both
         concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels).
     figure : Figure, optional
     optional : bool
@@ -172,6 +173,16 @@ def _columns(text: str) -> dict[str, str]:
     return found
 
 
+def with_groups(rows: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """Rows with the group of each video, which is the unit that intervals rest on, where `groups` has any of several.
+
+    `groups` are those of the video table by video.
+    """
+    if "video" not in rows or groups.is_unique:
+        return rows
+    return rows.assign(group=rows["video"].map(groups).fillna(rows["video"]))
+
+
 @cache
 def all_tables() -> dict[str, Table]:
     """Every final table by name, by parts and within them in the order in which they can be computed."""
@@ -195,14 +206,21 @@ def all_tables() -> dict[str, Table]:
 
 
 def choose_tables(
-    *, known: bool, common: bool, shared: bool = False, checks: Sequence[str] | None = None
+    *,
+    known: bool,
+    common: bool,
+    flow_known: bool = False,
+    shared: bool = False,
+    checks: Sequence[str] | None = None,
 ) -> dict[str, Table]:
     """Final tables that a run can have, in the order of `all_tables`.
 
     Parameters
     ----------
     known : bool
-        Whether the ground truth is known.
+        Whether it is known of videos what decides their class.
+    flow_known : bool
+        Whether it is known how they move.
     common : bool
         Whether concepts and relevance have networks and clips in common.
     shared : bool
@@ -215,7 +233,7 @@ def choose_tables(
     ConfigError
         A check is unknown, or cannot be made here.
     """
-    there = {"ground_truth": known, "common_clips": common, "same_videos": shared}
+    there = {"ground_truth": known, "exact_flow": flow_known, "common_clips": common, "same_videos": shared}
     lacking = {name for name, is_there in there.items() if not is_there}
     tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
     possible = [name for name, entry in tables.items() if entry.part == "checks"]

@@ -10,10 +10,11 @@ from skimage.registration import optical_flow_tvl1
 
 from voxplain.motion.flow.base import estimate_flow
 from voxplain.motion.flow.camera import compensate_camera
-from voxplain.motion.flow.endpoint import endpoint_error, read_flo
+from voxplain.motion.flow.endpoint import endpoint_error
 from voxplain.motion.precision import motion_precision, render_relevance
 from voxplain.motion.selective import PRESETS, selective_relevance, selective_sweep, temporal_derivative
 from voxplain.videos.scenes import draw_scene
+from voxplain.videos.truth import read_flo
 
 GOLDEN = ("selective_0.npz", "selective_1.npz")
 RECORDED = {"official": "head_abs", "paper": "paper_signed"}

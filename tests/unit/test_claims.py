@@ -205,18 +205,25 @@ def truth_table(**own):
     table = pd.DataFrame(rows)
     return table.assign(
         model="r3d", layer="layer3", target="evidence", difference_ci_low=table["difference"] - 0.05,
-        difference_ci_high=table["difference"] + 0.05, n_classes=6, n_seeds=3, **own,
+        difference_ci_high=table["difference"] + 0.05, n_classes=6, n_seeds=3, voxel_auroc=table["auroc"] / 2,
+        voxel_ci_low=table["ci_low"] / 2, voxel_ci_high=table["ci_high"] / 2, voxel_difference=table["difference"] / 2,
+        voxel_difference_ci_low=-0.01, voxel_difference_ci_high=0.3, voxel_n_classes=10, **own,
     )  # fmt: skip
 
 
 def test_concepts_are_told_from_their_ground_truth():
     others = truth_table().assign(target="actor", auroc=0.1)
-    (row,) = claims_table(truth=pd.concat([others, truth_table()])).to_dict("records")
+    row, voxels = claims_table(truth=pd.concat([others, truth_table()])).to_dict("records")
+    assert (voxels["measure"], voxels["value"], voxels["n"]) == ("voxel AUROC", 0.45, 10)
+    assert (
+        voxels["verdict"] == "opposite"
+        and voxels["not_beaten"] == "chance, control_size, control_member_logit"
+    )
     assert (row["claim"], row["value"], row["best_control"], row["n_controls"]) == (
         "concepts_on_evidence", 0.9, "control_size", 2,
     )  # fmt: skip
     assert row["verdict"] == "yes" and row["p_value"] == 0.001 and row["n_seeds"] == 3
-    (row,) = claims_table(truth=others).to_dict("records")
+    row, _ = claims_table(truth=others).to_dict("records")
     assert row["value"] == 0.1  # the actor, where no evidence is known
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy
+from sklearn.metrics import roc_auc_score
 
-from voxplain.checks.concept_ground_truth.compute import PARTS, concept_shares, scene_masks
+from voxplain.checks.concept_ground_truth.compute import concept_shares
 from voxplain.checks.concept_ground_truth.figure import concept_ground_truth_figure
 from voxplain.checks.concept_ground_truth.table import (
     TARGETS,
@@ -15,8 +16,9 @@ from voxplain.checks.concept_ground_truth.table import (
     ground_truth_table,
 )
 from voxplain.concepts.controls import CONTROLS
-from voxplain.videos.scenes import Scene
+from voxplain.videos.truth import IGNORED, Truth
 
+PARTS = ["evidence", "distractor", "cue", "background"]
 NOWHERE = dict.fromkeys((*TARGETS, "background"), 0.0)
 
 
@@ -36,19 +38,21 @@ def test_shares_are_of_all_voxels_of_a_concepts_members():
         ("w", 1): np.array([[[[1, 1, 1, 2], [1, 1, 1, 2]]]], np.uint16),
     }
 
-    def masks_of(video, clip):
-        shown = objects[video, clip]
-        return scene_masks(Scene(np.empty(0), shown, np.empty(0)))
+    def truth_of(video, clip):
+        targets = {"evidence": [1], "distractor": [2, 3], "actor": [1], "cue": [255]}
+        return None if video == "x" else Truth(objects[video, clip], targets)
 
     rows = [
         ("run", "a", 0, "v", 0, 0, 1),
         ("run", "a", 0, "w", 1, 0, 1),
         ("run", "a", 1, "v", 0, 1, 1),
+        ("run", "a", 1, "x", 0, 0, 1),  # of which nothing is known
+        ("run", "a", 2, "x", 0, 0, 1),
         ("other", "a", 0, "v", 0, 0, 2),
         ("other", "a", 0, "v", 0, 0, 2),
     ]
     members = pd.DataFrame(rows, columns="variant class concept video clip level supervoxel".split())
-    table = concept_shares(members, masks_of, Labels(labels)).set_index(["variant", "concept"])
+    table = concept_shares(members, truth_of, Labels(labels)).set_index(["variant", "concept"])
     # v: actor, background and two distractors; w: two of the actor, four of the background.
     assert table.loc[("run", 0), PARTS].tolist() == pytest.approx([3 / 10, 2 / 10, 0, 5 / 10])
     assert table.loc[("run", 1), PARTS].tolist() == pytest.approx([3 / 8, 2 / 8, 1 / 8, 2 / 8])
@@ -58,11 +62,11 @@ def test_shares_are_of_all_voxels_of_a_concepts_members():
 
 
 def test_targets_are_what_the_masks_say():
-    masks = {"zebra": np.ones((1, 2, 2), bool)}
+    truth = Truth(np.array([[[7, 7], [7, IGNORED]]], np.uint8), {"zebra": [7]})
     members = pd.DataFrame(
         [("run", "a", 0, "v", 0, 0, 1)], columns="variant class concept video clip level supervoxel".split()
     )
-    shares = concept_shares(members, lambda *_: masks, Labels({("v", 0): np.ones((1, 1, 2, 2), np.uint16)}))
+    shares = concept_shares(members, lambda *_: truth, Labels({("v", 0): np.ones((1, 1, 2, 2), np.uint16)}))
     assert shares["zebra"].tolist() == [1.0]
     concepts = pd.concat(
         [shares.assign(concept=n, zebra=z, rank=n + 1, effect=-n, score=1.0, derivative=0.0)
@@ -94,6 +98,19 @@ def concepts(order, *, classes="abc", seeds=(0,)):
 
 def rows_of(shown, **options):
     return ground_truth_table(shown, controls_of(shown), **options).set_index(["target", "ranking"])
+
+
+def test_voxels_of_a_concept_count_by_its_share():
+    """Against scikit-learn, with a voxel per tenth of a concept."""
+    order = [2, 1, 4, 3]
+    table = rows_of(concepts(order))
+    truth = np.concatenate([[1] * n + [0] * (10 - n) for n in (9, 7, 2, 1)])
+    expected = roc_auc_score(truth, np.repeat([-rank for rank in order], 10))
+    row = table.loc["evidence", "effect"]
+    assert row["voxel_auroc"] == pytest.approx(expected) and np.isnan(row["voxel_difference"])
+    assert table.loc[("evidence", "score"), "voxel_auroc"] == 0.5
+    assert table.loc[("evidence", "score"), "voxel_difference"] == pytest.approx(expected - 0.5)
+    assert np.isnan(table.loc[("cue", "effect"), "voxel_auroc"])  # no concept has any of it
 
 
 def test_a_perfect_ranking_finds_the_evidence_and_ties_count_half():

@@ -251,6 +251,8 @@ OTHERS = {
     "data.options": {"classes": 3, "train_per_class": 4, "test_per_class": 4, "size": 32},
     "data.classes": ["disk_slide", "star_spin"],
     "data.videos_per_class": 2,
+    "truth.targets": {"evidence": [1]},
+    "truth.ignore": [3],
     "models.NAME.network": "r3d",
     "models.NAME.options": {"width": 8},
     "models.NAME.weights": "kinetics400",

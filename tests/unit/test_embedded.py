@@ -18,7 +18,7 @@ from voxplain.statistics import auroc
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.adapters.embedded import CLASS_MOTIONS, CLASS_NAMES, CLASS_PATTERNS, two_acts
 from voxplain.videos.decode import probe, read_chosen_frames
-from voxplain.videos.embedded import _draw_class, make_embedded_videos, read_ground_truth
+from voxplain.videos.embedded import _draw_class, embedded_truth, make_embedded_videos, read_ground_truth
 from voxplain.videos.matched import (
     DIRECTIONS,
     OTHER_MOTIONS,
@@ -482,9 +482,9 @@ def test_matched_variants_are_the_same_from_the_same_seed(tmp_path, variant):
 def test_evidence_of_the_other_variants(tmp_path, variant, code):
     options = SMALL | {"variant": variant, "classes": 2, "train_per_class": 1}
     video = make_embedded_videos(tmp_path, **options)["video"][0]
-    masks = truth_masks(
-        tmp_path / "ground_truth.h5", video, np.arange(9), pairs=np.ones(8, bool), camera=True, unit="pixels", threshold=0.5
-    )  # fmt: skip
+    truth = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(9))
+    found = truth_masks(truth, pairs=np.ones(8, bool), camera="affine", unit="pixels", threshold=0.5)
+    masks = {name: mask for name, (mask, _) in found.items()}
     objects = read_ground_truth(tmp_path / "ground_truth.h5", video).objects
     np.testing.assert_array_equal(masks["evidence"], objects == code)
     others = (objects != BACKGROUND) & (objects != CUE) & (objects != code)

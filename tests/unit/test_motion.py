@@ -19,8 +19,9 @@ from voxplain.motion import precision
 from voxplain.motion.flow import raft
 from voxplain.motion.flow.base import FLOWS, estimate_flow
 from voxplain.motion.flow.camera import compensate_camera
-from voxplain.motion.flow.endpoint import endpoint_error, read_flo
+from voxplain.motion.flow.endpoint import endpoint_error
 from voxplain.motion.selective import PRESETS, selective_relevance, selective_sweep, temporal_derivative
+from voxplain.videos.truth import read_flo
 
 quick = settings(deadline=None, max_examples=30)
 # Few significant bits, so that scaling by powers of two is exact.

@@ -22,9 +22,10 @@ from voxplain.motion.precision import Ranking, motion_precision, render_relevanc
 from voxplain.motion.scores import agreements, relevant_voxels, score_clip
 from voxplain.motion.selective import selective_relevance
 from voxplain.motion.sweeps import sweep_clip
-from voxplain.motion.truth import truth_masks
+from voxplain.motion.truth import exact_flow, truth_masks
 from voxplain.statistics import adjust_p_values
-from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
+from voxplain.videos.embedded import embedded_truth, make_embedded_videos, read_ground_truth
+from voxplain.videos.truth import Truth
 
 NAN = float("nan")
 SHARE = {"unit": "share", "threshold": 0.1}
@@ -107,7 +108,10 @@ def test_scores_of_one_clip():
     mask = np.array([[[1, 0, 0, 1]], [[1, 1, 0, 0]], [[0, 0, 0, 0]]], bool)
     moving = np.array([[[1, 0, 0, 0]], [[1, 1, 1, 1]]], bool)
     exact = np.array([[[0, 1, 0, 0]]], bool)
-    truth = {"actor": np.array([[[1, 1, 0, 0]], [[0, 0, 0, 0]], [[1, 0, 0, 0]]], bool), "moving": exact}
+    actor = np.array([[[1, 1, 0, 0]], [[0, 0, 0, 0]], [[1, 0, 0, 0]]], bool)
+    everywhere, first = np.ones((3, 1, 4), bool), np.zeros((3, 1, 4), bool)
+    first[0] = True
+    truth = {"actor": (actor, everywhere), "moving": (np.concatenate([exact, ~first[1:]]), first)}
     noise = np.zeros((3, 1, 4))
     noise[0, 0, 1] = 1
     scores, found = score_clip(
@@ -155,6 +159,7 @@ def test_scores_of_one_clip():
         "target": "actor",
         "share": pytest.approx(3 / 12),
         "relevance_on_target": pytest.approx(10 / 14.1),
+        "pointing": 1.0,
         "precision": pytest.approx(3 / 7),
         "recall": 1.0,
         "iou": pytest.approx(3 / 7),
@@ -270,7 +275,7 @@ def test_a_clip_without_two_frames_in_order_has_no_precision():
         maps,
         {"m": np.ones((3, 2, 2), bool)},
         np.ones((2, 2, 2), bool),
-        {"moving": np.zeros((0, 2, 2), bool)},
+        {"moving": (np.zeros((3, 2, 2), bool), np.zeros((3, 2, 2), bool))},
         pairs=np.zeros(2, bool),
         relevant=SHARE,
     )
@@ -471,6 +476,8 @@ def test_ground_truth_precision():
             "auroc": [0.9, 0.5],
             "average_precision": [0.6, 0.4],
             "precision_equal_area": [0.5, 0.3],
+            "relevance_on_target": [0.7, 0.5],
+            "pointing": [1.0, 0.0],
             "control_of": "",
             "class": ["x", "y"],
         }
@@ -480,6 +487,7 @@ def test_ground_truth_precision():
     (row,) = tables.ground_truth_precision_table(found).to_dict("records")
     assert (row["precision"], row["recall"], row["auroc"]) == pytest.approx((0.5, 0.3, 0.7))
     assert (row["average_precision"], row["precision_equal_area"]) == pytest.approx((0.5, 0.4))
+    assert (row["relevance_on_target"], row["pointing"]) == pytest.approx((0.6, 0.5))
     assert row["base_rate"] == pytest.approx(0.2) and (row["n_clips"], row["n_empty"]) == (2, 1)
     assert (row["n_videos"], row["n_groups"], row["n_seeds"]) == (2, 2, 1)
     missing = {f"{name}_ci_{end}" for name in (*tables.MEASURES, "base_rate") for end in ("low", "high")}
@@ -495,7 +503,15 @@ def entries(values, **given):
     known = {name: array.ravel() for name, array in values.items()} | {
         "seed": seeds, "video": [f"v{n:02d}" for n in videos], "clip": 0, "class": videos % 6,
     }  # fmt: skip
-    return pd.DataFrame({"share": 0.2, "recall": 0.5, "iou": 0.5, "base_rate": 0.2} | known | given)
+    rest = {
+        "share": 0.2,
+        "recall": 0.5,
+        "iou": 0.5,
+        "base_rate": 0.2,
+        "relevance_on_target": 0.5,
+        "pointing": 0.5,
+    }
+    return pd.DataFrame(rest | known | given)
 
 
 def test_selections_and_explanations_against_controls_by_hand():
@@ -741,19 +757,22 @@ def test_what_moves_against_the_background_is_known(tmp_path):
     options = {"classes": 2, "train_per_class": 1, "test_per_class": 1, "frames": 6, "size": 32}
     video = make_embedded_videos(tmp_path, **options)["video"].iloc[0]
     path, indices = tmp_path / "ground_truth.h5", np.arange(1, 5)
-    scene = read_ground_truth(path, video, indices)
-    still, drifting = (
-        truth_masks(
-            path, video, indices, pairs=np.ones(3, bool), camera=camera, unit="pixels", threshold=1e-2
-        )
-        for camera in (True, False)
-    )
+    scene, truth = read_ground_truth(path, video, indices), embedded_truth(path, video, indices)
+    pairs, how = np.ones(3, bool), {"unit": "pixels", "threshold": 1e-2}
+
+    def masks(**given):
+        found = truth_masks(truth, **({"pairs": pairs, "camera": "affine"} | how | given))
+        return {name: mask[known] if name == "moving" else mask for name, (mask, known) in found.items()}
+
+    still, drifting = masks(), masks(camera="none")
+    still["moving"], drifting["moving"] = (found["moving"].reshape(3, 32, 32) for found in (still, drifting))
     # The background moves only with the camera; the actor may rest for a moment, but not as a whole.
     background = scene.objects[:-1] == 0
     assert not still["moving"][background].any() and drifting["moving"][background].all()
     assert still["moving"][scene.objects[:-1] == 1].mean() > 0.5
     assert (still["actor"] == (scene.objects == 1)).all() and (still["cue"] == (scene.objects == 255)).all()
-    one = truth_masks(
-        path, video, indices, pairs=np.array([True, False, False]), camera=True, unit="pixels", threshold=1e-2
-    )
-    assert (one["moving"] == still["moving"][:1]).all()
+    one = masks(pairs=np.array([True, False, False]))
+    assert (one["moving"].reshape(1, 32, 32) == still["moving"][:1]).all()
+    # Where the camera's motion is not known, it is found in the flow.
+    found = exact_flow(Truth(truth.labels, {}, truth.flow + np.float32([2, 1])), "affine")
+    assert np.abs(np.median(found[background], axis=0)).max() < 0.05

@@ -171,7 +171,8 @@ def test_relevance_on_the_target_and_among_objects():
     relevance[1, 1] = [0, 2, 2, 2]
     evidence, distractor = np.zeros((2, 2, 2, 4), bool)
     evidence[0, 0, :2], distractor[1, 1, 1:3] = True, True
-    truth = {"evidence": evidence, "distractor": distractor}
+    known = np.ones((2, 2, 4), bool)
+    truth = {"evidence": (evidence, known), "distractor": (distractor, known)}
     _, found = score_clip(
         {"m": relevance},
         {"m": np.ones((2, 2, 4), bool)},
@@ -183,6 +184,7 @@ def test_relevance_on_the_target_and_among_objects():
     by = {row["target"]: row for row in found if not row["selective"] and row["method"] == "m"}
     assert by["evidence"]["relevance_on_target"] == pytest.approx(4 / 10)
     assert by["distractor"]["relevance_on_target"] == pytest.approx(4 / 10)
+    assert by["evidence"]["pointing"] == 1 and by["distractor"]["pointing"] == 0
     among = by["evidence_among_objects"]
     assert among["relevance_on_target"] == pytest.approx(4 / 8) and among["share"] == 0.5
     assert among["auroc"] == 0.5  # 3 and 1 against 2 and 2

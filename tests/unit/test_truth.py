@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxplain.artifacts import create_h5
 from voxplain.errors import ConfigError
 from voxplain.videos.clips import fit_frame, read_clips
 from voxplain.videos.embedded import write_video
-from voxplain.videos.truth import IGNORED, fit_labels, read_labels
+from voxplain.videos.store import TruthStore, store_truth
+from voxplain.videos.truth import IGNORED, Truth, fit_labels, read_labels, read_truth
 
 TARGETS = {"evidence": [1], "distractor": [5]}
 
@@ -45,7 +47,13 @@ def video(tmp_path):
     write_video(tmp_path / "a.mp4", frames)
     with h5py.File(tmp_path / "masks.h5", "w") as file:
         file["a.mp4"] = masks
-    return {"video": "a", "path": str(tmp_path / "a.mp4"), "masks": str(tmp_path / "masks.h5"), "boxes": ""}
+    return {
+        "video": "a",
+        "path": str(tmp_path / "a.mp4"),
+        "masks": str(tmp_path / "masks.h5"),
+        "boxes": "",
+        "flow": "",
+    }
 
 
 def test_masks_lie_on_what_the_clip_shows(video):
@@ -87,3 +95,51 @@ def test_broken_truth_tells_the_mend(video, tmp_path):
     (tmp_path / "boxes.csv").write_text("clip,frame\n")
     with pytest.raises(ConfigError, match="no column 'video'"):
         read_labels(video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}, np.arange(3), TARGETS)
+
+
+def test_all_that_is_labeled_is_evidence_by_default(video):
+    labels, names = read_labels(video, np.arange(2), ignore=[3])
+    assert names == ["evidence"] and np.unique(labels).tolist() == [0, 1, IGNORED]
+    listed, _ = read_labels(video, np.arange(2), TARGETS, ignore=[3])
+    np.testing.assert_array_equal(labels == 1, (listed == 1) | (listed == 2))
+
+
+def write_flo(path, flow):
+    height, width = flow.shape[:2]
+    path.write_bytes(np.float32(202021.25).tobytes() + np.int32([width, height]).tobytes() + flow.tobytes())
+
+
+def test_flow_goes_where_the_frames_go_and_shrinks_with_them(video, tmp_path):
+    folder = tmp_path / "flow"
+    folder.mkdir()
+    for number in range(11):
+        flow = np.zeros((48, 64, 2), np.float32)
+        flow[:, 32:] = 4, 2
+        flow[:2] = 1e10  # not known
+        write_flo(folder / f"{number:04d}.flo", flow)
+    given = video | {"masks": "", "flow": str(folder)}
+    truth = read_truth(given, np.array([3, 4, 6, 11, 0]), size=24)
+    assert truth.flow.shape == (4, 24, 24, 2) and not truth.known.any() and truth.targets == {}
+    assert np.isnan(truth.flow[1:]).all()  # frames 4 and 6 do not follow each other, nor the rest
+    np.testing.assert_array_equal(truth.flow[0, 1:, :12], 0)
+    np.testing.assert_array_equal(truth.flow[0, 1:, 12:], np.broadcast_to([2, 1], (23, 12, 2)))
+    assert np.isnan(truth.flow[0, 0]).all()
+    with pytest.raises(ConfigError, match="column flow"):
+        read_truth(video | {"flow": str(tmp_path)}, np.arange(2), size=24)
+
+
+def test_truth_is_stored_as_it_is(video, tmp_path):
+    flow = np.full((3, 24, 24, 2), 0.5, np.float32)
+    clips = [
+        Truth(read_truth(video, frames, size=24, targets=TARGETS, ignore=[3]).labels, {"evidence": [1]}, flow)
+        for frames in (np.arange(4), np.arange(4, 8))
+    ]
+    with create_h5(tmp_path / "truth.h5", kind="truth") as file:
+        store_truth(file.create_group("a"), clips)
+    with TruthStore(tmp_path / "truth.h5") as store:
+        assert store.clip("b", 0) is None
+        found = store.clip("a", 1)
+    np.testing.assert_array_equal(found.labels, clips[1].labels)
+    np.testing.assert_array_equal(found.masks()["evidence"], clips[1].labels == 1)
+    np.testing.assert_array_equal(found.flow, flow)
+    assert found.drift is None and (found.known == (clips[1].labels != IGNORED)).all()

@@ -752,6 +752,7 @@ def test_csv_table(tmp_path):
         "group",
         "masks",
         "boxes",
+        "flow",
     ]
     assert table["group"].tolist() == table["video"].tolist() and not any(table["masks"] + table["boxes"])
     assert table["path"].tolist() == [str(tmp_path / "a/x.mp4"), "/far/x.mp4", str(tmp_path / "a/x.mp4")]

@@ -80,7 +80,7 @@ rule select_variants:
 
 rule match_concepts:
     input:
-        truth=TRUTH_SOURCE,
+        truth=at("truth", shard=DISCOVERY_SHARDS),
         members=at("concept_members", **OF_CLASS),
         scores=at("scored_concepts"),
         variant_members=at("variant_members"),
@@ -98,7 +98,6 @@ rule match_concepts:
     resources:
         **needs(2000, 60),
     params:
-        truth=TRUTH,
         layer=first_layer,
         code=code("match_concepts"),
     script:
@@ -286,7 +285,7 @@ rule measure_concept_motion:
 
 rule follow_concepts:
     input:
-        made=TRUTH_SOURCE,
+        made=MADE,
         weights=at("weights"),
         concepts=at("concepts", **OF_CLASS),
         scores=at("scored_concepts"),

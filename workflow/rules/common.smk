@@ -22,8 +22,10 @@ from voxplain.videos.plan import (
     file_states,
     listed_rows,
     source_file,
+    truth_rows,
+    what_is_known,
 )
-from voxplain.videos.table import safe_name
+from voxplain.videos.table import FILES, safe_name
 
 try:
     # As a module of another workflow, this one has no --config of its own.
@@ -50,7 +52,9 @@ COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 CONTROLLED = CONFIG.controlled_explainers()
 USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
-KNOWN = CONFIG.data.path is None  # of the embedded videos it is known what moves
+EMBEDDED = CONFIG.data.path is None
+WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
+KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
 CLASSES = sorted(TABLE["class"].unique())
 CLASS_NAMES = {safe_name(name): name for name in CLASSES}  # by wildcards
 
@@ -76,10 +80,20 @@ def listed_in_shard(wildcards):
     again Snakemake looks at no other reason to run a job, nor any job that follows.)
     """
     rows = TABLE[TABLE["shard"] == wildcards.shard]
-    return {"rows": decoded_rows(rows), "files": None if KNOWN else digest(file_states(rows["path"]))}
+    return {"rows": decoded_rows(rows), "files": None if EMBEDDED else digest(file_states(rows["path"]))}
+
+
+def truth_in_shard(wildcards):
+    """Params function: what ground truth a shard's videos have, and a digest of the state of its files."""
+    rows = TABLE[TABLE["shard"] == wildcards.shard]
+    if EMBEDDED:
+        return {"rows": rows[["video"]].sort_values("video").to_dict("records"), "files": None}
+    files = {row[name] for row in truth_rows(rows) for name in FILES if row[name]}
+    return {"rows": truth_rows(rows), "files": digest(file_states(sorted(files)))}
 
 
 segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]
+TRUTH_SHARDS = shards_of(pd.concat([DISCOVERY, RELEVANCE_VIDEOS]))
 SEGMENTED = videos_by_shard(pd.concat(segmented).drop_duplicates("video"))
 RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 DISCOVERY_SHARDS, EVALUATION_SHARDS = shards_of(DISCOVERY), shards_of(EVALUATION)
@@ -128,8 +142,8 @@ NETWORK = f"{RUN}/models/{{model}}/seed{{seed}}"
 LAYER = f"{NETWORK}/{{layer}}"
 TABLES = f"{RUN}/tables"
 FIGURES = f"{RUN}/figures"
-TRUTH = f"{DATA}/embedded/ground_truth.h5" if KNOWN else None
-TRUTH_SOURCE = [f"{DATA}/embedded/videos.csv"] if KNOWN else []
+MADE = [f"{DATA}/embedded/videos.csv"] if EMBEDDED else []
+TRUTH = place_of("truth", CLIPS, digest(CONFIG.truth, EMBEDDED))
 
 
 def networks(models):
@@ -159,6 +173,7 @@ ARTIFACTS = {
     "videos": (f"{DATA}/videos.parquet", ONE, {}),
     "clips": (f"{CLIPS}/clips/{{shard}}.h5", ONE, ALL_SHARDS),
     "set_aside_videos": (f"{CLIPS}/set_aside_videos/{{shard}}.parquet", ONE, ALL_SHARDS),
+    "truth": (f"{TRUTH}/{{shard}}.h5", ONE if KNOWN or FLOW_KNOWN else [], {"shard": TRUTH_SHARDS}),
     "features": (f"{RUN}/models/{{model}}/features.h5", [], {}),
     "weights": (f"{NETWORK}/weights.safetensors", TRAINED, {}),
     "predictions": (f"{NETWORK}/predictions.parquet", TRAINED, {}),
@@ -175,7 +190,7 @@ ARTIFACTS = {
     "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
     "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
-    "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if KNOWN else [], {}),
+    "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if FLOW_KNOWN else [], {}),
     "explanations": (f"{NETWORK}/explanations/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
     "selective_maps": (f"{NETWORK}/selective_maps/{{shard}}.h5", EXPLAINED, RELEVANT_SHARDS),
     "motion_scores": (f"{NETWORK}/motion_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
@@ -241,6 +256,11 @@ def of_class(kind):
     )
 
 
+def if_made(kind, **values):
+    """Input function: a kind's files where the run has it."""
+    return at(kind, **values) if ARTIFACTS[kind][1] else []
+
+
 def of_first_layer(kind):
     """Input function: a kind's files of the network's first layer."""
     more = ARTIFACTS[kind][2]
@@ -298,9 +318,9 @@ def device_of_attempt(wildcards, attempt):
 # Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:
     FINAL = choose_tables(
-        known=KNOWN,
+        **WHAT_IS_KNOWN,
         common=bool(COMMON_MODELS) and len(COMMON) > 0,
-        shared=KNOWN
+        shared=EMBEDDED
         and CONFIG.relevance.compare_with is not None
         and CONFIG.data.options.get("variant") == "two_actors",
         checks=CONFIG.checks.tables,

@@ -24,7 +24,7 @@ rule estimate_flow:
 
 rule compare_flows:
     input:
-        truth=TRUTH_SOURCE,
+        truth=at("truth", shard=list(RELEVANT)[:1]),
         clips=at("clips", shard=list(RELEVANT)[:1]),
     output:
         at("flow_errors"),
@@ -37,7 +37,6 @@ rule compare_flows:
     resources:
         **needs(4000, 60),
     params:
-        truth=TRUTH,
         methods={
             name: CONFIG.flow.options if name == CONFIG.flow.method else with_defaults("flows", name, {})
             for name in CONFIG.flow.compare
@@ -126,7 +125,7 @@ rule select_relevance:
 
 rule measure_motion:
     input:
-        truth=TRUTH_SOURCE,
+        truth=if_made("truth"),
         clips=at("clips"),
         flow=at("flow"),
         explanations=at("explanations"),
@@ -150,8 +149,7 @@ rule measure_motion:
         controls=CONTROLLED,
         relevant=CRITERIA,
         moving=MOVING,
-        camera=CONFIG.flow.camera != "none",
-        truth=TRUTH,
+        camera=CONFIG.flow.camera,
         sweep={
             "sigmas": CONFIG.selective.sweep,
             "thresholds": CONFIG.flow.moving.sweep,

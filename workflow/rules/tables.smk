@@ -10,7 +10,7 @@ for name in ("networks", "concepts", "relevance", "checks", "claims"):
         name:
             f"tabulate_{name}"
         input:
-            **{kind: every(kind) for kind in sorted(kinds - set(entries))},
+            **{kind: every(kind) for kind in sorted({"videos", *kinds} - set(entries))},
             published=[
                 str(ROOT / f"config/published/{table}.csv")
                 for table, entry in entries.items()

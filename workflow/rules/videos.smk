@@ -42,7 +42,7 @@ rule list_videos:
 
 rule cache_clips:
     input:
-        made=TRUTH_SOURCE,
+        made=MADE,
     output:
         clips=made("clips"),
         set_aside=at("set_aside_videos"),
@@ -60,3 +60,27 @@ rule cache_clips:
         code=code("cache_clips"),
     script:
         "../../src/stages/cache_clips.py"
+
+
+rule cache_truth:
+    input:
+        made=MADE,
+        clips=at("clips"),
+    output:
+        at("truth"),
+    log:
+        f"{TRUTH}/logs/cache_truth.{{shard}}.log",
+    benchmark:
+        f"{TRUTH}/benchmarks/cache_truth.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(2000, 60),
+    params:
+        truth=part("truth"),
+        fit=part("clips", "size", "crop"),
+        embedded=f"{DATA}/embedded/ground_truth.h5" if EMBEDDED else None,
+        listed=truth_in_shard,
+        code=code("cache_truth"),
+    script:
+        "../../src/stages/cache_truth.py"

@@ -14,11 +14,12 @@ CONCEPT = ["model", "seed", "layer", "class", "concept"]
 def by_unit(rows: pd.DataFrame, unit: str, column: str, *, over: str | None = None) -> np.ndarray:
     """Means as (seeds, units), or another column's values `over` for seeds, of the units that have one of each.
 
-    Seeds and units stand in their sorted order.
+    Seeds and units stand in their sorted order. Videos of one group, where the rows say it, are one unit.
     Where rows have a column draw, and there is one seed, its draws stand in the seeds' place: what is said then
     holds for that network and other draws. Of several seeds draws are averaged, since they lie within seeds.
     """
     over = over or ("draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed")
+    unit = "group" if unit == "video" and "group" in rows else unit
     known = rows[rows[column].notna()]
     (draws, first), (units, second) = (pd.factorize(known[name], sort=True) for name in (over, unit))
     shape = len(first), len(second)

@@ -77,11 +77,18 @@ def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
                 "sign": 1, "value": own.auroc, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes",
                 "n": own.n_classes, "n_seeds": own.n_seeds,
             }  # fmt: skip
+            voxels = base | {
+                "measure": "voxel AUROC", "value": own.voxel_auroc, "ci_low": own.voxel_ci_low,
+                "ci_high": own.voxel_ci_high, "n": own.voxel_n_classes,
+            }  # fmt: skip
             found.append(_above(base, 0.5, own.p_value))
+            found.append(_above(voxels, 0.5, np.nan))
             for row in rows[rows["ranking"].str.startswith("control_")].itertuples():
                 # The p-value there is of the control's own AUROC: of the difference there is the interval alone.
                 its = row.ranking, kind_of(row.ranking), row.auroc, row.difference
                 found.append(_against(base, *its, row, "difference_", p=np.nan))
+                its = row.ranking, kind_of(row.ranking), row.voxel_auroc, row.voxel_difference
+                found.append(_against(voxels, *its, row, "voxel_difference_", p=np.nan))
     return found
 
 

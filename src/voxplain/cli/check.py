@@ -28,7 +28,8 @@ from ..plan import plan_run
 from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
-from ..videos.plan import discovery_videos, evaluation_videos, source_of
+from ..videos.plan import discovery_videos, evaluation_videos, source_of, truth_rows, what_is_known
+from ..videos.truth import read_truth
 from .values import key_values, merge, read_yaml
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
         table = plan_run(config, str(directory / "results")).videos
     except ConfigError as error:
         findings.problems.append(str(error))
-    findings.add(check_tables(config))
+    findings.add(check_tables(config, table))
     findings.add(check_plugins(config))
     findings.add(check_thresholds(config))
     findings.add(check_device(config))
@@ -120,19 +121,37 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
             unusable: set[str] = set()
             findings.add(check_files(table, config, unusable))
             findings.add(check_copies(table))
+            findings.add(check_truth(table, config))
             usable = table[~table["video"].isin(unusable)]
         findings.add(check_counts(table, usable, config))
         findings.add(check_disk(table, config, directory))
     return findings, table
 
 
-def check_tables(config: Config) -> Iterator[str]:
+def check_tables(config: Config, table: pd.DataFrame | None) -> Iterator[str]:
     """Tables of checks that are not known, or that the data does not allow."""
     from ..tables import choose_tables
 
+    embedded = config.data.path is None
     common = set(config.concepts.models or config.models) & set(config.relevance.models or config.models)
-    choose_tables(known=config.data.path is None, common=bool(common), checks=config.checks.tables)
+    known = {"known": True} if table is None else what_is_known(table, embedded=embedded)
+    choose_tables(**known, common=bool(common), checks=config.checks.tables)
     yield from ()
+
+
+def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
+    """Files of ground truth that cannot be read, or do not fit their videos."""
+    rows, known, truth = truth_rows(table), 0, config.truth.model_dump()
+    for row in rows:
+        first = np.arange(2)
+        known += read_truth(row, first, size=config.clips.size, crop=config.clips.crop, **truth) is not None
+    if rows:
+        yield Note(f"{known} of {len(table)} videos have ground truth.")
+    elif config.truth.targets:
+        yield (
+            "truth.targets is given, and no video has ground truth: name its file in the video table's columns masks or "
+            "boxes, or in data.options."
+        )
 
 
 def check_plugins(config: Config) -> Iterator[str]:

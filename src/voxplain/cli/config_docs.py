@@ -28,6 +28,7 @@ RERUNS = {
     "data.options": "make_embedded_videos, or list_videos for videos of your own",
     "data.path": "list_videos, cache_clips (of the shards whose videos changed)",
     "clips": "cache_clips",
+    "truth": "cache_truth",
     "seeds": "train_model, for new seeds",
     "streams.weights": "train_model",
     "streams.split": "train_model",

@@ -15,7 +15,8 @@ HEADINGS = {
     "claims": "Claims (what all of it comes to)",
 }
 NEEDS = {
-    "ground_truth": "embedded data only",
+    "ground_truth": "embedded data, or videos with masks or boxes",
+    "exact_flow": "embedded data, or videos with exact flow",
     "same_videos": "where another run has the same videos with other labels",
     "common_clips": "where concepts and relevance have networks and clips in common",
 }

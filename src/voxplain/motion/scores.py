@@ -82,7 +82,7 @@ def score_clip(
     maps: Mapping[str, np.ndarray],
     masks: Mapping[str, np.ndarray],
     moving: np.ndarray,
-    truth: Mapping[str, np.ndarray],
+    truth: Mapping[str, tuple[np.ndarray, np.ndarray]],
     *,
     pairs: np.ndarray,
     relevant: Mapping[str, Any],
@@ -98,9 +98,9 @@ def score_clip(
         What the selective map keeps, by method.
     moving : (T-1, H, W) bool array
         Which voxels move on their way to the next frame, by the estimated flow.
-    truth : mapping of str to (T or number of pairs, H, W) bool array
-        Voxels that are known to matter, by what they are; of pairs alone where the last frame cannot be known.
-        ``moving`` is what moves by the exact flow.
+    truth : mapping of str to (mask, known)
+        Voxels that are known to matter, by what they are, and those of which that is known: (T, H, W) bool each.
+        ``moving`` is what moves by the exact flow. See `voxplain.motion.truth.truth_masks`.
     pairs : (T-1,) bool array
         Which frames are followed by the next one of the video; the others have no motion and are left out
         wherever motion counts.
@@ -118,17 +118,19 @@ def score_clip(
         relevance_share. Controls of a selection are selective too.
     found : list of dict
         method, control_of, selective, target, share (of voxels, the base rate), relevance_on_target (share of the
-        positive relevance), and the scores of `ground_truth_scores`. Where evidence and distractor are targets, also
+        positive relevance), pointing (1 where the voxel of the greatest relevance lies on the target, else 0; of several
+        alike, their share), and the scores of `ground_truth_scores`. Where evidence and distractor are targets, also
         evidence_among_objects: the evidence within the voxels of both.
     """
     scores, found = [], []
     targets = {
-        target: (mask, np.s_[:] if len(mask) == len(moving) + 1 else np.flatnonzero(pairs))
-        for target, mask in truth.items()
+        target: (mask, np.s_[:]) if known.all() else (mask[known], known)
+        for target, (mask, known) in truth.items()
     }
     if {"evidence", "distractor"} <= truth.keys():
-        objects = truth["evidence"] | truth["distractor"]
-        targets[AMONG_OBJECTS] = truth["evidence"][objects], objects
+        evidence, known = truth["evidence"]
+        objects = (evidence | truth["distractor"][0]) & known
+        targets[AMONG_OBJECTS] = evidence[objects], objects
     flow = moving[pairs]
     known = {"base_rate": base_rate(flow) if len(flow) else NAN, "base_rate_exact": NAN}
     shares = {target: float(mask.mean()) if mask.size else NAN for target, (mask, _) in targets.items()}
@@ -139,6 +141,7 @@ def score_clip(
             by_target[target] = _against(ranked, chosen, mask, within)
             on_target = _on_target(positive[within], mask)
             values = {"share": shares[target], "relevance_on_target": on_target, **by_target[target]}
+            values["pointing"] = _pointing(positive[within], mask)
             found.append({**row, "target": target, **values})
         estimated = _against(ranked, chosen, flow, np.flatnonzero(pairs))
         exact = by_target.get("moving", {"precision": NAN})["precision"]
@@ -185,6 +188,12 @@ def _on_target(positive: np.ndarray, mask: np.ndarray) -> float:
     """Share of the positive relevance that lies on the target; NaN where there is none."""
     total = positive.sum(dtype=float)
     return float(positive[mask].sum(dtype=float) / total) if total > 0 else NAN
+
+
+def _pointing(positive: np.ndarray, mask: np.ndarray) -> float:
+    """Share of the voxels of the greatest relevance that lies on the target; NaN where there is none."""
+    greatest = positive.max(initial=0)
+    return float(mask[positive == greatest].mean()) if greatest > 0 else NAN
 
 
 def agreements(maps: Mapping[str, np.ndarray], *, relevant: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from .precision import RANKING_SCORES, summarize
 
 PLACE = ["model", "method"]
 ENTRY = ["model", "method", "control_of", "selective"]  # a map, its selective map, or a control
-MEASURES = (*RANKING_SCORES, "precision", "recall", "iou")
+MEASURES = (*RANKING_SCORES, "precision", "recall", "iou", "relevance_on_target", "pointing")
 COMPARED = (*RANKING_SCORES, "precision")
 
 
@@ -270,7 +270,7 @@ def selected_share_table(
             mine = per_video(group, f"{share}_share")
             low, high = mean_interval(mine, share=True)
             row = {**dict(zip(PLACE, key, strict=True)), "share": share, "mean": mine.mean()}
-            row |= {"mean_ci_low": low, "mean_ci_high": high, "n_videos": mine.shape[1]}
+            row |= {"mean_ci_low": low, "mean_ci_high": high, "n_videos": group["video"].nunique()}
             if other is not None:
                 row |= _difference(mine, _same_place(other, key, f"{share}_share"), run)
             rows.append(row)
@@ -327,7 +327,7 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     method: explainer or control, by name
     control_of: explainer that a control belongs to; empty for explainers, and for controls of all of them
     selective: true: only the relevance that changes in time, or a control of that
-    target: what is to be found: the evidence, a distractor, the actor, the cue, what moves by the exact flow
+    target: what is to be found: the evidence, a distractor, the actor, the cue, what moves by the exact flow, evidence_among_objects (the evidence asked of the objects' voxels alone), or what truth.targets names
     auroc: area under the ROC curve of relevance for the target, mean over videos; .5 by chance
     auroc_ci_low: lower end of the 95 % interval of auroc
     auroc_ci_high: upper end of the 95 % interval of auroc
@@ -346,6 +346,12 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     precision_equal_area: precision of as many voxels of the greatest relevance as the target has
     precision_equal_area_ci_low: lower end of the 95 % interval of precision_equal_area
     precision_equal_area_ci_high: upper end of the 95 % interval of precision_equal_area
+    relevance_on_target: share of the positive relevance that lies on the target (energy inside the mask)
+    relevance_on_target_ci_low: lower end of the 95 % interval of relevance_on_target
+    relevance_on_target_ci_high: upper end of the 95 % interval of relevance_on_target
+    pointing: share of clips whose voxel of the greatest relevance lies on the target (pointing game)
+    pointing_ci_low: lower end of the 95 % interval of pointing
+    pointing_ci_high: upper end of the 95 % interval of pointing
     base_rate: share of voxels that the target fills
     base_rate_ci_low: lower end of the 95 % interval of base_rate
     base_rate_ci_high: upper end of the 95 % interval of base_rate
@@ -362,8 +368,8 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     found : DataFrame
-        model, seed, method, control_of, selective, target, video, class, clip, share, and the scores of
-        `voxplain.motion.precision.ground_truth_scores`
+        model, seed, method, control_of, selective, target, video, class, clip, share, relevance_on_target, pointing, and
+        the scores of `voxplain.motion.precision.ground_truth_scores`
 
     Returns
     -------
@@ -438,7 +444,7 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
         control, of, selective = entry
         return control if is_control(control) and not selective and of in ("", method) else None
 
-    return _compare(_by_entry(scores, found), selective=False, measures=RANKING_SCORES, belongs=belongs)
+    return _compare(scores, found, selective=False, measures=RANKING_SCORES, belongs=belongs)
 
 
 @table(
@@ -465,7 +471,7 @@ def selection_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = 
             return "whole"
         return control if of == method and selective else None
 
-    return _compare(_by_entry(scores, found), selective=True, measures=COMPARED, belongs=belongs)
+    return _compare(scores, found, selective=True, measures=COMPARED, belongs=belongs)
 
 
 @table(
@@ -538,7 +544,7 @@ def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
     best: whether its error is the smallest
     """,
     inputs={"errors": "flow_errors"},
-    needs=["ground_truth"],
+    needs=["exact_flow"],
 )
 def flow_error_table(errors: pd.DataFrame) -> pd.DataFrame:
     """Endpoint error and cost of flow estimators.
@@ -567,11 +573,20 @@ def flow_error_table(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
-    """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out."""
-    table = rows.pivot_table(
-        index="seed", columns="video", values=column, aggfunc="mean", sort=True, dropna=False
-    )
-    return table.dropna(axis=1).to_numpy(dtype=float)
+    """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out.
+
+    Videos of one group, where the rows say it, are not independent: the groups' means over videos stand for them.
+    """
+    means = rows.groupby(["seed", "video"])[column].mean().unstack("video").dropna(axis=1)
+    return _of_groups(means, rows).to_numpy(dtype=float)
+
+
+def _of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over the videos, in the columns, of each group."""
+    if "group" not in rows:
+        return values
+    groups = rows.drop_duplicates("video").set_index("video")["group"]
+    return values.T.groupby(groups.reindex(values.columns)).mean().T
 
 
 def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:
@@ -600,8 +615,7 @@ def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float
     found, names = {}, list(names)
     wide = rows.groupby(["seed", "video"])[names].mean().unstack("video")
     for name in names:
-        values = wide[name].to_numpy()
-        values = values[:, ~np.isnan(values).any(axis=0)]
+        values = _of_groups(wide[name].dropna(axis=1), rows).to_numpy()
         low, high = mean_interval(values, share=True)
         mean = values.mean() if values.size else np.nan
         found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
@@ -617,7 +631,8 @@ def _by_entry(scores: pd.DataFrame, found: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _compare(
-    wide: pd.DataFrame,
+    scores: pd.DataFrame,
+    found: pd.DataFrame | None,
     *,
     selective: bool,
     measures: Iterable[str],
@@ -627,6 +642,7 @@ def _compare(
 
     `belongs` says what a control's rows, by `ENTRY`, are called beside an explainer's; None where they are not its.
     """
+    wide = _by_entry(scores, found)
     entries = {
         key: rows.droplevel(list(range(5))) for key, rows in wide.groupby(level=list(range(5)), sort=False)
     }
@@ -648,7 +664,7 @@ def _compare(
                         "control": control,
                         "target": target,
                         "measure": measure,
-                        **_paired_difference(ours.to_numpy(), control_values.to_numpy()),
+                        **_paired_difference(ours, control_values, scores),
                     }
                 )
     columns = ["model", "method", "control", "target", "measure", "value", "control_value", "difference"]
@@ -658,10 +674,10 @@ def _compare(
     )[columns]
 
 
-def _paired_difference(mine: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
+def _paired_difference(mine: pd.DataFrame, theirs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, float]:
     """Mean of each of two (seeds, videos) tables over the videos that both have for every seed, and their difference."""
-    known = ~np.isnan(mine + theirs).any(axis=0)
-    mine, theirs = mine[:, known], theirs[:, known]
+    known = (mine + theirs).notna().all(axis=0)
+    mine, theirs = (_of_groups(table.loc[:, known], rows).to_numpy(dtype=float) for table in (mine, theirs))
     difference = mine - theirs
     low, high = mean_interval(difference)
     means = [table.mean() if table.size else np.nan for table in (mine, theirs, difference)]

@@ -1,69 +1,66 @@
-"""Voxels of the embedded videos that are known to matter, or to move."""
+"""Voxels of a clip that are known to matter, or to move."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from ..videos.embedded import read_ground_truth
-from ..videos.scenes import ACTOR, CUE
+from ..videos.truth import Truth
+from .flow.camera import compensate_camera
 from .precision import moving_mask
 
 
-def exact_flow(path: str | Path, video: str, indices: np.ndarray, *, camera: bool) -> np.ndarray:
-    """What moves between a clip's frames, exactly.
+def exact_flow(truth: Truth, camera: str) -> np.ndarray | None:
+    """What moves between a clip's frames, exactly; None where that is not known.
 
     Parameters
     ----------
-    path : path
-        The ground truth of the embedded videos.
-    video : str
-    indices : (T,) int array
-        The clip's frames in the video.
-    camera : bool
-        Take the background's drift from it, as if the camera moved.
+    truth : Truth
+    camera : {"none", "homography", "affine"}
+        Take the camera's motion from it: the known drift, or else what `compensate_camera` finds in the flow.
 
     Returns
     -------
     (T-1, H, W, 2) float32 array
-        Pixels per frame; NaN where two frames do not follow each other.
+        Pixels per frame; NaN where it is not known.
     """
-    scene = read_ground_truth(path, video, indices)
-    return (
-        scene.flow - np.asarray(scene.attributes["background_velocity"], np.float32) if camera else scene.flow
-    )
+    if truth.flow is None or camera == "none":
+        return truth.flow
+    if truth.drift is not None:
+        return truth.flow - truth.drift
+    found = truth.flow.copy()
+    whole = np.isfinite(found).all(axis=(1, 2, 3))
+    if whole.any():
+        found[whole] = compensate_camera(found[whole], model=camera)[0]
+    return found
 
 
 def truth_masks(
-    path: str | Path,
-    video: str,
-    indices: np.ndarray,
-    *,
-    pairs: np.ndarray,
-    camera: bool,
-    unit: str,
-    threshold: float,
-) -> dict[str, np.ndarray]:
-    """Masks of what decides the class, of other objects, of the actor, the context cue, and of what really moves.
+    truth: Truth, *, pairs: np.ndarray, camera: str, unit: str, threshold: float
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Masks of what is known to matter, and of what really moves.
 
     Parameters
     ----------
-    path, video, indices, camera
-        As for `exact_flow`.
+    truth : Truth
     pairs : (T-1,) bool array
         Frames that are followed by the next one of the video.
+    camera
+        As for `exact_flow`.
     unit, threshold
         What counts as motion: see `moving_mask`.
 
     Returns
     -------
-    dict
-        evidence, distractor, actor and cue, (T, H, W) bool; moving, (number of pairs, H, W) bool. The evidence is what
-        decides the class: the actor; of variant context_only the cue; of two_actors the one that labels follow.
+    dict of str to (mask, known)
+        (T, H, W) bool each: the targets of `truth`, and moving, where the exact flow is known. Of voxels that are not
+        known to be or not to be of a target a mask says nothing.
     """
-    scene = read_ground_truth(path, video, indices)
-    flow = exact_flow(path, video, indices, camera=camera)[pairs]
-    moving = moving_mask(flow, threshold, unit=unit) if len(flow) else np.zeros(flow.shape[:-1], bool)
-    known = {"actor": scene.objects == ACTOR, "cue": scene.objects == CUE, "moving": moving}
-    return scene.masks() | known
+    known = truth.known
+    found = {name: (mask, known) for name, mask in truth.masks().items()}
+    flow = exact_flow(truth, camera)
+    if flow is not None:
+        there = np.isfinite(flow).all(axis=-1) & pairs[:, None, None]
+        moving = moving_mask(np.where(there[..., None], flow, 0), threshold, unit=unit) & there
+        last = np.zeros((1, *there.shape[1:]), bool)
+        found["moving"] = np.concatenate([moving, last]), np.concatenate([there, last])
+    return found

@@ -24,8 +24,9 @@ from ..hdf5 import RecordingFile
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded, two_acts
 from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
-from .scenes import ACTOR, CUE, FIRST_DISTRACTOR, MOTIONS, Scene, draw_scene
+from .scenes import ACTOR, BACKGROUND, CUE, FIRST_DISTRACTOR, MOTIONS, Scene, draw_scene
 from .table import check_video_table
+from .truth import Truth
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
 AT_ONCE = 64  # scenes in memory
@@ -127,6 +128,28 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
         evidence = FIRST_DISTRACTOR
     frames = np.empty((0, *objects.shape[1:], 3), np.uint8)
     return Scene(frames, objects, flow, attributes, evidence)
+
+
+def embedded_truth(path: str | Path, video: str, frame_indices: np.ndarray) -> Truth:
+    """What is known of a clip of the benchmark.
+
+    Parameters
+    ----------
+    path, video, frame_indices
+        As for `read_ground_truth`.
+
+    Returns
+    -------
+    Truth
+        The evidence is what decides the class: the actor; of variant context_only the cue; of two_actors the one that
+        labels follow. Other objects are distractors; actor and cue are targets of their own.
+    """
+    scene = read_ground_truth(path, video, frame_indices)
+    others = [int(code) for code in np.unique(scene.objects) if code not in (BACKGROUND, CUE, scene.evidence)]
+    targets = {"evidence": [scene.evidence], "distractor": others, "actor": [ACTOR], "cue": [CUE]}
+    return Truth(
+        scene.objects, targets, scene.flow, np.asarray(scene.attributes["background_velocity"], np.float32)
+    )
 
 
 def _draws(options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import ConfigError, nearest
 from .adapters import DATASETS
-from .table import check_class_names, read_video_table
+from .table import FILES, check_class_names, read_video_table
 
 EMBEDDED = "embedded"
 DECODED = ["video", "path", "class", "split", "start", "end"]
@@ -124,7 +124,7 @@ def _chance(seed: int, video: str) -> str:
 def listed_rows(table: pd.DataFrame) -> list[list[Any]]:
     """Rows of a planned table by name, as JSON has them, for digests; paths as seen from the current folder."""
     table = table.sort_values("video").fillna({"start": -1.0, "end": -1.0})
-    paths = ["path", "masks", "boxes"]
+    paths = ["path", *FILES]
     table = table.assign(**{name: [path and os.path.relpath(path) for path in table[name]] for name in paths})
     return table.values.tolist()
 
@@ -142,6 +142,23 @@ def decoded_rows(table: pd.DataFrame) -> list[list[Any]]:
 def table_of_rows(rows: list[list[Any]]) -> pd.DataFrame:
     """The table of `decoded_rows`: video, path, class, split, start and end (NaN for the whole video)."""
     return pd.DataFrame(rows, columns=DECODED).astype({"start": float, "end": float})
+
+
+def what_is_known(table: pd.DataFrame, *, embedded: bool) -> dict[str, bool]:
+    """Of what a run's videos have ground truth, as `voxplain.tables.choose_tables` takes it."""
+    given = {name: bool((table[name] != "").any()) for name in FILES}
+    return {
+        "known": embedded or given["masks"] or given["boxes"],
+        "flow_known": embedded or given["flow"],
+    }
+
+
+def truth_rows(table: pd.DataFrame) -> list[dict[str, str]]:
+    """What reading ground truth needs of rows of a planned table, by name, as JSON has it: video, path and its files."""
+    table = table.sort_values("video")[["video", "path", *FILES]]
+    known = table[(table[list(FILES)] != "").any(axis=1)]
+    rows = known.assign(**{n: [p and os.path.relpath(p) for p in known[n]] for n in ("path", *FILES)})
+    return rows.to_dict("records")
 
 
 def file_states(paths: Iterable[str]) -> list[list[int]]:

@@ -1,15 +1,18 @@
-"""Read cached clips: one HDF5 file per shard, one group per video."""
+"""Clips, and what belongs to them: one HDF5 file per shard, one group per video."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
-from ..artifacts import open_h5
+from ..artifacts import open_h5, store
+from .truth import Truth
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
@@ -124,6 +127,51 @@ class SupervoxelStore:
         return np.concatenate([self._groups[video]["labels"][()] for video in videos])
 
     def __enter__(self) -> SupervoxelStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def store_truth(group: h5py.Group, clips: Sequence[Truth]) -> None:
+    """Put what is known of a video's clips, of the same targets, into its group of an artifact of kind ``truth``."""
+    store(group, "labels", np.stack([clip.labels for clip in clips]))
+    group.attrs["targets"] = json.dumps({name: list(labels) for name, labels in clips[0].targets.items()})
+    if clips[0].flow is not None:
+        # Half precision: 0.002 pixels at the fastest motion of the embedded videos.
+        store(group, "flow", np.stack([clip.flow for clip in clips]).astype(np.float16))
+    if clips[0].drift is not None:
+        group.attrs["drift"] = clips[0].drift
+
+
+class TruthStore:
+    """What is known of the clips of several shards.
+
+    Parameters
+    ----------
+    paths : path or sequence of path
+        Artifacts of kind ``truth``.
+    """
+
+    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
+        self._stack = ExitStack()
+        self._groups = {}
+        for path in _listed(paths):
+            self._groups.update(self._stack.enter_context(open_h5(path, "truth")))
+
+    def clip(self, video: str, number: int) -> Truth | None:
+        """What is known of one clip; None where nothing is."""
+        group = self._groups.get(video)
+        if group is None:
+            return None
+        return Truth(
+            group["labels"][number],
+            json.loads(group.attrs["targets"]),
+            group["flow"][number].astype(np.float32) if "flow" in group else None,
+            group.attrs.get("drift"),
+        )
+
+    def __enter__(self) -> TruthStore:
         return self
 
     def __exit__(self, *_: object) -> None:

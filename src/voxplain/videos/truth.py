@@ -1,12 +1,14 @@
-"""Ground truth that comes with videos: which voxels of a clip are evidence, distractor or neither.
+"""Ground truth that comes with videos: which voxels of a clip are evidence, distractor or neither, and how they move.
 
-Label volumes and boxes go through the same choice of frames, scaling and cropping as the frames themselves.
+Label volumes, boxes and flow go through the same choice of frames, scaling and cropping as the frames themselves.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,143 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, VideoError, nearest
 from .clips import Crop, fitted_size
 from .decode import probe
 
-IGNORED = 255  # voxels of which the truth is not known
+IGNORED = 254  # voxels of which the truth is not known; the embedded videos' cue is 255
+BACKGROUND = 0
+UNKNOWN = 1e9  # Middlebury's mark for pixels whose flow is not known
+_TAG = 202021.25  # first float of a Middlebury file
 Targets = Mapping[str, Sequence[int | str]]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a clip's voxels.
+
+    Attributes
+    ----------
+    labels : (T, H, W) uint8 array
+        0 for the background, `IGNORED` where the truth is not known.
+    targets : dict of str to sequence of int
+        Names of what may be looked for, such as evidence and distractor, with its labels. Targets may overlap.
+    flow : (T-1, H, W, 2) float32 array or None
+        Displacements in pixels of the clip from each frame to the next; NaN where they are not known, such as
+        between frames that do not follow each other in the video.
+    drift : (2,) float array or None
+        What of the flow is the camera's, where that is known.
+    """
+
+    labels: np.ndarray
+    targets: dict[str, Sequence[int]] = field(default_factory=dict)
+    flow: np.ndarray | None = None
+    drift: np.ndarray | None = None
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Where each target is seen, (T, H, W) bool."""
+        return {name: np.isin(self.labels, labels) for name, labels in self.targets.items()}
+
+    @property
+    def known(self) -> np.ndarray:
+        """Voxels of which the truth is known, (T, H, W) bool."""
+        return self.labels != IGNORED
+
+
+def read_truth(
+    video: Mapping[str, Any],
+    frame_indices: np.ndarray,
+    *,
+    size: int | tuple[int, int],
+    crop: Crop = "center",
+    targets: Targets | None = None,
+    ignore: Sequence[int | str] = (),
+) -> Truth | None:
+    """What files of masks, boxes and flow say of a clip.
+
+    Parameters
+    ----------
+    video : row of a video table
+        Columns video, path, masks, boxes and flow.
+    frame_indices, targets, ignore
+        As for `read_labels`.
+    size, crop
+        As for `voxplain.videos.clips.fit_frame`.
+
+    Returns
+    -------
+    Truth or None
+        None where the video has no ground truth. Where flow alone is known, no voxel is.
+
+    Raises
+    ------
+    ConfigError
+        A file cannot be read, or has fewer frames than the video.
+    """
+    found = read_labels(video, frame_indices, targets, ignore)
+    flow = _read_flow(video, frame_indices, size=size, crop=crop) if video["flow"] else None
+    if found is None and flow is None:
+        return None
+    if found is None:
+        return Truth(np.full((len(frame_indices), *flow.shape[1:3]), IGNORED, np.uint8), {}, flow)
+    labels, names = found
+    labels = fit_labels(labels, size=size, crop=crop)
+    return Truth(labels, {name: [number] for number, name in enumerate(names, start=1)}, flow)
+
+
+def read_flo(path: str | Path) -> np.ndarray:
+    """Read a flow field in Middlebury's ``.flo`` format.
+
+    Returns
+    -------
+    (H, W, 2) float32 array
+        (dx, dy) in pixels; unknown pixels hold values above 1e9.
+
+    Raises
+    ------
+    VideoError
+        The file is not in that format or is cut short.
+    """
+    data = Path(path).read_bytes()
+    tag = np.frombuffer(data[:4], "<f4")
+    if len(data) < 12 or tag[0] != np.float32(_TAG):
+        raise VideoError(f"{path} is not a Middlebury flow file (its first number is not {_TAG}).")
+    width, height = (int(side) for side in np.frombuffer(data[4:12], "<i4"))
+    values = np.frombuffer(data[12:], np.uint8)
+    if len(values) != 8 * width * height:
+        raise VideoError(
+            f"{path} should hold {height} x {width} displacements ({12 + 8 * width * height} bytes) but has "
+            f"{len(data)} bytes: copy it again."
+        )
+    return values.view("<f4").reshape(height, width, 2).astype(np.float32)
+
+
+def _read_flow(
+    video: Mapping[str, Any], frame_indices: np.ndarray, *, size: int | tuple[int, int], crop: Crop
+) -> np.ndarray:
+    """Flow between a clip's frames, brought to its size, from a folder of .flo files: file i is from frame i to i + 1."""
+    files = sorted(Path(video["flow"]).glob("*.flo"))
+    if not files:
+        raise ConfigError(
+            f"{video['flow']} has no .flo files. Correct the column flow of the video table: the folder whose i-th file, by "
+            "name, is the flow from frame i to frame i + 1."
+        )
+    height, width = (size, size) if isinstance(size, int) else size
+    found = np.full((len(frame_indices) - 1, height, width, 2), np.nan, np.float32)
+    for pair, (frame, following) in enumerate(zip(frame_indices, frame_indices[1:])):
+        if following != frame + 1 or frame >= len(files):
+            continue
+        try:
+            flow = read_flo(files[frame])
+        except (OSError, VideoError) as error:
+            raise ConfigError(f"{error} Correct the column flow of the video table.") from None
+        flow[(np.abs(flow) >= UNKNOWN).any(axis=-1)] = np.nan
+        (rows, columns), top, left = fitted_size(flow.shape[:2], size=size, crop=crop)
+        flow = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT) * np.float32(
+            [columns / flow.shape[1], rows / flow.shape[0]]
+        )
+        found[pair] = flow[top : top + height, left : left + width]
+    return found
 
 
 def fit_labels(labels: np.ndarray, *, size: int | tuple[int, int], crop: Crop = "center") -> np.ndarray:
@@ -45,7 +178,10 @@ def fit_labels(labels: np.ndarray, *, size: int | tuple[int, int], crop: Crop = 
 
 
 def read_labels(
-    video: Mapping[str, Any], frame_indices: np.ndarray, targets: Targets, ignore: Sequence[int | str] = ()
+    video: Mapping[str, Any],
+    frame_indices: np.ndarray,
+    targets: Targets | None = None,
+    ignore: Sequence[int | str] = (),
 ) -> tuple[np.ndarray, list[str]] | None:
     """Labels of some frames of a video, from its file of masks or boxes.
 
@@ -55,9 +191,10 @@ def read_labels(
         Columns video, path, masks and boxes.
     frame_indices : (n,) int array
         Numbers of the frames in the file.
-    targets : mapping of str to sequence of int or str
+    targets : mapping of str to sequence of int or str, optional
         What is what: names of targets with the labels of the masks (int), or with the words of the boxes'
-        column what (str), that belong to it. The first target that a pixel belongs to counts.
+        column what (str), that belong to it. The first target that a pixel belongs to counts. By default all that is
+        labeled, but for what is ignored, is evidence.
     ignore : sequence of int or str
         Labels or words of which the truth is not known.
 
@@ -74,7 +211,6 @@ def read_labels(
     ConfigError
         The file cannot be read, or it has fewer frames than the video.
     """
-    names = list(targets)
     if video["masks"]:
         found = _masks(video, frame_indices)
     elif video["boxes"]:
@@ -85,9 +221,12 @@ def read_labels(
         return None
     volume, words = found
     labels = np.zeros(volume.shape, np.uint8)
+    if targets is None:
+        labels[volume != BACKGROUND] = 1
     for word in ignore:
         labels[volume == words(word)] = IGNORED
-    for number, name in reversed(list(enumerate(names, start=1))):
+    names = ["evidence"] if targets is None else list(targets)
+    for number, name in reversed(list(enumerate(names if targets else [], start=1))):
         for word in targets[name]:
             labels[volume == words(word)] = number
     return labels, names
@@ -125,15 +264,7 @@ def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
 def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
     """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what."""
     place = Path(video["boxes"])
-    try:
-        table = pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"The boxes {place} cannot be read ({error}). Correct the column boxes of the video table, or data.options."
-        ) from None
-    for column in ("video", "frame", "x0", "y0", "x1", "y1", "what"):
-        if column not in table:
-            raise ConfigError(f"{place} has no column {column!r}{nearest(column, map(str, table))}")
+    table = _read_boxes(place)
     known = (os.path.relpath(video["path"], place.parent), video["video"])
     table = table[table["video"].isin(known)]
     if table.empty:
@@ -146,3 +277,17 @@ def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
         for frame in np.flatnonzero(frame_indices == row.frame):
             volume[frame, top : max(round(row.y1), 0), left : max(round(row.x1), 0)] = kinds[row.what]
     return volume, lambda word: kinds.get(word, -1)
+
+
+@functools.lru_cache(maxsize=1)  # one for all videos, as a rule
+def _read_boxes(place: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"The boxes {place} cannot be read ({error}). Correct the column boxes of the video table, or data.options."
+        ) from None
+    for column in ("video", "frame", "x0", "y0", "x1", "y1", "what"):
+        if column not in table:
+            raise ConfigError(f"{place} has no column {column!r}{nearest(column, list(map(str, table)))}")
+    return table

@@ -1,27 +1,19 @@
-"""How much of every concept lies on what is known to matter (embedded data)."""
+"""How much of every concept lies on what is known to matter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from ...videos.scenes import ACTOR, BACKGROUND, CUE, Scene
 from ...videos.store import SupervoxelStore
-
-PARTS = ["evidence", "distractor", "cue", "background"]  # of a clip, as the figure shows them
-
-
-def scene_masks(scene: Scene) -> dict[str, np.ndarray]:
-    """Masks (T, H, W) bool of what concepts may lie on: evidence, distractor, actor, cue and background."""
-    codes = {"actor": ACTOR, "cue": CUE, "background": BACKGROUND}
-    return scene.masks() | {name: scene.objects == code for name, code in codes.items()}
+from ...videos.truth import BACKGROUND, Truth
 
 
 def concept_shares(
     members: pd.DataFrame,
-    masks_of: Callable[[str, int], Mapping[str, np.ndarray]],
+    truth_of: Callable[[str, int], Truth | None],
     supervoxels: SupervoxelStore,
 ) -> pd.DataFrame:
     """Share of the voxels of each concept's members on every target.
@@ -30,26 +22,34 @@ def concept_shares(
     ----------
     members : DataFrame
         variant, class, concept, video, clip, level, supervoxel.
-    masks_of : callable
-        Maps a video and the number of a clip to masks (T, H, W) bool, by target.
+    truth_of : callable
+        Maps a video and the number of a clip to what is known of it.
     supervoxels : SupervoxelStore
 
     Returns
     -------
     DataFrame
-        variant, class, concept, n_members, and a column per target: fractions of 1.
+        variant, class, concept, n_members (of clips of which something is known), and a column per target and
+        background: fractions of 1 of the voxels that are known. Concepts without any are left out.
     """
     key, parts = ["variant", "class", "concept"], []
     for (video, clip), rows in members.groupby(["video", "clip"]):
-        masks, levels = masks_of(video, clip), supervoxels.labels(video, clip)
+        truth = truth_of(video, clip)
+        if truth is None or not truth.targets:
+            continue
+        masks = truth.masks() | {"background": truth.labels == BACKGROUND}
+        levels, known = supervoxels.labels(video, clip), truth.known
         once = rows[["level", "supervoxel"]].drop_duplicates()
-        shown = [levels[row.level] == row.supervoxel for row in once.itertuples()]
+        shown = [known & (levels[row.level] == row.supervoxel) for row in once.itertuples()]
         counts = once.assign(
             **{name: [np.count_nonzero(mask[own]) for own in shown] for name, mask in masks.items()},
             n_voxels=[np.count_nonzero(own) for own in shown],
         )
         parts.append(rows[[*key, "level", "supervoxel"]].merge(counts).drop(columns=["level", "supervoxel"]))
+    if not parts:
+        return pd.DataFrame(columns=[*key, "n_members", "evidence", "background"])
     table = pd.concat(parts).assign(n_members=1).groupby(key, as_index=False).sum()
+    table = table[table["n_voxels"] > 0]
     voxels = table.pop("n_voxels")
     targets = table.columns.difference([*key, "n_members"], sort=False)
     return table.assign(**table[targets].div(voxels, axis=0))

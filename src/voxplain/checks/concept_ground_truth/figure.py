@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ...figures import COLORS, GRAY
-from .compute import PARTS
+from .table import NO_TARGETS, TARGETS
 
-PART_COLORS = dict(zip(PARTS, (COLORS[0], COLORS[3], COLORS[1], GRAY), strict=True))
+# What is drawn first; the actor is the evidence or a distractor.
+PART_COLORS = {"evidence": COLORS[0], "distractor": COLORS[3], "cue": COLORS[1]}
 
 
 def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Figure:
@@ -32,7 +33,12 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
     places = list(shown.groupby(["model", "layer"], sort=False))
     classes = sorted(shown["class"].unique())
     # Where the cue is the evidence, its voxels are drawn once.
-    parts = [name for name in PARTS if name != "cue" or not shown["cue"].equals(shown["evidence"])]
+    targets = [name for name in shown if name not in NO_TARGETS and name != "actor"]
+    parts = [name for name in targets if name != "cue" or not shown["cue"].equals(shown["evidence"])]
+    parts.sort(key=lambda name: (TARGETS.index(name) if name in TARGETS else len(TARGETS), name))
+    colors = dict(zip([name for name in parts if name not in PART_COLORS], (COLORS[2], *COLORS[4:])))
+    colors = PART_COLORS | colors | {"background": GRAY}
+    parts.append("background")
     figure, axes = plt.subplots(
         len(places), len(classes) + 1, figsize=(1.55 * len(classes) + 4.6, 2.7 * len(places) + 0.7), squeeze=False,
         layout="constrained", width_ratios=[1.0] * len(classes) + [1.9],
@@ -42,7 +48,7 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
             own = rows[rows["class"] == class_name].sort_values("rank")
             left = np.zeros(len(own))
             for name in parts:
-                axis.barh(own["rank"], own[name], left=left, color=PART_COLORS[name], height=0.85)
+                axis.barh(own["rank"], own[name], left=left, color=colors[name], height=0.85)
                 left += own[name].to_numpy()
             axis.set(xlim=(0, 1), xticks=(0, 1), yticks=own["rank"])
             axis.invert_yaxis()
@@ -51,7 +57,7 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
         line[0].set_ylabel(f"{model}, {layer}\nrank of concept", fontsize=8)
         here = (table["model"] == model) & (table["layer"] == layer) & (table["variant"] == "run")
         _rankings(line[-1], table[here])
-    handles = [Patch(color=PART_COLORS[name], label=name) for name in parts]
+    handles = [Patch(color=colors[name], label=name) for name in parts]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(parts), fontsize=8, frameon=False)
     figure.suptitle(
         "What the concepts of each rank show (share of their voxels), and which rankings find the evidence",

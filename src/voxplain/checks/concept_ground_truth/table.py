@@ -30,7 +30,7 @@ NO_TARGETS = {*PLACE, *SCORES, "n_members", "background"}
     model, seed, layer
     variant: preset or single deviation that the concepts were found by; run: the run's own
     class, rank, concept
-    actor: share of the voxels that lies on the shape that acts
+    actor: share of the voxels that lies on the shape that acts; actor and cue are of the embedded videos, others have the columns that truth.targets names
     background: share on the background
     cue: share on what tells classes apart where the actor does not
     derivative: as in concept_scores
@@ -63,11 +63,18 @@ def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
     difference: the run's own ranking less this one; empty for the own, by which the variant ranks
     difference_ci_low: lower end of its 95 % interval
     difference_ci_high: upper end of its 95 % interval
+    voxel_auroc: the same without a limit: probability that the concept of a voxel on the target ranks before that of a voxel that is not on it, every concept having as many voxels
+    voxel_ci_low: lower end of the 95 % interval of voxel_auroc
+    voxel_ci_high: upper end of the 95 % interval of voxel_auroc
+    voxel_difference: voxel_auroc of the run's own ranking less this one's
+    voxel_difference_ci_low: lower end of its 95 % interval
+    voxel_difference_ci_high: upper end of its 95 % interval
     p_value: of auroc, by shuffling ranks within each class and seed
     p_adjusted: p_value after Benjamini and Hochberg, over the table
     n_concepts
     n_positive: concepts that lie mostly on the target
-    n_classes: classes that count: they have a concept that lies mostly on the target and one that does not, in every seed; intervals need three
+    n_classes: classes that count for auroc: they have a concept that lies mostly on the target and one that does not, in every seed; intervals need three
+    voxel_n_classes: classes that count for voxel_auroc: they have voxels on the target and others, in every seed
     n_seeds
     """,
     inputs={"concepts": "concept_shares", "controls": "concept_controls"},
@@ -105,23 +112,27 @@ def ground_truth_table(
         ranks_by = VARIANTS[key[2]].rank_by if key[2] in VARIANTS else rank_by
         cells = _Cells(group)
         for target in targets:
-            positive = (group[target] > MOSTLY).to_numpy()
+            share, first = group[target].to_numpy(dtype=float), -group["rank"].to_numpy()
+            positive = share > MOSTLY
             counted = cells.mixed(positive)
-            own = cells.aurocs(-group["rank"].to_numpy(), positive, counted)
+            own, own_voxels = cells.aurocs(first, positive, counted), cells.voxel_aurocs(first, share)
             for ranking in (*SCORES, *(f"control_{name}" for name in CONTROLS if key[2] == RUN)):
                 values = group[ranking].to_numpy()
-                found = cells.aurocs(values, positive, counted)
-                difference = np.full_like(own, np.nan) if ranking == ranks_by else own - found
+                found, voxels = cells.aurocs(values, positive, counted), cells.voxel_aurocs(values, share)
+                itself = np.nan if ranking == ranks_by else 0.0
                 rows.append(
                     dict(zip(("model", "layer", "variant"), key, strict=True))
                     | {"target": target, "ranking": ranking}
                     | _mean("auroc", "", found)
-                    | _mean("difference", "difference_", difference, -1.0)
+                    | _mean("difference", "difference_", own - found + itself, -1.0)
+                    | _mean("voxel_auroc", "voxel_", voxels)
+                    | _mean("voxel_difference", "voxel_difference_", own_voxels - voxels + itself, -1.0)
                     | {
                         "p_value": cells.p_value(values, positive, counted, shuffles),
                         "n_concepts": len(group),
                         "n_positive": int(positive.sum()),
                         "n_classes": len(counted),
+                        "voxel_n_classes": own_voxels.shape[1],
                         "n_seeds": len(cells.places),
                     }
                 )
@@ -156,6 +167,21 @@ class _Cells:
             for cells in self.places
         ]
         return np.array(found, dtype=float).reshape(len(self.places), len(classes))
+
+    def voxel_aurocs(self, values: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """AUROC within each cell where every concept stands for voxels on the target, by its share, and for others.
+
+        (seeds, classes) float, of the classes where it is defined in every seed.
+        """
+        found = np.full((len(self.places), len(self.places[0])), np.nan)
+        for seed, cells in enumerate(self.places):
+            for number, cell in enumerate(cells):
+                on, ranks = share[cell], values[cell]
+                pairs = np.outer(on, 1 - on)
+                if pairs.sum() > 0:
+                    before = np.sign(ranks[:, None] - ranks) / 2 + 0.5
+                    found[seed, number] = (pairs * before).sum() / pairs.sum()
+        return found[:, ~np.isnan(found).any(axis=0)]
 
     def p_value(self, values: np.ndarray, positive: np.ndarray, classes: list[int], shuffles: int) -> float:
         """p-value of the mean AUROC, by shuffling ranks within each cell."""

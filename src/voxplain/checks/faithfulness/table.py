@@ -65,7 +65,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     DataFrame : a row per `PLACE` and `ORDER`
     """
     rows, nothing = [], np.empty((1, 0))
-    for where, known, floors in _cells(curves):
+    for where, known, floors, videos in _cells(curves):
         for order, values in known.items():
             best, difference = None, nothing
             if not _is_control(order):
@@ -77,7 +77,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
             row |= {"floor": floors[order]} | mean_of("random_difference", beyond)
             row |= {"best_control": best[0] if best else None} | mean_of("difference", difference)
             row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_controls": None}
-            rows.append(row | {"n_videos": values.shape[1], "n_seeds": values.shape[0]})
+            rows.append(row | {"n_videos": videos, "n_seeds": values.shape[0]})
     return _tested(pd.DataFrame(rows), "beats_controls")
 
 
@@ -114,26 +114,27 @@ def faithfulness_controls_table(curves: pd.DataFrame) -> pd.DataFrame:
     DataFrame : a row per `PLACE`, method and control
     """
     rows = []
-    for where, known, _ in _cells(curves):
+    for where, known, _, videos in _cells(curves):
         for order, values in known.items():
             for control in [] if _is_control(order) else _rivals(known, order):
                 difference = values - known[control]
                 row = where | {"method": order[0], "control": control[0]} | mean_of("difference", difference)
                 row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_control": None}
-                rows.append(row | {"n_videos": values.shape[1], "n_seeds": values.shape[0]})
+                rows.append(row | {"n_videos": videos, "n_seeds": values.shape[0]})
     return _tested(pd.DataFrame(rows), "beats_control")
 
 
-def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, dict]]:
-    """For each of `PLACE`: the place, areas (seeds, videos) by (method, control_of), and their mean floors."""
-    found = areas(curves, [*PLACE[:-1], *ORDER, "draw", "seed", "video", "clip"])
+def _cells(curves: pd.DataFrame) -> Iterator[tuple[dict, dict, dict, int]]:
+    """For each of `PLACE`: the place, areas (seeds, videos or groups) by (method, control_of), mean floors, videos."""
+    units = ["group", "video"] if "group" in curves else ["video"]
+    found = areas(curves, [*PLACE[:-1], *ORDER, "draw", "seed", *units, "clip"])
     found.loc[found["curve"] == "insertion", "floor"] = np.nan
     found = found.drop(columns="draw")  # random orders of a clip are averaged
     for key, group in found.groupby(PLACE, sort=False):
         orders = dict(list(group.groupby(ORDER, sort=False)))
         known = {order: by_unit(part, "video", "area") for order, part in orders.items()}
         floors = {order: part["floor"].mean() for order, part in orders.items()}
-        yield dict(zip(PLACE, key, strict=True)), known, floors
+        yield dict(zip(PLACE, key, strict=True)), known, floors, group["video"].nunique()
 
 
 def _is_control(order: tuple[str, str]) -> bool:

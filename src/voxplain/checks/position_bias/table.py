@@ -48,7 +48,8 @@ def position_bias_table(shares: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (model, method, axis), group in shares.groupby(["model", "method", "axis"], sort=True):
-        wide = group.pivot_table(index="seed", columns="video", values="half").dropna(axis=1)
+        unit = "group" if "group" in group else "video"
+        wide = group.pivot_table(index="seed", columns=unit, values="half").dropna(axis=1)
         low, high = mean_interval(wide, share=True)
         first, last = OUTER * group["first"].mean(), OUTER * group["last"].mean()
         ends = [odds(end) if np.isfinite(end) else np.nan for end in (low, high)]
@@ -64,7 +65,7 @@ def position_bias_table(shares: pd.DataFrame) -> pd.DataFrame:
                 "first": first,
                 "last": last,
                 "verdict": _verdict(halves, ends, max(first, last)) if axis == "width" else "",
-                "n_videos": wide.shape[1],
+                "n_videos": group["video"].nunique(),
                 "n_seeds": wide.shape[0],
             }
         )

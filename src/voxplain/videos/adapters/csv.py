@@ -23,8 +23,9 @@ def csv(
     group: str | None = None,
     masks: str | None = None,
     boxes: str | None = None,
+    flow: str | None = None,
 ) -> pd.DataFrame:
-    """A CSV file with the columns path, label (or class), split and optionally start, end, group, masks and boxes.
+    """A CSV file with the columns path, label (or class), split and optionally start, end, group, masks, boxes and flow.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ def csv(
     group : str, optional
         Column that says what is not independent of each other, where it is not called group. Where it is empty,
         a video is a group of its own.
-    masks, boxes : path, optional
-        File of ground truth of all videos, where no column of that name says it.
+    masks, boxes, flow : path, optional
+        File (of flow a folder) of ground truth of all videos, where no column of that name says it.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def csv(
     table = _read(source)
     if group is not None:
         table["group"] = _group(table, source, group, details)
-    for column, file in (("masks", masks), ("boxes", boxes)):
+    for column, file in (("masks", masks), ("boxes", boxes), ("flow", flow)):
         if file is not None and column not in table:
             table[column] = file
     return table
