@@ -59,8 +59,8 @@ def video(tmp_path):
 def test_masks_lie_on_what_the_clip_shows(video):
     clips, indices = read_clips(video["path"], frames=16, step=1, size=24)
     labels, names = read_labels(video, indices[0], TARGETS, [3])
-    assert names == ["evidence", "distractor"] and labels.shape == (16, 48, 64)
-    assert np.unique(labels).tolist() == [0, 1, 2, IGNORED]
+    assert names == TARGETS and labels.shape == (16, 48, 64)
+    assert np.unique(labels).tolist() == [0, 1, 5, IGNORED]
     fitted = fit_labels(labels, size=24)
     bright = clips[0].mean(axis=-1) > 200
     assert (fitted[bright] == 1).mean() > 0.97  # the clip of 16 frames begins again with frame 0
@@ -76,10 +76,14 @@ def test_boxes_are_drawn_as_labels(video, tmp_path):
     )
     boxed = video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}
     indices = np.array([0, 5, 5])
-    found, _ = read_labels(boxed, indices, {"evidence": ["hand"], "distractor": ["dog"]})
-    masked, _ = read_labels(video, indices, TARGETS)
-    masked[1:][masked[1:] == 2] = 0  # the dog is there in frame 0 only
-    np.testing.assert_array_equal(found, masked)
+    targets = {"evidence": ["hand"], "distractor": ["dog"], "both": ["hand", "dog"], "cat": ["cat"]}
+    found = Truth(*read_labels(boxed, indices, targets)).masks()
+    masked = Truth(*read_labels(video, indices, TARGETS)).masks()
+    masked["distractor"][1:] = False  # the dog is there in frame 0 only
+    for name, mask in masked.items():
+        np.testing.assert_array_equal(found[name], mask)
+    np.testing.assert_array_equal(found["both"], masked["evidence"] | masked["distractor"])
+    assert not found["cat"].any()
 
 
 def test_videos_without_truth_have_none(video):
@@ -98,10 +102,10 @@ def test_broken_truth_tells_the_mend(video, tmp_path):
 
 
 def test_all_that_is_labeled_is_evidence_by_default(video):
-    labels, names = read_labels(video, np.arange(2), ignore=[3])
-    assert names == ["evidence"] and np.unique(labels).tolist() == [0, 1, IGNORED]
-    listed, _ = read_labels(video, np.arange(2), TARGETS, ignore=[3])
-    np.testing.assert_array_equal(labels == 1, (listed == 1) | (listed == 2))
+    truth = Truth(*read_labels(video, np.arange(2), ignore=[3]))
+    assert np.unique(truth.labels).tolist() == [0, 1, 5, IGNORED]
+    assert set(truth.targets) == {"evidence"}
+    np.testing.assert_array_equal(truth.masks()["evidence"], np.isin(truth.labels, [1, 5]))
 
 
 def write_flo(path, flow):

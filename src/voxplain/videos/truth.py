@@ -96,9 +96,8 @@ def read_truth(
         return None
     if found is None:
         return Truth(np.full((len(frame_indices), *flow.shape[1:3]), IGNORED, np.uint8), {}, flow)
-    labels, names = found
-    labels = fit_labels(labels, size=size, crop=crop)
-    return Truth(labels, {name: [number] for number, name in enumerate(names, start=1)}, flow)
+    labels, named = found
+    return Truth(fit_labels(labels, size=size, crop=crop), named, flow)
 
 
 def read_flo(path: str | Path) -> np.ndarray:
@@ -182,7 +181,7 @@ def read_labels(
     frame_indices: np.ndarray,
     targets: Targets | None = None,
     ignore: Sequence[int | str] = (),
-) -> tuple[np.ndarray, list[str]] | None:
+) -> tuple[np.ndarray, dict[str, list[int]]] | None:
     """Labels of some frames of a video, from its file of masks or boxes.
 
     Parameters
@@ -193,18 +192,17 @@ def read_labels(
         Numbers of the frames in the file.
     targets : mapping of str to sequence of int or str, optional
         What is what: names of targets with the labels of the masks (int), or with the words of the boxes'
-        column what (str), that belong to it. The first target that a pixel belongs to counts. By default all that is
-        labeled, but for what is ignored, is evidence.
+        column what (str), that belong to it; one label may belong to several. By default all that is labeled, but for
+        what is ignored, is evidence.
     ignore : sequence of int or str
         Labels or words of which the truth is not known.
 
     Returns
     -------
     labels : (n, H, W) uint8 array
-        0 for none, 1 and so on for the targets in order, `IGNORED`.
-    names : list of str
-        The targets.
-        None where the video has no ground truth.
+        0 for the background, `IGNORED` where the truth is not known.
+    targets : dict of str to list of int
+        Each target's labels. Instead of both None where the video has no ground truth.
 
     Raises
     ------
@@ -220,16 +218,14 @@ def read_labels(
     if found is None:
         return None
     volume, words = found
-    labels = np.zeros(volume.shape, np.uint8)
+    if volume.max(initial=0) >= IGNORED:
+        raise ConfigError(
+            f"{video['masks']}: the labels of {video['video']} go up to {volume.max()}, and may go up to {IGNORED - 1}."
+        )
+    labels = np.where(np.isin(volume, [words(word) for word in ignore]), IGNORED, volume).astype(np.uint8)
     if targets is None:
-        labels[volume != BACKGROUND] = 1
-    for word in ignore:
-        labels[volume == words(word)] = IGNORED
-    names = ["evidence"] if targets is None else list(targets)
-    for number, name in reversed(list(enumerate(names if targets else [], start=1))):
-        for word in targets[name]:
-            labels[volume == words(word)] = number
-    return labels, names
+        return labels, {"evidence": list(range(1, IGNORED))}
+    return labels, {name: [words(word) for word in given] for name, given in targets.items()}
 
 
 def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
@@ -253,7 +249,7 @@ def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
                 )
             # Clips that are filled up repeat frames, which HDF5 does not.
             frames, places = np.unique(frame_indices, return_inverse=True)
-            return volume[frames][places], int
+            return volume[frames][places], lambda word: word if isinstance(word, int) else -1
     except OSError as error:
         raise ConfigError(
             f"The masks {video['masks']} cannot be read ({error}). Correct the column masks of the video table, or "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...videos.store import SupervoxelStore
-from ...videos.truth import BACKGROUND, Truth
+from ...videos.truth import Truth
 
 
 def concept_shares(
@@ -37,8 +37,8 @@ def concept_shares(
         truth = truth_of(video, clip)
         if truth is None or not truth.targets:
             continue
-        masks = truth.masks() | {"background": truth.labels == BACKGROUND}
-        levels, known = supervoxels.labels(video, clip), truth.known
+        levels, known, masks = supervoxels.labels(video, clip), truth.known, truth.masks()
+        masks["background"] = known & ~np.any(list(masks.values()), axis=0)
         once = rows[["level", "supervoxel"]].drop_duplicates()
         shown = [known & (levels[row.level] == row.supervoxel) for row in once.itertuples()]
         counts = once.assign(
