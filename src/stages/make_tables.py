@@ -16,10 +16,10 @@ def main(stage):
         """What a table or figure takes; None of a kind that this run has not."""
         for kind in set(inputs.values()) - set(known):
             parts = [read_table(path, kind.removeprefix("other_")) for path in stage.input.get(kind, [])]
-            known[kind] = with_groups(pd.concat(parts, ignore_index=True), groups) if parts else None
+            known[kind] = with_groups(pd.concat(parts, ignore_index=True), videos) if parts else None
         return {name: known[kind] for name, kind in inputs.items()}
 
-    groups = read_table(stage.input.videos[0], "videos").set_index("video")["group"]
+    videos = read_table(stage.input.videos[0], "videos")
     published = {Path(path).stem: path for path in stage.input.published}
     for name, options in stage.params.tables.items():
         more = {"published": pd.read_csv(published[name])} if name in published else {}

@@ -7,23 +7,32 @@ from tqdm import tqdm
 
 from voxplain.artifacts import atomic_path, read_table, write_json
 from voxplain.motion.clips import open_motion
-from voxplain.motion.figures import ExplainedClip, choose_examples, relevance_animation, relevance_sheet
+from voxplain.motion.figures import (
+    KNOWN,
+    ExplainedClip,
+    choose_examples,
+    relevance_animation,
+    relevance_sheet,
+)
 from voxplain.motion.precision import moving_mask
 from voxplain.motion.selective import selective_sweep
 from voxplain.report.strips import clip_strip, mask_strip, relevance_strip, selection_levels, selection_strip
+from voxplain.videos.store import TruthStore
 
 
 def main(stage):
     params, figures, wildcards = stage.params, stage.params.figures, stage.wildcards
     scores = pd.concat([read_table(path, "motion_scores") for path in stage.input.scores], ignore_index=True)
     examples, clips, explained = [], {}, []
-    with open_motion(stage.input, params.explainers) as motions:
+    with open_motion(stage.input, params.explainers) as motions, TruthStore(stage.input.truth) as truths:
         chosen = choose_examples(scores, figures["relevance"], figures["videos"])
         for video, number in tqdm(chosen, unit="clip", mininterval=10):
             clip, frames = motions.clip(video, number), motions.frames(video, number)
             moving = moving_mask(clip.flow, **params.moving)
             selective = {name: clip.maps[name] * clip.masks[name] for name in clip.maps}
-            examples.append(ExplainedClip(video, frames, moving, clip.maps, selective))
+            truth = truths.clip(video, number)
+            known = {} if truth is None else {k: mask for k, mask in truth.masks().items() if k in KNOWN}
+            examples.append(ExplainedClip(video, frames, moving, clip.maps, selective, known))
             shown = {}
             for name, relevance in clip.maps.items():
                 swept = selective_sweep(relevance, params.sigmas, params.preset, **params.options)
@@ -31,6 +40,7 @@ def main(stage):
                 shown[name] = {"relevance": relevance_strip(relevance), "levels": levels}
             # Of the last frame it is not known what moves.
             strip = {"moving": mask_strip(np.concatenate([moving, moving[-1:]]))}
+            strip["known"] = {target: mask_strip(mask) for target, mask in known.items()}
             name = f"{video} {number}"
             clips[name] = clip_strip(frames) | strip | {"video": video, "class": clip.class_name}
             place = {"model": wildcards.model, "seed": int(wildcards.seed)}

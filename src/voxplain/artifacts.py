@@ -78,7 +78,7 @@ KINDS = {
     "random_sets": 2,
     "randomization": 3,
     "randomized_scores": 2,
-    "relevance_clips": 2,
+    "relevance_clips": 3,
     "scored_concepts": 2,
     "selected_share": 2,
     "selective_maps": 1,

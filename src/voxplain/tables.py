@@ -173,14 +173,19 @@ def _columns(text: str) -> dict[str, str]:
     return found
 
 
-def with_groups(rows: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
-    """Rows with the group of each video, which is the unit that intervals rest on, where `groups` has any of several.
+def with_groups(rows: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
+    """Rows with group and subset of each video, where the video table has any.
 
-    `groups` are those of the video table by video.
+    The group is the unit that intervals rest on.
     """
-    if "video" not in rows or groups.is_unique:
+    if "video" not in rows:
         return rows
-    return rows.assign(group=rows["video"].map(groups).fillna(rows["video"]))
+    known = videos.set_index("video")
+    if not known["group"].is_unique:
+        rows = rows.assign(group=rows["video"].map(known["group"]).fillna(rows["video"]))
+    if known["subset"].nunique() > 1:
+        rows = rows.assign(subset=rows["video"].map(known["subset"]).fillna(""))
+    return rows
 
 
 @cache

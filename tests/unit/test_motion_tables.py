@@ -776,3 +776,13 @@ def test_what_moves_against_the_background_is_known(tmp_path):
     # Where the camera's motion is not known, it is found in the flow.
     found = exact_flow(Truth(truth.labels, {}, truth.flow + np.float32([2, 1])), "affine")
     assert np.abs(np.median(found[background], axis=0)).max() < 0.05
+
+
+def test_what_is_known_is_outlined():
+    pictures, mask = np.zeros((2, 5, 5, 3), np.uint8), np.zeros((2, 5, 5), bool)
+    mask[1, 1:4, 1:4] = True
+    found = outlined(pictures, {"evidence": mask, "arm": ~mask})
+    edge = mask[1].copy()
+    edge[2, 2] = False
+    assert (found[1] == KNOWN["evidence"]).all(axis=-1).tolist() == edge.tolist()
+    assert not found[0].any() and not pictures.any()

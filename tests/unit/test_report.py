@@ -235,6 +235,7 @@ def relevance_clips() -> dict:
     relevance = np.linspace(-0.5, 1, 4 * 12 * 16).reshape(4, 12, 16).astype(np.float32)
     levels = np.arange(4 * 12 * 16).reshape(4, 12, 16).astype(np.uint8) % 4
     clip = clip_strip(made_up_clip()) | {"moving": mask_strip(relevance > 0.5), "video": "a", "class": "kick"}
+    clip["known"] = {"evidence": mask_strip(relevance > 0.8)}
     maps = {"relevance": relevance_strip(relevance), "levels": selection_strip(levels)}
     explained = {"model": "r3d", "seed": 0, "clip": "a 0", "maps": {"dtd": maps, "gradcam": maps}}
     return {

@@ -750,6 +750,7 @@ def test_csv_table(tmp_path):
         "start",
         "end",
         "group",
+        "subset",
         "masks",
         "boxes",
         "flow",

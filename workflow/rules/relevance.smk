@@ -167,6 +167,7 @@ rule show_relevance:
         flow=at("flow", **RELEVANT_SHARDS),
         explanations=at("explanations", **RELEVANT_SHARDS),
         selective=at("selective_maps", **RELEVANT_SHARDS),
+        truth=if_made("truth", **RELEVANT_SHARDS),
     output:
         clips=at("relevance_clips"),
         sheet=report(

@@ -90,6 +90,7 @@ def main(arguments: argparse.Namespace) -> int:
         f"{files}: no problems. {len(table)} videos ({splits}) of {table['class'].nunique()} "
         "classes; "
         f"networks {', '.join(config.models)}; run: snakemake --cores all --configfile {files}"
+        + (f" --config {shlex.join(arguments.changes)}" if arguments.changes else "")
         + (f" --directory {shlex.quote(arguments.directory)}" if arguments.directory != "." else "")
     )
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import matplotlib
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
+from skimage.segmentation import find_boundaries
 
 from ..figures import COLORS
 
@@ -43,6 +44,7 @@ TITLES = {
 }
 HEAT = matplotlib.colormaps["inferno"]
 MOTION = np.array([90, 200, 250], dtype=np.uint8)
+KNOWN = {"evidence": (60, 230, 90), "distractor": (240, 90, 240)}  # targets that are outlined
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class ExplainedClip:
     moving : (T-1, H, W) bool array
     maps, selective : dict of str to (T, H, W) array
         Relevance by method, and what of it is selected.
+    known : dict of str to (T, H, W) bool array
+        Where evidence and distractor are known to be; they are outlined.
     """
 
     caption: str
@@ -63,6 +67,16 @@ class ExplainedClip:
     moving: np.ndarray
     maps: Mapping[str, np.ndarray]
     selective: Mapping[str, np.ndarray]
+    known: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def outlined(pictures: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Pictures (T, H, W, 3) of uint8 with the edges of `KNOWN` among masks (T, H, W) drawn on them."""
+    pictures = pictures.copy()
+    for name, color in KNOWN.items():
+        for picture, mask in zip(pictures, masks.get(name, [])):
+            picture[find_boundaries(mask, mode="inner")] = color
+    return pictures
 
 
 def choose_examples(
@@ -137,7 +151,7 @@ def tiles(example: ExplainedClip) -> tuple[list[np.ndarray], list[np.ndarray]]:
         largest = float(np.quantile(positive, 0.995)) if positive.size else 0.0
         above.append(overlay(example.clip, relevance, largest=largest))
         below.append(overlay(example.clip, example.selective[name], largest=largest))
-    return above, below
+    return tuple([outlined(picture, example.known) for picture in row] for row in (above, below))
 
 
 def fullest_frame(example: ExplainedClip) -> int:

@@ -117,7 +117,11 @@ def relevance_browser(
     for _, number, entry in sorted(order, key=lambda item: item[:2]):
         clip = clips["clips"][entry["clip"]]
         cost = sum(len(strip) for shown in entry["maps"].values() for strip in shown.values())
-        cost += 0 if entry["clip"] in used else len(clip["image"]) + len(clip["moving"])
+        cost += (
+            0
+            if entry["clip"] in used
+            else sum(map(len, (clip["image"], clip["moving"], *clip["known"].values())))
+        )
         if cost > limit:
             left_out += 1
             continue

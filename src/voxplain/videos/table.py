@@ -19,7 +19,7 @@ from voxplain.errors import ConfigError, nearest
 
 from .adapters import DATASETS
 
-COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "masks", "boxes", "flow"]
+COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "subset", "masks", "boxes", "flow"]
 LONGEST = 100  # letters of a name: with endings and signs around it, file systems take 255
 FILES = ("masks", "boxes", "flow")  # columns that name a file or folder with ground truth, or nothing
 SPLITS = ("train", "test")
@@ -45,7 +45,7 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
         One row per video in the data set's order: `video`, a unique name that can be a file name;
         `path`, absolute; `class`; `split`, "train" or "test"; `start` and `end` in seconds, NaN for
         the whole video; `group`, what is not independent of each other (the same scene, person or source),
-        by default the video; `masks`, `boxes` and `flow`, absolute paths of files or folders with ground truth
+        by default the video; `subset`, of which tables tell apart, or empty; `masks`, `boxes` and `flow`, absolute paths of files or folders with ground truth
         (`voxplain.videos.truth`), or empty.
 
     Raises
@@ -60,7 +60,7 @@ def read_video_table(source: str | Path, *, dataset: str | None = None, **option
 
 
 def check_video_table(table: pd.DataFrame, source: str | Path = "the video table") -> pd.DataFrame:
-    """Check a table of path, class (or label), split and optionally start, end, group, masks, boxes and flow.
+    """Check a table of path, class (or label), split and optionally start, end, group, subset, masks, boxes and flow.
 
     Parameters
     ----------
@@ -105,8 +105,9 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     for column in ("start", "end"):
         checked[column] = checked[column].astype(float)
     checked["video"] = _unique_names(checked)
-    given = {column: _texts(table, column) for column in ("group", *FILES)}
+    given = {column: _texts(table, column) for column in ("group", "subset", *FILES)}
     checked["group"] = [group or video for group, video in zip(given["group"], checked["video"], strict=True)]
+    checked["subset"] = given["subset"]
     _check_groups(checked, source)
     for column in FILES:
         checked[column] = [
@@ -136,7 +137,7 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
         if column not in table:
             raise ConfigError(
                 f"{source} has no column {column!r}. Its columns are {', '.join(map(str, table)) or 'none'}; "
-                "it needs path, class (or label) and split, and may have start, end, group, masks, boxes and flow."
+                "it needs path, class (or label) and split, and may have start, end, group, subset, masks, boxes and flow."
             )
     further = [str(column) for column in table if column not in COLUMNS[1:]]
     for column in further:

@@ -198,6 +198,7 @@
   const relevanceBrowser = (data) => {
     const network = byId("relevance-network"), clipChoice = byId("relevance-clip"), explainer = byId("relevance-explainer");
     const sigma = byId("relevance-sigma"), strength = byId("relevance-strength"), moving = byId("relevance-moving");
+    const known = byId("relevance-known"), colors = {evidence: "#3ce65a", distractor: "#f05af0"};
     const views = ["clip", "whole", "part"].map((name) => byId(`relevance-${name}-view`));
     const heat = Uint8Array.from(atob(data.heat), (c) => c.charCodeAt(0));
     let now = null, wanted = 0;
@@ -237,6 +238,11 @@
         context.lineWidth = Math.max(0.5, 1.5 / zoom);
         context.stroke(motion[t].edge);
       }
+      for (const [target, edges] of known.checked ? Object.entries(now.targets) : []) {
+        context.strokeStyle = colors[target];
+        context.lineWidth = Math.max(0.5, 1.5 / zoom);
+        context.stroke(edges[t].edge);
+      }
     };
     const draw = (t) => {
       if (!now) return;
@@ -269,8 +275,11 @@
       const name = data.titles[explainer.value] || explainer.value;
       const [image, relevance, levels, motion] = await Promise.all(
         [loaded(clip.image), values(maps.relevance, clip), values(maps.levels, clip), values(clip.moving, clip)]);
+      const edges = (frames) => frames.map((frame) => outlines(frame, clip.width, clip.height)), targets = {};
+      for (const [target, strip] of Object.entries(clip.known)) targets[target] = edges(await values(strip, clip));
       if (turn !== wanted) return;
-      now = {clip, image, relevance, levels, motion: motion.map((frame) => outlines(frame, clip.width, clip.height))};
+      now = {clip, image, relevance, levels, targets, motion: edges(motion)};
+      known.disabled = !Object.keys(targets).length;
       views.forEach((view) => size(view, clip));
       views[0].setAttribute("aria-label", `Clip of ${clip.class}, video ${clip.video}`);
       views[1].setAttribute("aria-label", `The clip under its relevance for ${network.value} by ${name}`);
@@ -293,7 +302,7 @@
     for (const control of [network, clipChoice, explainer]) control.addEventListener("change", update);
     sigma.addEventListener("input", () => { say(); show(); });
     strength.addEventListener("input", () => { say(); show(); });
-    moving.addEventListener("change", show);
+    for (const control of [moving, known]) control.addEventListener("change", show);
     byId("relevance").hidden = false;
     update();
   };

@@ -21,21 +21,24 @@ def csv(
     *,
     details: str | None = None,
     group: str | None = None,
+    subset: str | None = None,
     masks: str | None = None,
     boxes: str | None = None,
     flow: str | None = None,
 ) -> pd.DataFrame:
-    """A CSV file with the columns path, label (or class), split and optionally start, end, group, masks, boxes and flow.
+    """A CSV file with the columns path, label (or class), split and optionally start, end, group, subset, masks, boxes and flow.
 
     Parameters
     ----------
     source : path
         The file, in UTF-8. Paths in it may be relative to its folder.
     details : path, optional
-        Another CSV file beside it, of whose columns `group` may be one; rows belong together by their path.
+        Another CSV file beside it, of whose columns `group` and `subset` may be; rows belong together by their path.
     group : str, optional
         Column that says what is not independent of each other, where it is not called group. Where it is empty,
         a video is a group of its own.
+    subset : str, optional
+        Column that tells subsets of the videos apart, such as the condition that they were filmed in.
     masks, boxes, flow : path, optional
         File (of flow a folder) of ground truth of all videos, where no column of that name says it.
 
@@ -50,27 +53,28 @@ def csv(
         A file is missing, is no text, a line has too many or too few fields, or a column is not there.
     """
     table = _read(source)
-    if group is not None:
-        table["group"] = _group(table, source, group, details)
+    for column, name in (("group", group), ("subset", subset)):
+        if name is not None:
+            table[column] = _column(table, source, name, details)
     for column, file in (("masks", masks), ("boxes", boxes), ("flow", flow)):
         if file is not None and column not in table:
             table[column] = file
     return table
 
 
-def _group(table: pd.DataFrame, source: str | Path, group: str, details: str | None) -> Iterable[str]:
+def _column(table: pd.DataFrame, source: str | Path, column: str, details: str | None) -> Iterable[str]:
     if details is None:
         further, place = table, source
     else:
         place = Path(source).parent / details
         further = _read(place)
-    for name, columns in ((group, further), ("path", further), ("path", table)):
+    for name, columns in ((column, further), ("path", further), ("path", table)):
         if name not in columns:
             raise ConfigError(
                 f"{place} has no column {name!r}{nearest(name, list(map(str, columns)))} Its columns are "
                 f"{', '.join(map(str, columns)) or 'none'}: correct data.options."
             )
-    found = dict(zip(further["path"], further[group], strict=True))
+    found = dict(zip(further["path"], further[column], strict=True))
     return [found.get(path, "") for path in table["path"]]
 
 

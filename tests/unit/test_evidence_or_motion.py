@@ -1,0 +1,82 @@
+"""Shares of relevance on evidence and distractor by subset: by hand, and a simulated null with groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from voxplain.checks.evidence_or_motion.figure import evidence_or_motion_figure
+from voxplain.checks.evidence_or_motion.table import evidence_or_motion_table
+from voxplain.tables import with_groups
+
+
+def videos_of(groups):
+    """A group's two halves, one in each subset."""
+    names = [(group, subset) for group in groups for subset in ("moving", "frozen")]
+    table = pd.DataFrame(names, columns=["group", "subset"])
+    return table.assign(video=table["group"] + "_" + table["subset"])
+
+
+VIDEOS = videos_of("abcd")
+
+
+def scores(share, *, target="evidence", auroc=0.5, method="dtd", seeds=(0,), videos=VIDEOS):
+    """Rows of whole and selective maps; `share` gives the relevance on target of (video, selective, seed)."""
+    rows = [
+        {
+            "model": "net", "seed": seed, "method": method, "control_of": "", "selective": selective, "target": target,
+            "video": video, "clip": 0, "share": 0.1, "relevance_on_target": share(video, selective, seed), "auroc": auroc,
+        }
+        for video in videos["video"] for selective in (False, True) for seed in seeds
+    ]  # fmt: skip
+    return with_groups(pd.DataFrame(rows), videos)
+
+
+def test_shares_by_hand():
+    """Selecting adds .2 on the playing half, and nothing on the frozen one."""
+    base = dict(zip("abcd", (0.1, 0.2, 0.3, 0.4), strict=True))
+    found = scores(lambda video, selective, _: base[video[0]] + 0.2 * (selective and "moving" in video))
+    table = evidence_or_motion_table(found).set_index(["measure", "subset", "map"])
+    rows = table.loc["evidence"]["value"].to_dict()
+    assert rows["all", "whole"] == pytest.approx(0.25) and rows["all", "selective - whole"] == pytest.approx(
+        0.1
+    )
+    assert rows["moving", "selective - whole"] == pytest.approx(0.2)
+    assert rows["frozen", "selective - whole"] == pytest.approx(0)
+    assert rows["moving - frozen", "whole"] == pytest.approx(0)
+    assert rows["moving - frozen", "selective - whole"] == pytest.approx(0.2)
+    assert (table["n_units"] == 4).all()  # the two halves of a group are one unit
+    whole = table.loc["evidence", "all", "whole"]
+    sd = np.std([0.1, 0.2, 0.3, 0.4], ddof=1)
+    assert whole["chance"] == pytest.approx(0.1) and np.isnan(whole["p_value"])
+    assert whole["ci_high"] - whole["ci_low"] > 2 * sd / 2  # over the four groups, not over eight videos
+
+
+def test_a_null_is_rejected_as_often_as_stated():
+    rng = np.random.default_rng(0)
+    p_values = []
+    for _ in range(400):
+        own = dict(zip("abcdefgh", rng.normal(0.3, 0.1, 8), strict=True))  # a group's two halves are alike
+        noise = iter(rng.normal(0, 0.03, 32))
+        found = scores(lambda video, selective, _: own[video[0]] + next(noise), videos=videos_of("abcdefgh"))
+        table = evidence_or_motion_table(found)
+        tested = (
+            (table["measure"] == "evidence")
+            & (table["map"] == "selective - whole")
+            & (table["subset"] == "all")
+        )
+        p_values.append(table.loc[tested, "p_value"].item())
+    assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.08
+
+
+def test_the_figure_has_a_column_per_subset():
+    parts = [scores(lambda *_: 0.3, target=target) for target in ("evidence", "distractor")]
+    figure = evidence_or_motion_figure(evidence_or_motion_table(pd.concat(parts)))
+    assert [axis.get_title() for axis in figure.axes] == ["net, all", "net, frozen", "net, moving"]
+
+
+def test_videos_without_subsets_are_one():
+    found = scores(lambda *_: 0.3).drop(columns=["group", "subset"])
+    table = evidence_or_motion_table(found)
+    assert set(table["subset"]) == {"all"} and (table["n_units"] == 8).all()
