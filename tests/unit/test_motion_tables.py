@@ -18,6 +18,7 @@ from voxplain.explaining import other_classes
 from voxplain.explanation_store import packed
 from voxplain.motion import controls, figures, tables
 from voxplain.motion.clips import open_motion
+from voxplain.motion.figures import KNOWN, outlined
 from voxplain.motion.precision import Ranking, motion_precision, render_relevance
 from voxplain.motion.scores import agreements, relevant_voxels, score_clip
 from voxplain.motion.selective import selective_relevance
