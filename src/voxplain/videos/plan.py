@@ -34,11 +34,13 @@ def source_of(path: str | None, adapter: str | None) -> tuple[str | None, str]:
     """
     if path is None and adapter not in (None, EMBEDDED):
         raise ConfigError(f"data.path: missing. Say which file or folder the adapter {adapter!r} reads.")
-    if path is None or adapter is not None:
+    if path is None or adapter not in (None, "csv"):
         return path, adapter or EMBEDDED
     table = Path(path, "videos.csv")
     if table.is_file():
         return str(table), "csv"
+    if adapter is not None:
+        return path, adapter
     return path, "csv" if Path(path).is_file() else "folder"
 
 
