@@ -21,12 +21,15 @@ def main(stage):
     )
     concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
     sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
+    if not all(concept.popular for concept in concepts):
+        print("fewer than three clusters pass the filters: those of most videos are concepts, too")
     members = [found.supervoxels[concept.members] for concept in concepts]
     with create_h5(stage.output.concepts, kind="concepts", made_by=stage.made_by, attrs=sample) as file:
         for name, array in zip(("centres", "cutoffs"), places_of(concepts), strict=True):
             store(file, name, array)
         store(file, "n_supervoxels", [concept.n_supervoxels for concept in concepts])
         store(file, "n_videos", [concept.n_videos for concept in concepts])
+        store(file, "popular", [concept.popular for concept in concepts])
         for number, activations in enumerate(members):
             store(file, f"members/{number}", activations)
     tables = [found.table.loc[concept.members].assign(concept=n) for n, concept in enumerate(concepts)]

@@ -32,6 +32,7 @@ def main(stage):
             table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)
             table["n_supervoxels"] = concepts["n_supervoxels"][()]
             table["n_videos"] = concepts["n_videos"][()]
+            table["popular"] = concepts["popular"][()]
         place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
         tables.append(table.assign(**place, **{"class": class_name}))
     table = pd.concat(tables, ignore_index=True)

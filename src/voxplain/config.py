@@ -272,6 +272,11 @@ class Concepts(Section):
     min_supervoxels: Annotated[int, Field(ge=0)] = Field(
         20, description="A concept must have more supervoxels than this."
     )
+    popularity: Literal["coverage", "official"] = Field(
+        "coverage",
+        description="coverage: a cluster is a concept where it is in half of the videos, too, and a class has at least "
+        "three; official: by the three ways of the authors' code alone.",
+    )
     max_supervoxels: PositiveInt = Field(
         100_000,
         description="Supervoxels of a class that are clustered at most; of more, a sample by the seed.",

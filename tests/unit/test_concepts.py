@@ -64,14 +64,26 @@ def test_clustering_repeats_with_its_seed():
     ],
 )
 def test_popularity_filters(supervoxels, videos, popular):
-    assert is_popular(supervoxels, videos, discovery_videos=300) == popular
+    assert is_popular(supervoxels, videos, discovery_videos=300, popularity="official") == popular
+
+
+def test_what_is_in_half_of_the_videos_is_popular_however_large():
+    assert is_popular(1000, 4, discovery_videos=8) and not is_popular(1000, 3, discovery_videos=8)
+    assert not is_popular(1000, 8, discovery_videos=8, popularity="official")
 
 
 def test_clusters_from_few_videos_are_dropped():
     _, points, videos = blobs()
     videos = videos.copy()
     videos[:60] = 0  # the first blob comes from one video of 20: a spread of 1/60, a coverage of 1/20
-    assert len(cluster_concepts(points, videos, clusters=3)) == 2
+    assert len(cluster_concepts(points, videos, clusters=3, popularity="official")) == 2
+    concepts = cluster_concepts(points, videos, clusters=3)
+    assert [(concept.n_videos, concept.popular) for concept in concepts] == [
+        (20, True),
+        (20, True),
+        (1, False),
+    ]
+    assert len(cluster_concepts(points, videos, clusters=5, min_supervoxels=1000)) == 3
 
 
 def test_too_few_supervoxels_say_the_mend():
@@ -79,7 +91,11 @@ def test_too_few_supervoxels_say_the_mend():
         cluster_concepts(np.zeros((3, 2)), np.arange(3), clusters=5)
     with pytest.raises(VoxplainError, match="min_supervoxels"):
         cluster_concepts(
-            np.random.default_rng(0).random((30, 2)), np.arange(30), clusters=5, min_supervoxels=50
+            np.random.default_rng(0).random((30, 2)),
+            np.arange(30),
+            clusters=5,
+            min_supervoxels=50,
+            popularity="official",
         )
 
 

@@ -82,7 +82,9 @@ rule find_random_concepts:
         **needs(4000, 120),
     params:
         clusterings=CONFIG.scores.null_clusterings,
-        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels"),
+        options=part(
+            "concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels", "popularity"
+        ),
         cavs=part("cavs", "classifier", "options"),
         random_sets_seed=stream("random_sets"),
         code=code("find_random_concepts"),
@@ -133,7 +135,15 @@ rule find_concepts:
         **needs(4000, 60),
     params:
         class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
-        options=part("concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels", "cutoff"),
+        options=part(
+            "concepts",
+            "clusters",
+            "min_supervoxels",
+            "max_members",
+            "max_supervoxels",
+            "cutoff",
+            "popularity",
+        ),
         cavs=part("cavs", "classifier", "options"),
         clustering_seed=stream("clustering"),
         code=code("find_concepts"),

@@ -45,6 +45,7 @@ RERUNS = {
     "activations": "extract_activations",
     "concepts": "find_concepts, find_random_concepts, try_variants",
     "concepts.cutoff": "find_concepts, try_variants",
+    "concepts.popularity": "find_concepts, find_random_concepts, try_variants",
     "concepts.max_supervoxels": "draw_random_sets",
     "concepts.models": "tabulate_concepts",
     "concepts.videos_per_class": "segment_supervoxels",

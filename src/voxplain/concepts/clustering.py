@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from ..errors import VoxplainError
+
+LEAST = 3  # concepts of a class, below which there is hardly a ranking
+WIDESPREAD = 0.5  # of the videos
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Concept:
         Size of the whole cluster, and the number of videos that it comes from.
     cutoff : float
         Distance from the centre beyond which a supervoxel does not belong to the concept; infinite: none.
+    popular : bool
+        Whether its cluster passes the filters, and is not kept because too few do.
     """
 
     centre: np.ndarray
@@ -31,16 +37,26 @@ class Concept:
     n_supervoxels: int
     n_videos: int
     cutoff: float = np.inf
+    popular: bool = True
 
 
-def is_popular(n_supervoxels: int, n_videos: int, discovery_videos: int) -> bool:
+def is_popular(
+    n_supervoxels: int,
+    n_videos: int,
+    discovery_videos: int,
+    popularity: Literal["coverage", "official"] = "coverage",
+) -> bool:
     """Tell whether a cluster is spread over enough videos to be a concept.
 
-    The three ways to pass are those of the authors' code: nearly every member from a video of its
-    own, or a fair spread in both senses, or present in a large share of the videos.
+    The three ways to pass of ``official`` are those of the authors' code: nearly every member from a video of its
+    own, or a fair spread in both senses, or present in a large share of the videos. All want videos for each
+    supervoxel, so that of ten videos no cluster of more than 125 passes, although it may be in every one of them.
+    ``coverage`` is passed by what is in half of the videos, too.
     """
     spread = n_videos / n_supervoxels
     coverage = n_videos / discovery_videos
+    if popularity == "coverage" and coverage >= WIDESPREAD:
+        return True
     return spread > 0.4 or (spread > 0.1 and coverage > 0.1) or (spread > 0.08 and coverage > 0.35)
 
 
@@ -52,6 +68,7 @@ def cluster_concepts(
     min_supervoxels: int = 20,
     max_members: int = 40,
     cutoff: float | None = 0.95,
+    popularity: Literal["coverage", "official"] = "coverage",
     seed: int = 0,
 ) -> list[Concept]:
     """Cluster one class's supervoxels and keep the popular clusters, the most popular first.
@@ -71,6 +88,9 @@ def cluster_concepts(
     cutoff : float or None
         Share of the cluster's own supervoxels that lie within the concept's cut-off distance. None: no cut-off,
         as in the authors' code.
+    popularity : {"coverage", "official"}
+        Of `is_popular`. With ``coverage``, where fewer than `LEAST` clusters pass the filters, those of most videos
+        are concepts too, marked as not popular: a class without concepts would have no ranking at all.
     seed : int
         Seed of k-means.
 
@@ -81,7 +101,7 @@ def cluster_concepts(
     Raises
     ------
     VoxplainError
-        There are fewer supervoxels than clusters, or no cluster passes the filters.
+        There are fewer supervoxels than clusters, or no cluster may be a concept.
     """
     from sklearn.cluster import KMeans  # slow to load, and many read this module that do not cluster
 
@@ -95,21 +115,33 @@ def cluster_concepts(
     means = KMeans(clusters, n_init=3, random_state=seed).fit(activations)
     distance = np.linalg.norm(activations - means.cluster_centers_[means.labels_], axis=1)
     discovery_videos = len(np.unique(videos))
-    concepts = []
+    concepts, others = [], []
     for cluster in range(clusters):
         rows = np.flatnonzero(means.labels_ == cluster)
+        if len(rows) < 3:  # no direction
+            continue
         n_videos = len(np.unique(videos[rows]))
-        if len(rows) > min_supervoxels and is_popular(len(rows), n_videos, discovery_videos):
-            members = rows[np.argsort(distance[rows], kind="stable")][:max_members]
-            centre = means.cluster_centers_[cluster].astype(np.float32)
-            reach = np.inf if cutoff is None else float(np.quantile(distance[rows], cutoff))
-            concepts.append(Concept(centre, members, len(rows), n_videos, reach))
+        popular = len(rows) > min_supervoxels and is_popular(
+            len(rows), n_videos, discovery_videos, popularity
+        )
+        members = rows[np.argsort(distance[rows], kind="stable")][:max_members]
+        centre = means.cluster_centers_[cluster].astype(np.float32)
+        reach = np.inf if cutoff is None else float(np.quantile(distance[rows], cutoff))
+        (concepts if popular else others).append(
+            Concept(centre, members, len(rows), n_videos, reach, popular)
+        )
+    if popularity == "coverage":
+        concepts += sorted(others, key=_spread)[: max(LEAST - len(concepts), 0)]
     if not concepts:
         raise VoxplainError(
             f"None of {clusters} clusters has more than {min_supervoxels} supervoxels spread over enough "
             "videos: lower concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
-    return sorted(concepts, key=lambda concept: (-concept.n_videos, -concept.n_supervoxels))
+    return sorted(concepts, key=_spread)
+
+
+def _spread(concept: Concept) -> tuple[int, int]:
+    return -concept.n_videos, -concept.n_supervoxels
 
 
 def nearest_concepts(

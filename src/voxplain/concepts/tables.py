@@ -19,7 +19,7 @@ GAPS = (
     ("top", "other_class"),
 )
 COLUMNS = """model seed layer class concept score score_sd derivative effect p_clusters p_gradients p_value p_adjusted
-significant n_supervoxels n_videos cav_accuracy rank""".split()
+significant n_supervoxels n_videos popular cav_accuracy rank""".split()
 MEASURED = "shown n_concepts k_share assigned drift accuracy_without_blank answered_other".split()
 # Columns of both tables of edited clips.
 EDITED = """
@@ -61,6 +61,7 @@ EDITED = """
     significant: whether p_adjusted is at most scores.alpha
     n_supervoxels: supervoxels of the concept's cluster
     n_videos: videos of the concept's cluster
+    popular: whether the cluster passes the filters; a class with fewer than three that do has others, too
     cav_accuracy: held-out accuracy of the CAVs, mean over random sets
     rank
     """,

@@ -193,7 +193,11 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 class_name,
                 seen,
                 sets,
-                clustering={**bench.clustering, **({"cutoff": None} if variant.forced else {})},
+                clustering={
+                    **bench.clustering,
+                    **({"cutoff": None} if variant.forced else {}),
+                    **({"popularity": variant.popularity} if variant.popularity else {}),
+                },
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
                 seed=bench.seed,
