@@ -247,7 +247,8 @@ class Activations(Section):
     """What the network is shown of a supervoxel, and what is kept of its answer."""
 
     form: Literal["crop", "in_place"] = Field(
-        "crop", description="crop: the supervoxel's box, resized to the clip; in_place: where it was."
+        "in_place",
+        description="in_place: the supervoxel where it was; crop: its box, resized to the clip, as in the authors' code.",
     )
     fill: Literal["mean"] | tuple[Byte, Byte, Byte] = Field(
         "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."

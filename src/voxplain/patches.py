@@ -47,7 +47,7 @@ def supervoxel_inputs(
     labels: np.ndarray,
     kept: np.ndarray,
     *,
-    form: Literal["crop", "in_place"] = "crop",
+    form: Literal["crop", "in_place"] = "in_place",
     fill: ArrayLike = OFFICIAL_GRAY,
     size: tuple[int, int] | None = None,
     preset: Literal["official", "corrected"] = "corrected",

@@ -25,7 +25,7 @@ def example(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def inputs(*args, **options) -> np.ndarray:
-    return np.concatenate(list(supervoxel_inputs(*args, **options)))
+    return np.concatenate(list(supervoxel_inputs(*args, **({"form": "crop"} | options))))
 
 
 def test_keep_only_shows_the_mask_on_a_rounded_color():

@@ -24,7 +24,7 @@ class View:
     fill : "mean" or (3,) int
     """
 
-    form: str = "crop"
+    form: str = "in_place"
     box: str = "corrected"
     fill: Any = "mean"
 
@@ -79,7 +79,7 @@ VARIANTS = {
     "official": Variant(
         "everything below that the authors' code does",
         preset="official",
-        view=View(box="official", fill=OFFICIAL_GRAY),
+        view=View(form="crop", box="official", fill=OFFICIAL_GRAY),
         grid=POSITIONS,
         negatives="clips",
         classifier="sgd",
@@ -95,9 +95,12 @@ VARIANTS = {
     "whole_clip_long": Variant("least duration: 16 frames", criteria={"min_duration": 0.0, "min_frames": 16}),
     "duplicates_first": Variant("duplicates dropped before short ones", criteria={"duration_first": False}),
     "centred_in_time": Variant("overlap of supervoxels centred in time", criteria={"alignment": "center"}),
-    "box_cut": Variant("box without its last row and column, Pillow's resizing", view=View(box="official")),
+    "box_cut": Variant(
+        "cropped, the box without its last row and column, Pillow's resizing",
+        view=View(form="crop", box="official"),
+    ),
     "gray_fill": Variant("fill: gray 117", view=View(fill=OFFICIAL_GRAY)),
-    "in_place": Variant("shown in place, not cropped and enlarged", view=View(form="in_place")),
+    "crop": Variant("cropped and enlarged, not shown in place", view=View(form="crop")),
     "positions": Variant(
         f"activation kept at {' x '.join(map(str, POSITIONS))} positions (the authors keep all)",
         grid=POSITIONS,
