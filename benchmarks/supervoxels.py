@@ -38,7 +38,7 @@ def whole_step(video: np.ndarray, repeats: int) -> dict:
     def ours() -> None:
         labels = segment_supervoxels(video)
         kept = distinct_supervoxels(labels, "official")
-        next(supervoxel_inputs(video, labels, kept[:1], preset="official"))
+        next(supervoxel_inputs(video, labels, kept[:1], form="crop", preset="official"))
 
     def peer() -> None:
         values = video.astype(float)

@@ -27,9 +27,11 @@ def test_official_preset_keeps_the_recorded_supervoxels_in_order(golden):
 
 
 def test_official_patch_is_the_recorded_one(golden):
-    first = next(supervoxel_inputs(golden["video"], golden["labels"], golden["kept"][:1], preset="official"))[
-        0
-    ]
+    first = next(
+        supervoxel_inputs(
+            golden["video"], golden["labels"], golden["kept"][:1], form="crop", preset="official"
+        )
+    )[0]
     assert np.array_equal(first[:2], golden["patch_first"])
 
 
