@@ -283,6 +283,11 @@ def stream(name):
     return lambda wildcards: int(wildcards.seed) if given is None else given
 
 
+def streams(*names):
+    """Params function: the seeds of several parts of the run."""
+    return lambda wildcards: {name: stream(name)(wildcards) for name in names}
+
+
 def weights_file(wildcards):
     """Input function: the file of given weights, whose change reruns what was made with it."""
     weights = CONFIG.models[wildcards.model].weights
