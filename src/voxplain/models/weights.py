@@ -12,7 +12,7 @@ import re
 import urllib.error
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic
@@ -20,10 +20,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
-from torchvision.models import WeightsEnum
 
 from ..artifacts import atomic_path, check_place
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 State = dict[str, torch.Tensor]
 # Kind and layout of what `save_weights` writes: raised when a reader of the old one would misread the new one.
