@@ -22,7 +22,9 @@ def main(stage):
     videos = read_table(stage.input.videos[0], "videos")
     published = {Path(path).stem: path for path in stage.input.published}
     for name, options in stage.params.tables.items():
-        more = {"published": pd.read_csv(published[name])} if name in published else {}
+        more = {}
+        if name in published:
+            more["published"] = pd.read_csv(published[name], keep_default_na=False, na_values=[""])
         known[name] = entries[name].function(**given(entries[name].inputs), **options, **more)
         print(f"{name}: {len(known[name])} rows")
         write_table(stage.output[name], known[name], kind=name, made_by=stage.made_by, csv=True)

@@ -12,7 +12,7 @@ from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
-    params, seed = stage.params, int(stage.wildcards.seed)
+    params, model = stage.params, stage.wildcards.model
     videos = [*params.discovery, *params.evaluation]
     place, view = (params.layer, params.grid), View(**params.view)
     found = read_activations(stage.input.activations, params.layer)
@@ -33,10 +33,10 @@ def main(stage):
             params.editing,
             known,
             params.batch,
-            seed_of(seed, "variants", stage.wildcards.model),
+            {name: seed_of(seed, "variants", name, model) for name, seed in params.seeds.items()},
         )
         tables = try_variants(bench, {name: VARIANTS[name] for name in params.variants})
-    where = {"model": stage.wildcards.model, "seed": seed, "layer": params.layer}
+    where = {"model": model, "seed": int(stage.wildcards.seed), "layer": params.layer}
     for name, table in tables.items():
         write_table(stage.output[name], table.assign(**where), kind=f"variant_{name}", made_by=stage.made_by)
 

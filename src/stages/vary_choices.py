@@ -11,11 +11,8 @@ from voxplain.streams import seed_of, stream
 
 
 def main(stage):
-    params, seed, names = (
-        stage.params,
-        int(stage.wildcards.seed),
-        (stage.wildcards.model, stage.wildcards.layer),
-    )
+    params, names = stage.params, (stage.wildcards.model, stage.wildcards.layer)
+    clustering, random_sets = params.seeds["clustering"], params.seeds["random_sets"]
     seen = read_activations(stage.input.activations, stage.wildcards.layer)
     rows = []
     for class_name, path in zip(params.classes, stage.input.cavs, strict=True):
@@ -24,23 +21,30 @@ def main(stage):
             derivatives = directional_derivatives(gradients, file["vectors"][()])
             distances = file["distances"][()]
         sizes = set_sizes(derivatives.shape[1])
-        rng = stream(seed, "halves", *names, class_name)
+        rng = stream(random_sets, "halves", *names, class_name)
         found = converge(
             derivatives, distances, sizes=sizes, draws=params.halves, rank_by=params.rank_by, seed=rng
         )
         rows += [row | {"what": "random_sets", "class": class_name} for row in found]
+    own = clustering, seed_of(random_sets, "random_sets", *names)  # as draw_random_sets has it
+    others = [
+        (
+            seed_of(clustering, "repeat", "clustering", *names, n),
+            seed_of(random_sets, "repeat", "random_sets", *names, n),
+        )
+        for n in range(params.repeats)
+    ]
     varied, importance = vary(
         seen,
         clusters=params.clusters,
-        seeds=[seed_of(seed, "repeat", *names, n) for n in range(params.repeats)],
+        seeds=[own, *others],
         clustering=params.clustering,
         sets=params.sets,
         cavs=params.cavs,
         negatives=params.negatives,
         rank_by=params.rank_by,
-        seed=seed,
     )
-    place = {"model": stage.wildcards.model, "seed": seed, "layer": stage.wildcards.layer}
+    place = {"model": names[0], "seed": int(stage.wildcards.seed), "layer": names[1]}
     table = pd.DataFrame(rows + varied).assign(**place)
     write_table(stage.output.choices, table, kind="choices", made_by=stage.made_by)
     write_table(

@@ -339,8 +339,7 @@ def write_table(
 ) -> None:
     """Write a table as Parquet and, if it is a final one, as CSV beside it. The index is left out.
 
-    In the CSV, text that a spreadsheet would compute (``=1+1``) or that pandas would read as a missing value (a class
-    called NaN) gets an apostrophe before it.
+    The CSV is that of `csv_text`.
     """
     path = Path(path)
     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -350,13 +349,17 @@ def write_table(
     pq.write_table(table.replace_schema_metadata(metadata), content, write_page_checksum=True)
     if csv:  # first, so that whoever sees the Parquet file finds both
         with atomic_path(path.with_suffix(".csv")) as temporary:
-            _as_text(frame).to_csv(temporary, index=False, lineterminator="\n")
+            temporary.write_text(csv_text(frame), encoding="utf-8", newline="")
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 
 
-def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with text that would be read as something else marked by an apostrophe."""
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV, with an apostrophe before text that would be read as something else.
+
+    That is what a spreadsheet would compute (``=1+1``), and what pandas would read as a missing value (a class called
+    NaN).
+    """
 
     def marked(value: Any) -> Any:
         return (
@@ -366,7 +369,8 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
         )
 
     texts = [name for name in frame if frame[name].dtype.kind == "O"]
-    return frame.assign(**{name: frame[name].map(marked) for name in texts}).rename(columns=marked)
+    frame = frame.assign(**{name: frame[name].map(marked) for name in texts}).rename(columns=marked)
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _shape_of(table: pa.Table) -> list[Any]:

@@ -570,7 +570,7 @@ class Streams(Section):
     """Seeds of parts of a run, so that what one of them makes of a result can be told from the others.
 
     Each is by default the network's seed, one of `seeds`. A number holds that part the same for all of them; to vary
-    one part alone, name a run for each of its numbers. Checks that find concepts anew take the network's seed.
+    one part alone, name a run for each of its numbers.
     """
 
     weights: Seed | None = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
+import signal
 from collections.abc import Iterable, Iterator
 
 
@@ -52,7 +53,7 @@ _MEMORY = re.compile(
 
 
 def system_fault(error: BaseException) -> str | None:
-    """Say in a sentence what the machine lacks (room, permission, memory, open files), and what to do.
+    """Say in a sentence what the machine lacks (room, permission, memory, open files, names in UTF-8), and what to do.
 
     Looks at what led to the error, too.
 
@@ -74,11 +75,37 @@ def system_fault(error: BaseException) -> str | None:
             return (
                 f"No more threads can be started ({found}). Raise `ulimit -u`, or let fewer jobs run at once."
             )
+        if isinstance(found, UnicodeEncodeError) and "surrogates" in found.reason:
+            around = found.object[max(found.start - 60, 0) : found.end + 60]
+            return f"A name is no text in UTF-8, in {around!a}: rename the file or folder."
         if isinstance(found, OSError) and number in _MENDS:
             place = " -> ".join(str(name) for name in (found.filename, found.filename2) if name is not None)
             return (
                 f"{place or 'A file'} cannot be read or written ({found.strerror or found}). {_MENDS[number]}, then run "
                 "the same command again: what is finished is kept."
+            )
+    return None
+
+
+_KILLED = {
+    "SIGKILL": "mostly because it needed more memory than there is, or than a container or scheduler allows",
+    "SIGBUS": "mostly because memory or the room in /dev/shm ran out",
+    "SIGSEGV": "a crash in a library, often for want of memory",
+    "SIGABRT": "a crash in a library, often for want of memory",
+    "SIGXCPU": "as its time was up",
+}
+
+
+def killed_job(words: str) -> str | None:
+    """Say in a sentence which signal ended a job, and what to do, from Snakemake's words; None where none did."""
+    for name, code in re.findall(r"died with <Signals\.(SIG\w+)|returned non-zero exit status (\d+)", words):
+        # A shell says it by a number above 128.
+        name = name or next((s.name for s in signal.Signals if s + 128 == int(code)), "")
+        if name in _KILLED:
+            return (
+                f"A job was ended by {name}, {_KILLED[name]}. Let fewer jobs run at once (--cores, or --resources "
+                "mem_mb=8000), lower batch sizes or the size of clips in the config, or take a machine with more; then "
+                "run the same command again: what is finished is kept."
             )
     return None
 

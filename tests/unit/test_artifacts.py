@@ -21,15 +21,20 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from voxplain import artifacts, hdf5
-from voxplain.errors import ArtifactError
+from voxplain.__main__ import main
+from voxplain.config import load_config
+from voxplain.errors import ArtifactError, ConfigError
 from voxplain.provenance import record
 from voxplain.tables import all_tables
+from voxplain.videos.plan import plan_videos
 from voxplain.videos.store import ClipStore
+from voxplain.videos.table import check_class_names, read_video_table
 
 MADE_BY = record(rule="sample_clips", params={"fps": 8.0, "seed": 3, "paths": [Path("a")]}, code="c0de")
 
@@ -689,3 +694,25 @@ def test_no_text_of_a_csv_is_a_formula_or_lost(tmp_path):
         "'=1+1", "'+1", "'-x", "'@SUM(A1)", "'\tx", "'NaN", "'NA", "'None", "a=b", "nano", "x-y",
     ]  # fmt: skip
     assert found["class"].isna().tolist() == [False] * 11 + [True]
+
+
+def test_classes_called_as_values_survive_from_a_folder_to_every_csv_and_back(tmp_path):
+    classes = ["2024", "NA", "NaN", "None", "no", "null", "true"]
+    for name in [*classes, "nan"]:
+        for number in range(2):
+            path = tmp_path / "videos" / name / f"{number}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no video")
+    with pytest.raises(ConfigError, match="'NaN' and 'nan' would get the same file name"):
+        check_class_names(read_video_table(tmp_path / "videos")["class"])
+    shutil.rmtree(tmp_path / "videos/nan")
+    assert main(["init", str(tmp_path / "videos"), "--classes", *classes]) == 0
+    config = load_config(yaml.safe_load((tmp_path / "videos/config.yaml").read_text()))
+    assert config.data.classes == classes
+    table = plan_videos(tmp_path, path=config.data.path, classes=config.data.classes)
+    assert sorted(table["class"].unique()) == classes
+    artifacts.write_table(tmp_path / "x.parquet", table, kind="videos", csv=True)
+    pd.testing.assert_frame_equal(artifacts.read_table(tmp_path / "x.parquet", "videos"), table)
+    for read in ({}, {"keep_default_na": False}):
+        found = pd.read_csv(tmp_path / "x.csv", dtype={"class": str}, **read)
+        assert found["class"].str.removeprefix("'").tolist() == table["class"].tolist()

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import pickle
+import re
 import urllib.error
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import nn
 from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError
 from voxplain.explainers.entry import explain
+from voxplain.models import kinetics
 from voxplain.models.base import MODELS
 from voxplain.models.build import build_model, build_shapes, load_model, model_options
 from voxplain.models.external import find_external
@@ -613,6 +615,35 @@ def test_kinetics_weights_without_a_network(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="cannot be downloaded.*No matching distribution.*copy"):
         i3d_kinetics400()
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_had_where_no_cache_can_be_written(monkeypatch, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    state = {"head.weight": torch.arange(3.0)}
+    monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path / "file/cache"))
+    monkeypatch.setattr(kinetics, "download_checkpoint", bytes)
+    monkeypatch.setattr(kinetics, "read_checkpoint", dict)
+    monkeypatch.setattr(kinetics, "convert", lambda arrays: state)
+    assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
+    assert re.search("cannot be kept .*Not a directory.*set VOXPLAIN_CACHE", caplog.text)
+    monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path / "made"))
+    i3d_kinetics400()
+    monkeypatch.setattr(kinetics, "download_checkpoint", None)  # is not called again
+    assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
+
+
+def test_a_home_that_is_not_known_or_not_writable_is_told(monkeypatch, tmp_path):
+    def lost():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("VOXPLAIN_CACHE", raising=False)
+    monkeypatch.setattr(kinetics.Path, "home", lost)
+    with pytest.raises(ConfigError, match="set HOME, or VOXPLAIN_CACHE"):
+        i3d_kinetics400()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match="cannot be kept .*Not a directory.*set TORCH_HOME"):
+        build_model("r3d_18", weights="kinetics400")
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "torchvision:mc3_18", "pytorchvideo:x3d_xs"])

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from voxplain import artifacts
-from voxplain.errors import ConfigError, VoxplainError, system_fault
+from voxplain.errors import ConfigError, VoxplainError, killed_job, system_fault
 from voxplain.models.build import build_model
 from voxplain.models.weights import save_weights
 from voxplain.provenance import record
@@ -82,6 +82,7 @@ FAULTS = {
     "c++": (RuntimeError("std::bad_alloc"), "memory does not suffice"),
     "arrow": (pa.lib.ArrowMemoryError("malloc of size 9 failed"), "memory does not suffice"),
     "hdf5": (RuntimeError("Can't open (memory allocation failed for B-tree)"), "memory does not suffice"),
+    "a name": (UnicodeEncodeError("utf-8", "a/b\udcff.mp4", 3, 4, "surrogates not allowed"), r"b.udcff.mp4': rename"),
     "threads": (RuntimeError("can't start new thread"), "ulimit -u"),
 }  # fmt: skip
 
@@ -97,6 +98,23 @@ def test_what_the_machine_lacks_is_told_in_a_line(name, tmp_path, capfd):
     assert line.startswith("voxplain: ") and re.search(says, line)
     log = (tmp_path / "logs/stage.log").read_text()
     assert "Traceback" in log
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("Command 'python x.py' died with <Signals.SIGKILL: 9>.", "ended by SIGKILL.*memory.*--cores"),
+        (
+            "Command 'python x.py' returned non-zero exit status 139.",
+            "ended by SIGSEGV, a crash in a library",
+        ),
+        ("Command 'python x.py' returned non-zero exit status 1.", None),
+        ("Command 'python x.py' died with <Signals.SIGINT: 2>.", None),  # the user's own
+    ],
+)
+def test_what_ended_a_job_is_told(words, says):
+    told = killed_job(f"RuleException:\nCalledProcessError in file a.smk, line 3:\n{words}\n")
+    assert told is None if says is None else re.search(says, told)
 
 
 def test_the_cause_may_lie_deeper(tmp_path, capfd):

@@ -917,10 +917,14 @@ def test_videos_of_all_endings_and_in_folders_below_are_found(tmp_path):
 
 def test_what_is_passed_over_is_said(tmp_path, caplog):
     touch(tmp_path, "run/1.mp4", "run/2.mp4", "wave/1.mp4", "wave/2.mp4", "empty/notes.txt")
-    os.close(os.open(os.fsencode(tmp_path) + b"/run/bad\xff.mp4", os.O_CREAT))
+    for folder in (b"/class\xff", b"/run/part\xff"):
+        os.mkdir(os.fsencode(tmp_path) + folder)
+    for name in (b"/run/bad\xff.mp4", b"/class\xff/1.mp4", b"/run/part\xff/1.mp4"):
+        os.close(os.open(os.fsencode(tmp_path) + name, os.O_CREAT))
     assert len(read_video_table(tmp_path)) == 4
     assert "empty is passed over, as it holds no videos" in caplog.text
-    assert "its name is no text in UTF-8" in caplog.text
+    told = re.findall(r"/(\S+)' is passed over, as its name is no text in UTF-8", caplog.text)
+    assert [os.path.basename(place) for place in told] == ["class\\udcff", "bad\\udcff.mp4", "part\\udcff"]
     caplog.clear()
     touch(
         tmp_path, *[f"{split}/{name}/1.mp4" for split in ("train", "val", "test") for name in ("run", "wave")]

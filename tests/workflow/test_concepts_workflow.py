@@ -153,6 +153,18 @@ def test_a_killed_run_ends_with_the_same_tables(finished, tmp_path):
     }  # others may have been asked for there
 
 
+def test_a_job_that_is_killed_is_told_with_the_mend(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any('make_embedded_videos' in word for word in sys.orig_argv):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    done = snakemake(tmp_path, "--until", "make_embedded_videos", "--", "concepts", check=False)
+    assert done.returncode == 1
+    assert "voxplain: A job was ended by SIGKILL, mostly because it needed more memory" in done.stderr
+
+
 def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):
     source = next(finished.glob("results/shared/embedded-*/embedded"))
     videos = pd.read_csv(source / "videos.csv")

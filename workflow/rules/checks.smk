@@ -47,6 +47,7 @@ rule try_variants:
         sets={"sets": CONFIG.checks.random_sets, "size": CONFIG.cavs.set_size},
         editing={"k_max": CONFIG.checks.edited_concepts, "clip_draws": CONFIG.checks.edited_draws},
         batch=CONFIG.activations.batch,
+        seeds=streams("clustering", "random_sets", "draws"),
         code=code("try_variants", classifiers=[VARIANTS[name].classifier for name in TRIED_VARIANTS]),
     script:
         "../../src/stages/try_variants.py"
@@ -190,6 +191,7 @@ rule vary_choices:
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
         rank_by=CONFIG.scores.rank_by,
+        seeds=streams("clustering", "random_sets"),
         code=code("vary_choices"),
     script:
         "../../src/stages/vary_choices.py"

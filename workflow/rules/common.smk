@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
-from voxplain.errors import VoxplainError
+from voxplain.errors import VoxplainError, killed_job
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.tables import choose_tables
@@ -283,6 +283,11 @@ def stream(name):
     return lambda wildcards: int(wildcards.seed) if given is None else given
 
 
+def streams(*names):
+    """Params function: the seeds of several parts of the run."""
+    return lambda wildcards: {name: stream(name)(wildcards) for name in names}
+
+
 def weights_file(wildcards):
     """Input function: the file of given weights, whose change reruns what was made with it."""
     weights = CONFIG.models[wildcards.model].weights
@@ -374,6 +379,12 @@ PARTS = {
     + [f"{FIGURES}/relevance/{{model}}/seed{{seed}}.png".format(**place) for place in EXPLAINED],
     "checks": tables_of("checks") + figures_of("checks"),
 }
+
+
+def print_killed(log):
+    """Say which signal ended a job, where one did, and what to do."""
+    if log and (told := killed_job(Path(log).read_text(errors="replace"))):
+        print(f"voxplain: {told}", file=sys.stderr)
 
 
 def print_summary():

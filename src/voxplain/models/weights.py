@@ -12,7 +12,7 @@ import re
 import urllib.error
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic
@@ -20,10 +20,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
-from torchvision.models import WeightsEnum
 
 from ..artifacts import atomic_path, check_place
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 State = dict[str, torch.Tensor]
 # Kind and layout of what `save_weights` writes: raised when a reader of the old one would misread the new one.
@@ -51,10 +53,13 @@ class _About(pydantic.BaseModel, strict=True):
 
 
 def cache_folder() -> Path:
-    """Folder for downloaded weights: ``$VOXPLAIN_CACHE``, or ``~/.cache/voxplain``."""
-    folder = Path(os.environ.get("VOXPLAIN_CACHE") or Path.home() / ".cache" / "voxplain")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """Folder for downloaded weights, which need not be there: ``$VOXPLAIN_CACHE``, or ``~/.cache/voxplain``."""
+    try:
+        return Path(os.environ.get("VOXPLAIN_CACHE") or Path.home() / ".cache" / "voxplain")
+    except RuntimeError:  # as of a user without a name in a container
+        raise ConfigError(
+            "Your home folder is not known: set HOME, or VOXPLAIN_CACHE to a folder for downloaded weights."
+        ) from None
 
 
 def write_safetensors(state: State, path: str | Path, metadata: dict[str, str] | None = None) -> None:
@@ -379,7 +384,13 @@ def torchvision_weights(weights: WeightsEnum) -> State:
     """
     try:
         return weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
+    except urllib.error.URLError as error:
+        raise cannot_download(weights.url, error) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The weights {weights.url} cannot be kept ({error}): set TORCH_HOME to a folder where you may write."
+        ) from None
+    except RuntimeError as error:  # a wrong hash
         raise cannot_download(weights.url, error) from None
 
 

@@ -16,6 +16,7 @@ import yaml
 from markupsafe import Markup
 from PIL import Image
 
+from ..artifacts import csv_text
 from ..figures import STYLES
 from . import TEMPLATES, browsers, formats, panels, words
 
@@ -235,7 +236,7 @@ def exact(value: Any) -> str:
 
 def csv_address(table: pd.DataFrame) -> str:
     """A table as the address of a CSV file that lies in the page itself."""
-    return _address("text/csv", table.to_csv(index=False).encode())
+    return _address("text/csv", csv_text(table).encode())
 
 
 def picture_address(path: str) -> str:

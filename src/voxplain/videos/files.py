@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def walk_videos(folder: str | Path) -> Iterator[str]:
     """Paths of the videos in a folder and in those below it, in order of name; hidden ones do not count.
 
-    Links are followed, but no folder is entered twice. Names that are no text are told of and passed over.
+    Links are followed, but no folder is entered twice.
 
     Raises
     ------
@@ -43,21 +43,25 @@ def walk_videos(folder: str | Path) -> Iterator[str]:
                 if os.path.splitext(entry.name)[1].lower() in ENDINGS and not list_folder(entry.path):
                     yield entry.path  # is named as a video, and told of when it is opened
             elif os.path.splitext(entry.name)[1].lower() in ENDINGS:
-                if entry.name.isascii() or _is_text(entry.name):
-                    yield entry.path
-                else:
-                    log.warning("%a is passed over, as its name is no text in UTF-8: rename it.", entry.path)
+                yield entry.path
 
 
 def list_folder(folder: str | Path) -> list[os.DirEntry]:
-    """Entries of a folder by name, without hidden ones; a `ConfigError` where it cannot be read."""
+    """Entries of a folder by name, without hidden ones and those whose names are no text, of which it tells.
+
+    A `ConfigError` where the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+            found = sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
     except OSError as error:
         raise ConfigError(
             f"The folder {folder} cannot be read ({error.strerror}). Change its permissions, or take it away."
         ) from None
+    for entry in found:
+        if not _is_text(entry.name):
+            log.warning("%a is passed over, as its name is no text in UTF-8: rename it.", entry.path)
+    return [entry for entry in found if _is_text(entry.name)]
 
 
 def _is_text(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ class Bench:
         k_max, clip_draws: of `voxplain.editing.edit_answers`.
     known : mapping of (View, place) to (DataFrame, array)
         Supervoxels (`KEY`) that were already shown, and their activations (n, d).
-    batch, seed : int
+    batch : int
+    seeds : mapping of str to int
+        clustering, random_sets, draws.
     """
 
     model: TrainedModel
@@ -61,9 +63,9 @@ class Bench:
     clustering: Mapping[str, Any]
     sets: Mapping[str, int]
     editing: Mapping[str, int]
-    known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]] = field(default_factory=dict)
-    batch: int = 32
-    seed: int = 0
+    known: Mapping[tuple[View, Place], tuple[pd.DataFrame, np.ndarray]]
+    batch: int
+    seeds: Mapping[str, int]
 
     def place(self, variant: Variant) -> Place:
         """Layer and grid that a variant looks at."""
@@ -188,7 +190,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
     for class_name in sorted(clip_table["class"].unique()):
         try:
             pool = seen.supervoxels if variant.negatives == "supervoxels" else seen.clips
-            sets = draw_sets(pool, **bench.sets, seed=bench.seed)
+            sets = draw_sets(pool, **bench.sets, seed=bench.seeds["random_sets"])
             found[class_name] = find_concepts(
                 class_name,
                 seen,
@@ -200,7 +202,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 },
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
-                seed=bench.seed,
+                seed=bench.seeds["clustering"],
             )
         except VoxplainError as error:
             print(f"{class_name}: {variant.changes}: no concepts. {error}")
@@ -235,7 +237,9 @@ def _tables(
             *places_of(concepts.concepts),
             {"top": ranking(concepts.scores)},
             random_rankings(
-                len(concepts.scores), bench.editing["clip_draws"], stream(bench.seed, "rankings", class_name)
+                len(concepts.scores),
+                bench.editing["clip_draws"],
+                stream(bench.seeds["draws"], "rankings", class_name),
             ),
         )
         answered = edit_answers(
@@ -248,7 +252,7 @@ def _tables(
             {class_name: ranked},
             fill=bench.model.fill("mean"),
             batch=bench.batch,
-            rng=stream(bench.seed, "edit", video, clip),
+            rng=stream(bench.seeds["draws"], "edit", video, clip),
             **bench.editing,
         )
         edits.append(answered.assign(**{"video": video, "clip": clip, "class": class_name}))

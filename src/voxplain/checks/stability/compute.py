@@ -88,13 +88,12 @@ def vary(
     seen: LayerActivations,
     *,
     clusters: Sequence[int],
-    seeds: Sequence[int],
+    seeds: Sequence[tuple[int, int]],
     clustering: Mapping[str, Any],
     sets: Mapping[str, int],
     cavs: Mapping[str, Any],
     negatives: str,
     rank_by: str,
-    seed: int,
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Find concepts again with other numbers of clusters, and with other seeds of clustering and random sets.
 
@@ -102,9 +101,11 @@ def vary(
     ----------
     seen : LayerActivations
         Of one network.
-    clusters, seeds : sequence of int
+    clusters : sequence of int
         To try, one at a time.
-    clustering, sets, cavs, negatives, rank_by, seed
+    seeds : sequence of (int, int)
+        Of clustering and of random sets: the run's own, then those to try.
+    clustering, sets, cavs, negatives, rank_by
         Those of the run: what `find_concepts` and `draw_sets` take.
 
     Returns
@@ -116,15 +117,15 @@ def vary(
     """
     classes = sorted(seen.clip_table["class"].unique())
     own = {
-        class_name: _find(class_name, seen, clustering, sets, cavs, negatives, rank_by, seed)
+        class_name: _find(class_name, seen, clustering, sets, cavs, negatives, rank_by, seeds[0])
         for class_name in classes
     }
     rows = []
-    trials = [("clusters", n, 0, {**clustering, "clusters": n}, seed) for n in clusters]
-    trials += [("draws", "other seeds", n, clustering, n) for n in seeds]
-    for what, value, draw, how, with_seed in trials:
+    trials = [("clusters", n, 0, {**clustering, "clusters": n}, seeds[0]) for n in clusters]
+    trials += [("draws", "other seeds", n, clustering, pair) for n, pair in enumerate(seeds[1:])]
+    for what, value, draw, how, with_seeds in trials:
         for class_name in classes:
-            found = _find(class_name, seen, how, sets, cavs, negatives, rank_by, with_seed)
+            found = _find(class_name, seen, how, sets, cavs, negatives, rank_by, with_seeds)
             if found is not None and own[class_name] is not None:
                 tau = rank_agreement(own[class_name].table, found.table)
                 rows.append(
@@ -144,17 +145,17 @@ def _find(
     cavs: Mapping[str, Any],
     negatives: str,
     rank_by: str,
-    seed: int,
+    seeds: tuple[int, int],
 ) -> Found | None:
     pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
     try:
         return find_concepts(
             class_name,
             seen,
-            draw_sets(pool, **sets, seed=seed),
+            draw_sets(pool, **sets, seed=seeds[1]),
             clustering=clustering,
             rank_by=rank_by,
-            seed=seed,
+            seed=seeds[0],
             **cavs,
         )
     except VoxplainError as error:

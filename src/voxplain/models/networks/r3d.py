@@ -5,11 +5,9 @@ from __future__ import annotations
 import torch
 from pydantic import PositiveInt
 from torch import nn
-from torchvision.models.video import R3D_18_Weights
-from torchvision.models.video.resnet import BasicBlock, Conv3DSimple
 
 from ..base import MODELS
-from ..layers import make_hookable
+from ..layers import AddingBlock, make_hookable
 from ..weights import torchvision_weights
 
 Depth = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
@@ -52,18 +50,19 @@ def _stage(inputs: int, planes: int, blocks: int, *, stride: int) -> nn.Sequenti
     if stride != 1 or inputs != planes:
         convolution = nn.Conv3d(inputs, planes, 1, stride=stride, bias=False)
         shortcut = nn.Sequential(convolution, nn.BatchNorm3d(planes))
-    first = BasicBlock(inputs, planes, Conv3DSimple, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(planes, planes, Conv3DSimple) for _ in range(blocks - 1)))
+    first = AddingBlock(inputs, planes, stride, shortcut)
+    return nn.Sequential(first, *(AddingBlock(planes, planes) for _ in range(blocks - 1)))
 
 
 def _kinetics400() -> dict[str, torch.Tensor]:
+    from torchvision.models.video import R3D_18_Weights
+
     return torchvision_weights(R3D_18_Weights.KINETICS400_V1)
 
 
-_PREPARATION = R3D_18_Weights.KINETICS400_V1.transforms()
 _FACTS = {
-    "mean": tuple(255 * value for value in _PREPARATION.mean),
-    "std": tuple(255 * value for value in _PREPARATION.std),
+    "mean": tuple(255 * value for value in (0.43216, 0.394666, 0.37645)),
+    "std": tuple(255 * value for value in (0.22803, 0.22145, 0.216989)),
     "concept_layers": ("layer3", "layer2", "layer4"),
     "last_conv": "layer4",
     "head": "fc",
