@@ -717,6 +717,67 @@ def test_network_of_the_users_own(my_networks, tmp_path):
 
 
 @pytest.fixture
+def parts_networks(tmp_path, monkeypatch):
+    """Networks with a head that has no bias, and with parts that no prediction needs."""
+    (tmp_path / "parts_networks.py").write_text(
+        "from torch import nn\n"
+        "class Bare(nn.Module):\n"
+        "    def __init__(self, num_classes=7):\n"
+        "        super().__init__()\n"
+        "        self.body = nn.Sequential(nn.Conv3d(3, 4, 3), nn.ReLU(), nn.Conv3d(4, 6, 3), nn.ReLU())\n"
+        "        self.fc = nn.Linear(6, num_classes, bias=False)\n"
+        "    def forward(self, x):\n"
+        "        return self.fc(self.body(x).mean((2, 3, 4)))\n"
+        "class Unused(Bare):\n"
+        "    def __init__(self, num_classes):\n"
+        "        super().__init__(num_classes)\n"
+        "        self.project = nn.Linear(6, 5)\n"
+        "class Auxiliary(Bare):\n"
+        "    def __init__(self, num_classes):\n"
+        "        super().__init__(num_classes)\n"
+        "        self.aux = nn.Linear(6, num_classes)\n"
+        "    def forward(self, x):\n"
+        "        x = self.body(x).mean((2, 3, 4))\n"
+        "        return (self.fc(x), self.aux(x)) if self.training else self.fc(x)\n"
+        "class Backwards(Bare):\n"
+        "    def __init__(self, num_classes):\n"
+        "        super().__init__(num_classes)\n"
+        "        self.stem = nn.Conv3d(3, 3, 1)\n"
+        "        self.first = nn.Linear(8, 8)\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(self.first(self.stem(x)[..., :8]))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "parts_networks"
+
+
+@pytest.mark.parametrize("name", ["Bare", "Unused", "Auxiliary", "Backwards"])
+def test_the_head_is_what_a_clip_passes_last(parts_networks, name):
+    model = build_model(f"{parts_networks}:{name}", num_classes=3)
+    assert (model.spec.head, model.spec.num_classes) == ("fc", 3)
+    assert name == "Backwards" or (model.spec.last_conv, model.spec.concept_layers) == (
+        "body.2",
+        ("body.0", "body.2"),
+    )
+    shown = np.zeros((1, 8, 16, 16, 3), np.uint8)
+    assert explain(model, shown, [0], "gradcam").shape == (1, 8, 16, 16)
+    assert build_shapes(f"{parts_networks}:{name}", 3).spec == model.spec
+
+
+def test_a_head_without_bias_has_the_classes_of_its_weights(parts_networks, tmp_path):
+    name, path = f"{parts_networks}:Bare", tmp_path / "bare.safetensors"
+    weights = build_model(name, num_classes=5)
+    write_safetensors(weights.state_dict(), path, {})
+    inputs = clips(2)
+    torch.testing.assert_close(build_model(name, path)(inputs), weights(inputs))
+    other = build_model(name, path, 4)
+    assert other(inputs).shape == (2, 4) and other.fc.bias is None
+    fitted = replace_head(build_model(name, path), 2, weight=torch.ones(2, 6), bias=torch.tensor([0.0, 3.0]))
+    save_weights(fitted, path)
+    torch.testing.assert_close(load_model(path, trust=[name])(inputs), fitted(inputs))
+
+
+@pytest.fixture
 def told(tmp_path):
     """Function that writes weights of a small r3d whose metadata say something else of it."""
 

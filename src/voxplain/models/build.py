@@ -17,7 +17,7 @@ from ..errors import ConfigError, nearest
 from ..registry import Plugin
 from .base import MODELS, ModelSpec
 from .external import External, drop_softmax, find_external, find_layers, is_own
-from .layers import head_classes, replace_head
+from .layers import get_layer, head_classes, replace_head
 from .weights import check_state, load_state, load_weights, with_own_names
 
 log = logging.getLogger(__name__)
@@ -218,7 +218,9 @@ def load_model(path: str | Path, *, trust: Collection[str] = ()) -> nn.Module:
     with _options_of(path, name, options):
         if not is_own(name):  # without memory, lest the options ask for more than the weights fill
             _check_numbers(options)
-            check_state(build_shapes(name, spec["num_classes"], **options), state, str(path))
+            shapes = build_shapes(name, spec["num_classes"], **options)
+            _fit_head(shapes, state)
+            check_state(shapes, state, str(path))
         return build_model(name, path, **options)
 
 
@@ -248,10 +250,18 @@ def _options_of(path: str | Path, name: str, options: dict[str, Any]) -> Iterato
 def _load(model: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
     """Load weights, whatever number of classes they have, and whatever a wrapper put before their names."""
     state = with_own_names(model, state)
-    head = state.get(f"{model.spec.head}.weight")
-    if head is not None and len(head) != model.spec.num_classes:
-        replace_head(model, len(head))
+    _fit_head(model, state)
     load_state(model, state, source)
+
+
+def _fit_head(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Give the network a head of the weights' number of classes, with a bias where they have one that was fitted."""
+    weight, bias = (state.get(f"{model.spec.head}.{name}") for name in ("weight", "bias"))
+    old = get_layer(model, model.spec.head)
+    if weight is not None and (
+        len(weight) != model.spec.num_classes or (bias is not None and old.bias is None)
+    ):
+        replace_head(model, len(weight), bias=bias)
 
 
 def _canonical(name: str) -> str:

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import ConfigError, nearest
 from .layers import make_hookable
+from .shapes import called_by
 from .weights import State, cannot_download, torchvision_weights
 
 # Functions of pytorchvideo that build whole networks; others build their parts.
@@ -27,6 +28,8 @@ PYTORCHVIDEO = {
 }
 # Parameters of libraries' functions that are no options: they load weights.
 NO_OPTIONS = ("weights", "weights_backbone", "pretrained")
+# Shapes of clips that networks take whose layers are not known yet.
+USUAL_CLIPS = ((16, 112, 112), (32, 224, 224), (8, 32, 32))
 
 
 @dataclass(frozen=True)
@@ -159,22 +162,34 @@ def _named(name: str, function: str, known: dict[str, Callable[..., nn.Module]])
 
 
 def find_layers(model: nn.Module, name: str) -> dict[str, Any]:
-    """Guess a network's head, last block and concept layers from the order of its modules.
+    """Guess a network's head, last block and concept layers from the modules that a clip calls, in their order.
 
     The head is the last linear layer, or without one the last convolution of a single position. Blocks
     are the parts that hold weights; the last before the head is Grad-CAM's, the one before that the
-    default for concepts.
+    default for concepts. Parts that serve training alone are none of these.
     """
     modules = dict(model.named_modules())
-    linear = [key for key, module in modules.items() if isinstance(module, nn.Linear)]
-    pointwise = [k for k, m in modules.items() if isinstance(m, nn.Conv3d) and set(m.kernel_size) == {1}]
-    if not linear and not pointwise:
+    if not _ends(modules, modules):
         raise ConfigError(f"{name} has no linear layer at its end to explain: wrap it so that it has.")
-    head = (linear or pointwise)[-1]
+    called = next(filter(None, (called_by(model, clip) for clip in USUAL_CLIPS)), list(modules))
+    ends = _ends(modules, called)
+    if not ends:
+        raise ConfigError(f"{name} calls no linear layer as a module: wrap it so that it does.")
+    head = ends[-1]
     blocks = [key for key in _blocks(model) if key != head and not head.startswith(f"{key}.")]
+    blocks = [key for key in blocks if any(f"{inner}.".startswith(f"{key}.") for inner in called)]
     if not blocks:
         raise ConfigError(f"{name} has no layers before its head {head!r} to explain.")
     return {"head": head, "last_conv": blocks[-1], "concept_layers": (*blocks[-3:-1][::-1], blocks[-1])}
+
+
+def _ends(modules: dict[str, nn.Module], names: Iterable[str]) -> list[str]:
+    """Those of the named modules that can be a head."""
+    linear = [key for key in names if isinstance(modules[key], nn.Linear)]
+    pointwise = [
+        key for key in names if isinstance(modules[key], nn.Conv3d) and set(modules[key].kernel_size) == {1}
+    ]
+    return linear or pointwise
 
 
 def _blocks(model: nn.Module, prefix: str = "") -> list[str]:

@@ -191,10 +191,11 @@ def replace_head(
     weight : (num_classes, d) array, optional
         Drawn at random from torch's generator where not given.
     bias : (num_classes,) array, optional
-        Zeros where not given.
+        Zeros where not given, or none where the old head has none.
     """
     old = get_layer(model, model.spec.head)
     like = {"device": old.weight.device, "dtype": old.weight.dtype}
+    like["bias"] = old.bias is not None or bias is not None
     if isinstance(old, nn.Linear):
         new: nn.Module = nn.Linear(old.in_features, num_classes, **like)
     else:
@@ -204,7 +205,8 @@ def replace_head(
             new.weight.normal_(std=0.01)
         else:
             new.weight.copy_(torch.as_tensor(weight).view_as(new.weight))
-        new.bias.copy_(torch.as_tensor(0.0 if bias is None else bias))
+        if new.bias is not None:
+            new.bias.copy_(torch.as_tensor(0.0 if bias is None else bias))
     parent, _, name = model.spec.head.rpartition(".")
     setattr(model.get_submodule(parent), name, new)
     model.spec = dataclasses.replace(model.spec, num_classes=num_classes)

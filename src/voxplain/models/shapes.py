@@ -69,6 +69,12 @@ def calls_in_order(model: nn.Module, clip: Sequence[int]) -> list[str]:
     return list(_layers(model, tuple(clip)))
 
 
+def called_by(model: nn.Module, clip: Sequence[int]) -> list[str]:
+    """As `calls_in_order`, of any module; empty where it cannot be shown such a clip."""
+    calls, error = _run(model, tuple(clip))
+    return [] if error else [name for name in calls if name]
+
+
 def feature_order(
     model: nn.Module, name: str, clip: Sequence[int], *, vectors: bool = False
 ) -> tuple[int, ...]:
