@@ -5,7 +5,7 @@ from _stage import run
 
 from voxplain.activation_store import read_activations
 from voxplain.artifacts import open_h5, write_table
-from voxplain.checks.stability.compute import converge, set_sizes, vary
+from voxplain.checks.stability.compute import converge, set_sizes, vary, vary_videos
 from voxplain.concepts.scores import directional_derivatives
 from voxplain.streams import seed_of, stream
 
@@ -34,16 +34,10 @@ def main(stage):
         )
         for n in range(params.repeats)
     ]
-    varied, importance = vary(
-        seen,
-        clusters=params.clusters,
-        seeds=[own, *others],
-        clustering=params.clustering,
-        sets=params.sets,
-        cavs=params.cavs,
-        negatives=params.negatives,
-        rank_by=params.rank_by,
-    )
+    how = {name: params[name] for name in ("clustering", "sets", "cavs", "negatives", "rank_by")}
+    varied, importance = vary(seen, clusters=params.clusters, seeds=[own, *others], **how)
+    rng = stream(clustering, "videos", *names)
+    varied += vary_videos(seen, repeats=params.repeats, seeds=own, rng=rng, **how)
     place = {"model": names[0], "seed": int(stage.wildcards.seed), "layer": names[1]}
     table = pd.DataFrame(rows + varied).assign(**place)
     write_table(stage.output.choices, table, kind="choices", made_by=stage.made_by)

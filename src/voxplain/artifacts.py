@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 KINDS = {
     "activations": 2,
     "cavs": 2,
-    "choices": 1,
+    "choices": 2,
     "clip_motion": 2,
     "clips": 2,
     "concept_ablation": 2,
@@ -84,7 +84,7 @@ KINDS = {
     "selective_maps": 1,
     "set_aside": 3,
     "set_aside_videos": 3,
-    "stability": 2,
+    "stability": 3,
     "supervoxel_importance": 1,
     "supervoxels": 2,
     "sweep_scores": 2,

@@ -507,6 +507,11 @@ class Checks(Section):
         description="Of the likeness above that of unrelated explanations, the share that may be left where a method "
         "notices a randomization: its whole interval is to lie below this.",
     )
+    stable: Share = Field(
+        0.6,
+        description="Kendall's tau from which on ranks of concepts count as stable; below it the report says that there "
+        "are too few videos to rank.",
+    )
     mirrored_per_class: PositiveInt = Field(
         4, description="Test videos per class that are explained with their mirror images, for position_bias."
     )
@@ -664,6 +669,13 @@ class Config(Section):
             description="Intermediate results that are removed once nothing needs them any more.",
         )
     )
+
+    def value(self, place: str) -> Any:
+        """A value by its place, such as ``scores.alpha``."""
+        found = self.model_dump(mode="json")
+        for key in place.split("."):
+            found = found[key]
+        return found
 
     @field_validator("concepts", "relevance")
     @classmethod

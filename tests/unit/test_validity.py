@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from voxplain import build_model
+from voxplain.activation_store import LayerActivations
 from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
 from voxplain.checks.presets import variants
@@ -25,12 +26,13 @@ from voxplain.checks.randomization.compute import (
 )
 from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
-from voxplain.checks.stability.compute import converge, set_sizes
+from voxplain.checks.stability.compute import converge, set_sizes, vary_videos
 from voxplain.checks.stability.table import stability_table
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import OFFICIAL_GRAY
+from voxplain.report.words import stability_sentences
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +347,46 @@ def test_stability_over_sets_seeds_and_layers():
     assert table.loc[("layer", "top"), "tau"] == pytest.approx(0.3)
     assert table.loc[("random_sets", "1"), "needed"] == 16
     assert len(table) == 4
+
+
+def halves_of(noise, seed=0):
+    """tau by videos of concepts found in halves: four blobs, each in every video, whose logit differs; and noise."""
+    rng = np.random.default_rng(seed)
+    centres = np.eye(4) * np.array([9.0, 9, 9, 9])
+    rows = [(f"v{video}", blob, number) for video in range(8) for blob in range(4) for number in range(8)]
+    table = pd.DataFrame(rows, columns=["video", "blob", "supervoxel"]).assign(clip=0, level=0)
+    table["supervoxel"] += 8 * table["blob"]
+    clips = pd.DataFrame({"video": [f"v{video}" for video in range(8)], "class": "a", "clip": 0})
+    activations = noise * rng.normal(size=(len(table), 4)) + (noise < 5) * centres[table["blob"]]
+    gradients = np.tile([3.0, 1.0, -1.0, -3.0], (8, 1)) if noise < 5 else rng.normal(size=(8, 4))
+    seen = LayerActivations(
+        table.assign(**{"class": "a"}), activations.astype(np.float32), clips, np.zeros((8, 4), np.float32),
+        gradients.astype(np.float32),
+    )  # fmt: skip
+    found = vary_videos(
+        seen, repeats=3, seeds=(0, 0), rng=rng, clustering={"clusters": 4, "min_supervoxels": 8}, sets={"sets": 4, "size": 20},
+        cavs={}, negatives="supervoxels", rank_by="effect",
+    )  # fmt: skip
+    return pd.DataFrame(found).groupby("value")["tau"].mean()
+
+
+def test_halves_of_the_videos_agree_where_there_is_a_ranking():
+    assert halves_of(0.3).to_dict() == {"2": 1.0, "4": 1.0}
+    assert np.mean([halves_of(9.0, seed)["4"] for seed in range(6)]) < 0.5
+
+
+def test_the_report_says_where_there_are_too_few_videos_to_rank():
+    columns = ["model", "layer", "what", "value", "tau", "stable"]
+    rows = [
+        ("r3d", "l", "videos", "2", 0.1, False),
+        ("r3d", "l", "videos", "16", 0.7, True),
+        ("r3d", "l", "draws", "x", 0.9, True),
+    ]
+    sure, unsure = (
+        stability_sentences(pd.DataFrame(some, columns=columns)) for some in (rows, [*rows[:1], *rows[2:]])
+    )
+    assert "is stable" in sure[0] and "16 videos each by 0.70" in sure[0]
+    assert "too few videos to rank" in unsure[0] and "2 videos each by 0.10" in unsure[0]
 
 
 # ---- presets -----------------------------------------------------------------------------------------

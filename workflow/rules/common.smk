@@ -14,6 +14,7 @@ from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
+from voxplain.report.summary import summary
 from voxplain.tables import choose_tables
 from voxplain.videos.plan import (
     decoded_rows,
@@ -353,17 +354,9 @@ def figures_of(*parts):
     return [f"{FIGURES}/{name}.png" for name, entry in FINAL.items() if entry.part in parts and entry.figure]
 
 
-def value_of(place):
-    """A value of the config by its place, such as scores.alpha."""
-    found = CONFIG.model_dump(mode="json")
-    for key in place.split("."):
-        found = found[key]
-    return found
-
-
 def options_of(entry):
     """Options of a table or figure, with their values in the config."""
-    return {name: value_of(place) for name, place in entry.options.items()}
+    return {name: CONFIG.value(place) for name, place in entry.options.items()}
 
 
 PARTS = {
@@ -385,13 +378,3 @@ def print_killed(log):
     """Say which signal ended a job, where one did, and what to do."""
     if log and (told := killed_job(Path(log).read_text(errors="replace"))):
         print(f"voxplain: {told}", file=sys.stderr)
-
-
-def print_summary():
-    """Say what was made and where."""
-    patterns = {"Tables": "tables/*.csv", "Figures": "figures/**/*.[pg][ni][gf]", "Report": "report.html"}
-    for kind, pattern in patterns.items():
-        found = sorted(Path(RUN).glob(pattern))
-        print(f"{kind + ':':<9}" + "\n         ".join(map(str, found[:12])))
-        if len(found) > 12:
-            print(f"         and {len(found) - 12} more under {RUN}")

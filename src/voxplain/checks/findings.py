@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ def find_concepts(
     options: Mapping[str, Any] | None = None,
     rank_by: str = "effect",
     seed: int = 0,
+    videos: Collection[str] | None = None,
 ) -> Found:
     """Cluster a class's supervoxels, learn the CAVs and score the concepts.
 
@@ -63,10 +64,12 @@ def find_concepts(
         Of all classes or of this one.
     random_sets : (sets, n, d) float
     clustering : mapping
-        clusters, min_supervoxels, max_members, cutoff.
+        clusters, min_supervoxels, max_members, cutoff, popularity.
     classifier, options, seed
         As for `voxplain.concepts.cavs.train_cavs`.
     rank_by : {"effect", "score"}
+    videos : collection of str, optional
+        Find concepts in these alone; by default in all. The table has the supervoxels of all.
 
     Raises
     ------
@@ -76,7 +79,9 @@ def find_concepts(
     own = (seen.table["class"] == class_name).to_numpy()
     activations = seen.supervoxels[own]
     table = seen.table.loc[own, KEY].reset_index(drop=True)
-    concepts = cluster_concepts(activations, table["video"].to_numpy(), seed=seed, **clustering)
+    here = np.ones(len(table), bool) if videos is None else table["video"].isin(videos).to_numpy()
+    concepts = cluster_concepts(activations[here], table["video"].to_numpy()[here], seed=seed, **clustering)
+    concepts = [replace(c, members=np.flatnonzero(here)[c.members]) for c in concepts]
     trained = [
         train_cavs(
             activations[c.members], random_sets, classifier=classifier, options=dict(options or {}), seed=seed
@@ -90,7 +95,10 @@ def find_concepts(
             for c, own in zip(concepts, vectors, strict=True)
         ]
     )
-    gradients = seen.gradients[(seen.clip_table["class"] == class_name).to_numpy()]
+    clips = seen.clip_table["class"] == class_name
+    if videos is not None:
+        clips &= seen.clip_table["video"].isin(videos)
+    gradients = seen.gradients[clips.to_numpy()]
     scores = rank_concepts(gradients, vectors, distances, rank_by=rank_by)
     scores["cav_accuracy"] = [accuracies.mean() for _, accuracies in trained]
     scores["n_supervoxels"] = [c.n_supervoxels for c in concepts]

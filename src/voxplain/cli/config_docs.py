@@ -96,6 +96,7 @@ RERUNS = {
     "checks.mirrored_per_class": "measure_position",
     "checks.mirrored_explainers": "measure_position",
     "checks.clusters": "vary_choices",
+    "checks.stable": "tabulate_checks",
     "checks.repeats": "vary_choices",
     "checks.halves": "vary_choices",
     "checks.perturbed_per_class": "perturb_supervoxels, ablate_concepts",

@@ -100,6 +100,33 @@ def claim_sentences(claims: pd.DataFrame | None, names: Sequence[str]) -> list[s
     return [] if claims is None else [text for name in names if (text := answer(claims, [name]))]
 
 
+def stability_sentences(stability: pd.DataFrame | None) -> list[str]:
+    """How sure each network's ranking of concepts is, and what would make it surer (table stability)."""
+    if stability is None:
+        return []
+    sentences = []
+    for (model, layer), rows in stability.groupby(["model", "layer"], sort=False):
+        halves = rows[rows["what"] == "videos"]
+        draws = rows[rows["what"] == "draws"]
+        told = []
+        if len(draws):
+            told.append(f"found again with other seeds it agrees by tau {draws['tau'].mean():.2f}")
+        if len(halves):
+            most = halves.loc[halves["value"].astype(int).idxmax()]
+            told.append(f"found in two halves of {most['value']} videos each by {most['tau']:.2f}")
+        if not told:
+            continue
+        stable = bool(
+            pd.concat([draws, halves.loc[halves["value"].astype(int).nlargest(1).index]])["stable"].all()
+        )
+        what = "is stable" if stable else "is not stable: too few videos to rank"
+        mend = "" if stable else " More discovery videos per class, or fewer clusters, would make it surer."
+        sentences.append(
+            f"The ranking of {model}'s concepts at {layer} {what}; {' and '.join(told)} (1: the same).{mend}"
+        )
+    return sentences
+
+
 def claim_summary(claims: pd.DataFrame) -> pd.DataFrame:
     """statement, yes, n (comparisons), opposite and missed (what was not beaten most often) of each claim, in order."""
     rows = []

@@ -137,6 +137,62 @@ def vary(
     return rows, pd.concat(importance, ignore_index=True)
 
 
+def vary_videos(
+    seen: LayerActivations,
+    *,
+    repeats: int,
+    seeds: tuple[int, int],
+    rng: np.random.Generator,
+    clustering: Mapping[str, Any],
+    sets: Mapping[str, int],
+    cavs: Mapping[str, Any],
+    negatives: str,
+    rank_by: str,
+) -> list[dict[str, Any]]:
+    """Find concepts in disjoint halves of a class's videos, of 2, 4, 8 and so on up to half of all.
+
+    Parameters
+    ----------
+    seen, clustering, sets, cavs, negatives, rank_by
+        As for `vary`. A concept of fewer videos needs fewer supervoxels, in proportion.
+    repeats : int
+        Pairs of halves of each size.
+    seeds : (int, int)
+        Of clustering and of random sets.
+    rng : Generator
+        Of the halves.
+
+    Returns
+    -------
+    list of dict
+        what (videos), value (videos in each half), draw, class, tau (between both halves' ranks of all the class's
+        supervoxels).
+    """
+    rows = []
+    for class_name, clips in seen.clip_table.groupby("class"):
+        videos = sorted(clips["video"].unique())
+        sizes = sorted(
+            {2**power for power in range(1, len(videos).bit_length()) if 2**power <= len(videos) // 2}
+        )
+        for size in sizes:
+            least = round(clustering["min_supervoxels"] * size / len(videos))
+            for draw in range(repeats):
+                order = rng.permutation(videos)
+                halves = [
+                    _find(
+                        class_name, seen, {**clustering, "min_supervoxels": least}, sets, cavs, negatives, rank_by, seeds,
+                        videos=half,
+                    )
+                    for half in (order[:size], order[size : 2 * size])
+                ]  # fmt: skip
+                if None not in halves:
+                    tau = rank_agreement(*(half.table for half in halves))
+                    rows.append(
+                        {"what": "videos", "value": str(size), "draw": draw, "class": class_name, "tau": tau}
+                    )
+    return rows
+
+
 def _find(
     class_name: str,
     seen: LayerActivations,
@@ -146,6 +202,7 @@ def _find(
     negatives: str,
     rank_by: str,
     seeds: tuple[int, int],
+    videos: Sequence[str] | None = None,
 ) -> Found | None:
     pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
     try:
@@ -156,6 +213,7 @@ def _find(
             clustering=clustering,
             rank_by=rank_by,
             seed=seeds[0],
+            videos=videos,
             **cavs,
         )
     except VoxplainError as error:

@@ -19,11 +19,12 @@ from ..tables import by_unit, mean_of, pair_values
     meaning="How far scores and ranks depend on seeds, random sets, clusters and the layer.",
     columns="""
     model, layer
-    what: what is chosen otherwise: random_sets, clusters, draws, seeds, layer
+    what: what is chosen otherwise: random_sets, clusters, draws, videos (two disjoint halves of so many), seeds, layer
     value: the other choice
     tau: Kendall's tau of ranks: of concepts for random_sets, else of supervoxels by their concepts' ranks
     tau_ci_low: lower end of its 95 % interval; units are classes, and seeds where there are several (with one, draws)
     tau_ci_high: upper end of its 95 % interval
+    stable: whether tau is at least checks.stable
     spread: standard deviation of a score; random_sets only
     needed: random sets for a spread of 0.05
     n_classes
@@ -31,9 +32,12 @@ from ..tables import by_unit, mean_of, pair_values
     n_seeds
     """,
     inputs={"choices": "choices", "importance": "supervoxel_importance", "variants": "variant_agreement"},
+    options={"limit": "checks.stable"},
     figure=Figure("stability_figure", {"table": "stability"}),
 )
-def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+def stability_table(
+    choices: pd.DataFrame, importance: pd.DataFrame, variants: pd.DataFrame, *, limit: float = 0.6
+) -> pd.DataFrame:
     """Agreement of ranks and spread of scores over every choice.
 
     Parameters
@@ -44,13 +48,15 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
         model, seed, layer, class, video, clip, level, supervoxel, importance.
     variants : DataFrame
         model, seed, layer, variant, class, tau: those of another layer are taken.
+    limit : float
+        tau from which on ranks count as stable.
 
     Returns
     -------
     DataFrame
-        model, layer, what (random_sets, clusters, draws, seeds, layer), value, tau (Kendall's tau-b of ranks:
+        model, layer, what (random_sets, clusters, draws, videos, seeds, layer), value, tau (Kendall's tau-b of ranks:
         of concepts for random_sets, else of supervoxels by their concepts' ranks), tau_ci_low, tau_ci_high (95 %,
-        over classes and seeds), spread (standard deviation of a score; random_sets only), needed (random sets for
+        over classes and seeds), stable, spread (standard deviation of a score; random_sets only), needed (random sets for
         a spread of 0.05), n_classes, n_pairs, n_seeds.
     """
     layers = variants[variants["variant"].str.startswith("layer_")]
@@ -76,6 +82,7 @@ def stability_table(choices: pd.DataFrame, importance: pd.DataFrame, variants: p
             {
                 **dict(zip(["model", "layer", "what", "value"], key, strict=True)),
                 **mean_of("tau", values),
+                "stable": bool(values.size and values.mean() >= limit),
                 "spread": group["spread"].mean(),
                 "needed": group["needed"].mean(),
                 "n_classes": values.shape[1],
