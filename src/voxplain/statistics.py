@@ -124,6 +124,35 @@ def _crossed_error(table: np.ndarray) -> tuple[float, float, float]:
     return mean, float(np.sqrt(total / table.size)), float(freedom)
 
 
+def units_needed(deviation: float, difference: float, *, power: float = 0.8, level: float = 0.05) -> int:
+    """Independent units that a two-sided paired t-test needs to find a mean difference.
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation of the difference over units.
+    difference : float
+        To be found.
+    power : float
+        Probability of finding it.
+    level : float
+        Of the test.
+
+    Returns
+    -------
+    int
+        At least `FEWEST_UNITS`.
+    """
+    units = FEWEST_UNITS
+    while True:
+        limit = scipy.stats.t.ppf(1 - level / 2, units - 1)
+        shift = difference / deviation * units**0.5
+        found = scipy.stats.nct.sf(limit, units - 1, shift) + scipy.stats.nct.cdf(-limit, units - 1, shift)
+        if found >= power:
+            return units
+        units += 1
+
+
 def paired_test(a: np.ndarray, b: np.ndarray, *, flips: int = 9999, seed: int = 0) -> float:
     """Two-sided p-value that paired outcomes per video have equal means.
 

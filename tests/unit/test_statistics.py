@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from voxplain.statistics import (
+    FEWEST_UNITS,
     adjust_p_values,
     auroc,
     mean_interval,
@@ -17,6 +18,7 @@ from voxplain.statistics import (
     rank_p_value,
     row_taus,
     shuffled_p_value,
+    units_needed,
     wilson_interval,
 )
 
@@ -177,3 +179,9 @@ def test_differences_of_0_and_1_are_no_outcomes():
     assert mean_interval([0.0, 0, 0, 0]) == (0, 0)  # of shares, Wilson's, which ends at .49
     low, high = mean_interval([0.0, 1, 0, 0])
     assert low < 0 and (low + high) / 2 == pytest.approx(0.25)
+
+
+def test_units_needed_are_those_of_the_tables():
+    """Cohen's tables: half a standard deviation takes 34 pairs, a whole one 10, a fifth 199 (power 80 %, two-sided 5 %)."""
+    assert [units_needed(1.0, effect) for effect in (0.2, 0.5, 1.0)] == [199, 34, 10]
+    assert units_needed(0.01, 1.0) == FEWEST_UNITS
