@@ -36,9 +36,6 @@ CONFIG = """\
 # Made by `python -m voxplain init`{table}. Every key is explained in config/README.md.
 run: {run}
 
-# The checks take as long again; `snakemake … -- checks` makes them.
-parts: [concepts, relevance]
-
 data:
   path: {path}
 {classes}  shard_size: 40  # several shards, so that all cores have work
@@ -81,8 +78,14 @@ editing:
   k_max: {k_max}
   clip_draws: 2
 
-checks:  # few checks on few clips
-  variants: [official, gradient_loss, negatives_clips]
+# How sure the ranking of concepts is, and whether maps lean to one side. `tables: null` makes all checks, on few clips
+# each, and takes as long again; with variants: [official, gradient_loss, negatives_clips] the authors' form, too.
+checks:
+  tables: [stability, position_bias]
+  variants: []
+  clusters: []
+  mirrored_per_class: 2
+  mirrored_explainers: [dtd, gradcam]
   videos_per_class: 4
   edited_per_class: 1
   random_sets: 5
