@@ -21,15 +21,35 @@ SHOWN = (
 
 
 def collect(results: Path, runs: Sequence[str]) -> pd.DataFrame:
-    """The tables claims of some runs as one, with the column ``run`` first; numbers are rounded to `DIGITS`."""
+    """The tables claims of some runs as one, with the column ``run`` first; numbers are rounded to `DIGITS`.
+
+    Each run's begins with the test accuracy of its networks, without a verdict: what a network has not learned, its
+    explanation cannot show.
+    """
     parts = []
     for run in runs:
         path = results / f"confirm_{run}" / "tables" / "claims.csv"
         if not path.exists():
             raise SystemExit(f"There is no {path}: `make confirm` makes it.")
-        parts.append(pd.read_csv(path, keep_default_na=False, na_values=[""]).assign(run=f"confirm_{run}"))
+        claims = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        parts.append(
+            pd.concat([accuracies(path.with_name("model_accuracy.csv")), claims])[claims.columns].assign(
+                run=f"confirm_{run}"
+            )
+        )
     table = pd.concat(parts, ignore_index=True)
     return table[["run", *table.columns.drop("run")]].round(DIGITS)
+
+
+def accuracies(path: Path) -> pd.DataFrame:
+    """Rows of the table model_accuracy over all classes, as rows of claims."""
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    rows = table[table["class"] == "all"]
+    named = {"accuracy": "value", "n_videos": "n"}
+    return rows.rename(columns=named)[["model", "value", "ci_low", "ci_high", "n"]].assign(
+        claim="accuracy", statement="the network is right for the test videos", measure="share",
+        method=[f"seed {seed}" for seed in rows["seed"]], unit="videos", n_seeds=1,
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = collect(given.results, given.runs)
     table.to_csv(given.into, index=False, lineterminator="\n")
     print(table[SHOWN].to_string(index=False, na_rep=""))
-    print(f"\n{len(table)} claims, {(table['verdict'] == 'yes').sum()} of them yes. Written to {given.into}.")
+    judged = table["verdict"].notna().sum()
+    print(f"\n{judged} claims, {(table['verdict'] == 'yes').sum()} of them yes. Written to {given.into}.")
 
 
 if __name__ == "__main__":

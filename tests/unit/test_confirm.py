@@ -118,10 +118,20 @@ def test_claims_of_all_runs_are_one_table(tmp_path, capsys):
         path = tmp_path / f"confirm_{run}/tables/claims.csv"
         path.parent.mkdir(parents=True)
         more = {"method": "effect", "statement": "it holds"}
-        TABLE.drop(columns="run").assign(**more, value=1 / 3).to_csv(path, index=False)
+        TABLE.drop(columns="run").assign(**more, value=1 / 3, n=4).to_csv(path, index=False)
+        accuracy = {
+            "model": "r3d",
+            "seed": 7,
+            "class": ["all", "kick"],
+            "accuracy": [0.75, 0.5],
+            "ci_low": 0.6,
+            "ci_high": 0.9,
+        }
+        pd.DataFrame(accuracy | {"n_videos": 80}).to_csv(path.with_name("model_accuracy.csv"), index=False)
     found = collect(tmp_path, RUNS[:2])
-    assert list(found["run"]) == ["confirm_which_motion"] * 3 + ["confirm_static_evidence"] * 3
-    assert set(found["value"]) == {0.3333} and list(found.columns)[0] == "run"
+    assert list(found["run"]) == ["confirm_which_motion"] * 4 + ["confirm_static_evidence"] * 4
+    assert list(found["value"]) == [0.75, 0.3333, 0.3333, 0.3333] * 2 and list(found.columns)[0] == "run"
+    assert found.loc[0, ["claim", "method", "n"]].tolist() == ["accuracy", "seed 7", 80]
     with pytest.raises(SystemExit, match="make confirm"):
         collect(tmp_path, RUNS)
     main(["--results", str(tmp_path), "--into", str(tmp_path / "confirm.csv"), "--runs", *RUNS[:2]])
