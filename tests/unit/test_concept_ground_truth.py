@@ -113,6 +113,18 @@ def test_voxels_of_a_concept_count_by_its_share():
     assert np.isnan(table.loc[("cue", "effect"), "voxel_auroc"])  # no concept has any of it
 
 
+def test_where_nothing_is_known_of_discovery_videos_the_tables_are_empty():
+    members = pd.DataFrame(
+        [("run", "a", 0, "v", 0, 0, 1)], columns="variant class concept video clip level supervoxel".split()
+    )
+    shares = concept_shares(members, lambda *_: None, Labels({}))
+    assert shares.empty
+    nothing = concepts([1, 2, 3, 4]).head(0)
+    table = ground_truth_table(nothing, controls_of(nothing))
+    assert table.empty and not concept_ground_truth_figure(nothing, table).axes
+    assert set(table.columns) == set(rows_of(concepts([1, 2, 3, 4])).reset_index().columns)
+
+
 def test_a_perfect_ranking_finds_the_evidence_and_ties_count_half():
     table = rows_of(concepts([1, 2, 3, 4], seeds=(0, 1)))
     row = table.loc["evidence", "effect"]

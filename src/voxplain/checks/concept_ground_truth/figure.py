@@ -30,6 +30,10 @@ def concept_ground_truth_figure(shares: pd.DataFrame, table: pd.DataFrame) -> Fi
         The table concept_ground_truth.
     """
     shown = shares[(shares["variant"] == "run") & (shares["seed"] == shares["seed"].min())]
+    if shown.empty:
+        figure = plt.figure(figsize=(6, 1.2))
+        figure.suptitle("Of no video that concepts were found in is the truth known", fontsize=10)
+        return figure
     places = list(shown.groupby(["model", "layer"], sort=False))
     classes = sorted(shown["class"].unique())
     # Where the cue is the evidence, its voxels are drawn once.

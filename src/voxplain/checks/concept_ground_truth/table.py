@@ -17,6 +17,9 @@ TARGETS = ("evidence", "distractor", "actor", "cue")  # in this order, before ot
 MOSTLY = 0.5
 RUN = "run"
 PLACE = ["model", "seed", "layer", "variant", "class", "rank", "concept"]
+COLUMNS = """model layer variant target ranking auroc ci_low ci_high difference difference_ci_low difference_ci_high voxel_auroc
+voxel_ci_low voxel_ci_high voxel_difference voxel_difference_ci_low voxel_difference_ci_high p_value p_adjusted n_concepts
+n_positive n_classes voxel_n_classes n_seeds""".split()
 # Columns of a concept that are no target; the background is what targets lie before.
 NO_TARGETS = {*PLACE, *SCORES, "n_members", "background"}
 
@@ -137,6 +140,8 @@ def ground_truth_table(
                     }
                 )
     found = pd.DataFrame(rows)
+    if found.empty:  # of no discovery video is anything known
+        return pd.DataFrame(columns=COLUMNS)
     found.insert(found.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(found["p_value"]))
     return found
 
