@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 
 from .concepts import UNEDITED
 from .concepts.clustering import nearest_concepts
-from .device import batched
 from .patches import keep_only
 
 
@@ -247,6 +246,8 @@ class _Answers:
 
     def __call__(self, masks: Sequence[bytes]) -> list[Any]:
         """Answers to masks, packed."""
+        from .device import batched  # with torch, which the planning can do without
+
         new = [mask for mask in dict.fromkeys(masks) if mask not in self.known]
         if new:
             self.known |= zip(new, batched(self._answer, new, self.batch), strict=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 OUTER = 8  # an eighth of the frame at each side
 
@@ -80,6 +83,9 @@ def mirrored_network(model: nn.Module, frames: int, size: int) -> nn.Module:
     frames, size : int
         Length, and height and width, of the clips.
     """
+    import torch  # which the planning, that reads what tables take from here, can do without
+    from torch import nn
+
     grids: list[torch.Size] = []
     flat: dict[str, torch.Size] = {}  # what each linear layer's features were before they were flattened
 

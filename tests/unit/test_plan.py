@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,13 @@ from voxplain.supervoxels import segmenter_options
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 NETWORK = {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}
+
+
+def test_final_tables_are_known_without_torch():
+    """Snakemake reads their entries whenever it is called, and torch takes as long as all else."""
+    script = "import sys, voxplain.tables as t\nt.all_tables()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "torch" not in done.stdout.split()
 
 
 def settled(**sections):

@@ -6,14 +6,17 @@ concept: by the color, the motion, the size or the place of what a concept shows
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from ..device import batched
-from ..models.trained import TrainedModel
 from ..patches import keep_only
 from ..pixel_maps import center_map, frame_difference_map, saturation_map
 from ..videos.store import ClipStore, SupervoxelStore
+
+if TYPE_CHECKING:
+    from ..models.trained import TrainedModel
 
 CONTROLS = ("saturation", "frame_difference", "size", "center", "pool_distance", "member_logit")
 
@@ -47,6 +50,8 @@ def member_controls(
         class, concept, saturation (as `saturation_map`), frame_difference (as `frame_difference_map`), size
         (voxels), center (as `center_map`), member_logit (the class's logit of the member alone, in its place).
     """
+    from ..device import batched  # with torch, which the planning can do without
+
     color, parts = model.fill(fill), []
     members = members.reset_index(drop=True)
     for (video, number), rows in members.groupby(["video", "clip"], sort=False):
