@@ -174,8 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for found in decode(given.decode):
             print(*found.values(), file=told, flush=True)
     else:
-        for part in (page(given.minutes), decoding(given.clips)):
-            print(f"{row(*part)['part']}: {'flat' if row(*part)['met'] else 'NOT FLAT'}", flush=True)
+        for measure, much in ((page, given.minutes), (decoding, given.clips)):
+            found = row(*measure(much))
+            print(f"{found['part']}: {'flat' if found['met'] else 'NOT FLAT'}", flush=True)
     return 0
 
 
