@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.workflow import planning
 
 from voxplain.tables import all_tables
 
@@ -31,10 +33,14 @@ def snakemake(folder, *arguments, root=ROOT, check=True):
     return done
 
 
-def planned(folder, *arguments, **options):
-    """Names of the rules that a run would execute, without targets."""
-    text = snakemake(folder, "-n", *arguments, **options).stdout
-    return set(re.findall(r"(?m)^(\w+) +\d+$", text.partition("Job stats:")[2])) - TARGETS - {"total"}
+planned = partial(planning.planned, configfile="tiny_checks")
+
+
+def executed(folder, *arguments, **options):
+    """Names of the rules that a run executes, without targets."""
+    done = snakemake(folder, *arguments, **options)
+    told = (done.stdout + done.stderr).partition("Job stats:")[2]
+    return set(re.findall(r"(?m)^(\w+) +\d+$", told)) - TARGETS - {"total"}
 
 
 def rules_run(*folders):
@@ -87,15 +93,14 @@ def test_a_new_head_is_fitted_to_given_weights(checks_run):
 
 
 def test_nothing_changed_runs_nothing_and_the_old_name_is_an_alias(checks_run):
-    assert planned(checks_run) == set()
-    assert planned(checks_run, "checks") == planned(checks_run, "validity") == set()
-    assert planned(checks_run, "--forcerun", "tabulate_checks", "--", "validity") == {"tabulate_checks"}
-    assert planned(checks_run, "--config", "parts=[concepts,relevance,validity]") == set()
+    assert planned(checks_run) == planned(checks_run, "checks", "validity") == set()
+    assert planned(checks_run, "validity", forcerun=["tabulate_checks"]) == {"tabulate_checks"}
+    assert planned(checks_run, config=["parts=[concepts,relevance,validity]"]) == set()
 
 
 def test_a_changed_threshold_remakes_the_tables_of_its_part_alone(checks_run):
-    assert planned(checks_run, "--config", "scores={alpha: 0.1}", "--", "concepts") == {"tabulate_concepts"}
-    assert planned(checks_run, "--config", "checks={limit: 0.4}", "--", "checks") == {"tabulate_checks"}
+    assert planned(checks_run, "concepts", config=["scores={alpha: 0.1}"]) == {"tabulate_concepts"}
+    assert planned(checks_run, "checks", config=["checks={limit: 0.4}"]) == {"tabulate_checks"}
 
 
 def test_the_report_shows_every_check_with_its_columns(checks_run):
@@ -133,8 +138,7 @@ def extended(tmp_path_factory):
 
 def test_a_table_is_one_function(checks_run, extended):
     target = "results/tiny/tables/motion_extremes.parquet"
-    assert planned(checks_run, target, root=extended) == {"tabulate_relevance"}
-    snakemake(checks_run, target, "--notemp", root=extended)
+    assert executed(checks_run, target, "--notemp", root=extended) == {"tabulate_relevance"}
     found = pd.read_csv(checks_run / "results/tiny/tables/motion_extremes.csv")
     scores = pd.concat(
         pd.read_parquet(path)
@@ -148,8 +152,7 @@ def test_a_table_is_one_function(checks_run, extended):
 
 def test_a_check_is_one_folder(checks_run, extended):
     arguments = ["--config", "checks={tables: [score_and_effect]}", "--", "checks"]
-    assert planned(checks_run, *arguments, root=extended) == {"tabulate_checks"}
-    snakemake(checks_run, *arguments, root=extended)
+    assert executed(checks_run, *arguments, root=extended) == {"tabulate_checks"}
     found = pd.read_parquet(checks_run / "results/tiny/tables/score_and_effect.parquet")
     assert found["tau"].dropna().between(-1, 1).all() and len(found) == 2
     with Image.open(checks_run / "results/tiny/figures/score_and_effect.png") as picture:

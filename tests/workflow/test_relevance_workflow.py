@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.workflow import planning
 
 from voxplain.artifacts import open_h5, read_table
 from voxplain.explanation_store import scaled_maps
@@ -23,20 +22,7 @@ METHODS = ["dtd", "gradcam", "guided_backprop", "guided_gradcam", "occlusion"]
 pytestmark = pytest.mark.slow
 
 
-def snakemake(folder, *arguments, check=True):
-    command = [sys.executable, "-m", "snakemake", "--configfile", TINY, "--cores", "2", "--directory", folder]
-    command += ["--snakefile", ROOT / "workflow" / "Snakefile", *arguments]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if check:
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done
-
-
-def planned(folder, target, *arguments):
-    """Names of the rules that a run would execute."""
-    text = snakemake(folder, "-n", target, *arguments).stdout
-    counts = re.findall(r"^(\w+) +\d+$", text.partition("Job stats:")[2], flags=re.MULTILINE)
-    return set(counts) - {"total", target}
+planned = partial(planning.planned, configfile="tiny_relevance")
 
 
 @pytest.fixture(scope="module")
@@ -171,17 +157,17 @@ def test_it_builds_what_it_needs_alone(finished, tmp_path):
 
 
 def test_another_sigma_reruns_the_selection_and_what_follows(finished):
-    rerun = planned(finished, "relevance", "--config", "selective={sigma: 1}")
+    rerun = planned(finished, "relevance", config=["selective={sigma: 1}"])
     assert rerun == {"select_relevance", "measure_motion", "tabulate_relevance", "show_relevance"}
 
 
 def test_another_explainer_reruns_explanations_alone(finished):
-    rerun = planned(finished, "relevance", "--config", "explainers={random: {}}")
+    rerun = planned(finished, "relevance", config=["explainers={random: {}}"])
     assert {"explain_clips", "select_relevance"} <= rerun
     assert rerun.isdisjoint({"estimate_flow", "train_model", "segment_supervoxels", "cache_clips"})
 
 
 def test_another_threshold_of_motion_keeps_maps_and_flow(finished):
-    rerun = planned(finished, "relevance", "--config", "flow={moving: {threshold: 0.7}}")
+    rerun = planned(finished, "relevance", config=["flow={moving: {threshold: 0.7}}"])
     assert "measure_motion" in rerun
     assert rerun == {"measure_motion", "tabulate_relevance", "show_relevance"}

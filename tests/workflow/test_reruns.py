@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from snakemake.cli import parse_config
+from tests.workflow import planning
 
 from voxplain.checks.presets.variants import VARIANTS
 from voxplain.config import load_config
@@ -242,11 +243,11 @@ def test_the_seed_of_the_data_is_not_overridden_by_the_adapters_default(plan, be
     assert not {job for job in before if job[0] == "list_videos"} & after.keys()
 
 
-def dry_run(folder: Path, *arguments, root: Path = ROOT, configfile: Path = TINY, path: Path | None = None):
-    """Rules that Snakemake would run in a folder."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--configfile", configfile]
-    command += ["--directory", folder, "--snakefile", root / "workflow/Snakefile", "concepts", *arguments]
-    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+def dry_run(folder: Path, *arguments, path: Path):
+    """Rules that Snakemake would run in a folder, with another one on Python's path."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "2", "--configfile", TINY]
+    command += ["--directory", folder, "--snakefile", ROOT / "workflow/Snakefile", "concepts", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(path)}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     lines = done.stdout.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
@@ -289,16 +290,18 @@ def test_a_hash_covers_every_function_that_its_stage_ran(name, request):
 
 @pytest.mark.slow
 def test_a_finished_run_after_an_edit(concept_run, checkout):
-    assert dry_run(concept_run, root=checkout.folder) <= {
+    assert planning.planned(concept_run, "concepts", configfile="tiny", root=checkout.folder) <= {
         "tabulate_concepts"
     }  # published cells lie elsewhere
     checkout.edit("errors.py", 'return f"; did you mean', 'return f"; do you mean')
-    assert dry_run(concept_run, root=checkout.folder) <= {"tabulate_concepts"}
+    assert planning.planned(concept_run, "concepts", configfile="tiny", root=checkout.folder) <= {
+        "tabulate_concepts"
+    }
     checkout.restore("errors.py")
     checkout.edit(
         "concepts/classifiers.py", "n, d = centred.shape[1:]", "n, d = centred.shape[1], centred.shape[2]"
     )
-    rerun = dry_run(concept_run, root=checkout.folder)
+    rerun = planning.planned(concept_run, "concepts", configfile="tiny", root=checkout.folder)
     checkout.restore("concepts/classifiers.py")
     assert rerun == {
         "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
@@ -315,15 +318,14 @@ def test_a_finished_run_with_its_config_in_other_words(concept_run, tmp_path):
     config["clips"] = {"size": 32.0, "frames": 8.0}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     own = [
-        "--config",
         "run=tiny",
         "clips={frames: 8, size: 32}",
         "cavs={random_sets: 4, set_size: 12}",
         "seeds=[0]",
     ]
     own += ["models={r3d: {options: {width: 4, depth: [1, 1, 1, 1]}}}"]
-    assert dry_run(concept_run, configfile=tmp_path / "other.yaml") == set()
-    assert dry_run(concept_run, *own) == set()
+    assert planning.planned(concept_run, "concepts", configfile=tmp_path / "other.yaml") == set()
+    assert planning.planned(concept_run, "concepts", configfile="tiny", config=own) == set()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ LIBRARY = f"{os.sep}src{os.sep}voxplain{os.sep}"
 def note(frame, event, arg):
     code = frame.f_code
     # Bodies of modules and classes are no functions; what modules call when they are imported is no work.
-    if code not in seen and LIBRARY in code.co_filename and code.co_flags & 1:
+    if LIBRARY in code.co_filename and code.co_flags & 1 and code not in seen:  # the cheapest first
         above = frame.f_back
         while above and not (above.f_code.co_name == "<module>" and LIBRARY in above.f_code.co_filename):
             above = above.f_back
