@@ -157,7 +157,7 @@ def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path):
 def test_a_job_that_is_killed_is_told_with_the_mend(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if any('make_embedded_videos' in word for word in sys.orig_argv):\n"
+        "if any('.make_embedded_videos.py' in word for word in sys.orig_argv):\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")

@@ -374,7 +374,7 @@ PARTS = {
 }
 
 
-def print_killed(log):
-    """Say which signal ended a job, where one did, and what to do."""
-    if log and (told := killed_job(Path(log).read_text(errors="replace"))):
+def print_killed(logs):
+    """Say which signal ended a job, where one did, and what to do, from Snakemake's logs."""
+    if told := killed_job("\n".join(Path(log).read_text(errors="replace") for log in logs)):
         print(f"voxplain: {told}", file=sys.stderr)
