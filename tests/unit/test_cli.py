@@ -575,6 +575,20 @@ def test_init_of_a_flat_folder_needs_a_hint(tmp_path, capsys):
     assert all(1 <= n <= 3 for n in tests)  # by a chance of each name: a quarter of 8, give or take one
 
 
+def test_names_that_are_no_text_have_no_traceback(project, tmp_path, capsys, caplog):
+    folder = os.fsencode(tmp_path) + b"/flat"
+    os.mkdir(folder)
+    for name in (b"a1.mp4", b"a2.mp4", b"b1.mp4", b"b2.mp4", b"a\xff.mp4"):
+        os.link(tmp_path / "square.mp4", os.path.join(folder, name))
+    call("init", tmp_path / "flat", "--labels", "^[a-z]", capsys=capsys)
+    assert len((tmp_path / "flat/videos.csv").read_text().splitlines()) == 1 + 4
+    assert "udcff.mp4' is passed over, as its name is no text" in caplog.text
+    own = os.fsdecode(folder + b"\xff")
+    os.rename(folder, own)
+    again = ["init", own, "--labels", "^[a-z]", "--force"]
+    assert "A name is no text in UTF-8, in '" in call(*again, code=1, capsys=capsys)
+
+
 def test_init_keeps_a_table_and_says_what_is_wrong(project, tmp_path, capsys):
     table = tmp_path / "videos/videos.csv"
     rows = [f"{split}/{class_name}/{class_name}{n}.mp4,{class_name},{split}" for class_name in ("kick", "punch")
