@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 from snakemake.api import SnakemakeApi
 from snakemake.cli import parse_config
+from snakemake.jobs import Job
 from snakemake.settings import types
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = types.OutputSettings(quiet={types.Quietness.ALL}, enable_file_logging=False)
 
 
-def planned(
+def planned(folder: Path, *targets: str, **options: Any) -> set[str]:
+    """Names of the rules that a run in a folder would execute, without targets; see `jobs`."""
+    return {job.rule.name for job in jobs(folder, *targets, **options) if job.output}
+
+
+def jobs(
     folder: Path,
     *targets: str,
     configfile: str | Path,
     config: Sequence[str] = (),
     forcerun: Sequence[str] = (),
     root: Path = ROOT,
-) -> set[str]:
-    """Names of the rules that a run in a folder would execute, without targets.
+) -> list[Job]:
+    """What a run in a folder would execute.
 
     Parameters
     ----------
@@ -44,4 +51,4 @@ def planned(
         workflow.dag_settings = types.DAGSettings(targets=set(targets), forcerun=frozenset(forcerun))
         workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True, nolock=True)
         workflow._build_dag()
-        return {job.rule.name for job in workflow.dag.needrun_jobs() if job.output}
+        return list(workflow.dag.needrun_jobs())

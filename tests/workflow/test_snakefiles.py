@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.workflow import planning
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,20 +59,13 @@ def test_the_rules_are_few_lines():
 
 def test_what_a_run_throws_away_is_its_own(tmp_path):
     """Clips that lie among shared ones may be another, finished run's."""
-    arguments = [
-        "--configfile",
-        ROOT / "tests/workflow/tiny_relevance.yaml",
-        "--directory",
-        tmp_path,
-        "relevance",
-    ]
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", *arguments]
 
-    def outputs(*more):
-        done = subprocess.run([str(p) for p in [*command, *more]], capture_output=True, text=True, cwd=ROOT)
-        return re.findall(r"output: (results/\S*(?:clips|flow|supervoxels)-\w+/\S*\.h5)", done.stdout)
+    def outputs(*config):
+        jobs = planning.jobs(tmp_path, "relevance", configfile="tiny_relevance", config=config)
+        made = [path for job in jobs for path in job.output]
+        return [path for path in made if re.search(r"/(clips|flow|supervoxels)-\w+/.*\.h5$", path)]
 
-    kept, thrown = outputs(), outputs("--config", "temporary=[clips, flow]")
+    kept, thrown = outputs(), outputs("temporary=[clips, flow]")
     assert kept and len(kept) == len(thrown)
     assert all(path.startswith("results/shared/") for path in kept)
     assert all(path.startswith("results/tiny/own/") for path in thrown)
