@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import select
 import socket
@@ -56,7 +57,7 @@ def row(what: str, found: pd.DataFrame) -> dict:
     first, last = found[MEASURED].iloc[fifth : 2 * fifth], found[MEASURED].iloc[-fifth:]
     more = (last - first.median()).median()
     flat = more["threads"] <= CHANCE and more["files"] <= CHANCE
-    ratio = GROWTH / max(more["memory"], 0.1)
+    ratio = float(GROWTH / max(more["memory"], 0.1))
     told = ", ".join(f"{name} {first[name].median():.0f} to {last[name].median():.0f}" for name in MEASURED)
     return {
         "part": f"{what}: {told}",
@@ -158,6 +159,7 @@ def decode(clips: int) -> Iterator[dict[str, float]]:
             options = {"frames": 8, "step": 1, "size": 32}
             params = SimpleNamespace(listed={"rows": rows[: clips - shard]}, options=options)
             cache_clips(SimpleNamespace(params=params, output=output, made_by={"shard": shard}))
+            gc.collect()  # decoders, whose threads go with them
             yield state(psutil.Process())
 
 
