@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -115,6 +116,22 @@ def test_the_projects_configs_are_good(path):
         ("selective.sigma", -1, "selective.sigma: "),
         ("flow.moving.unit", "pixel", "flow.moving.unit: "),
         ("relevance.timing.repeats", 1, "relevance.timing.repeats: "),
+        # What no run would end with, or that would be counted twice.
+        ("supervoxels.compactness", math.inf, "supervoxels.compactness: Input should be a finite number"),
+        (
+            "models.r3d.training.weight_decay",
+            math.inf,
+            "training.weight_decay: Input should be a finite number",
+        ),
+        ("supervoxels.sigma", 1e6, "supervoxels.sigma: "),
+        ("models.r3d.training.shift", 10**4, "models.r3d.training.shift: "),
+        ("cavs.random_sets", 10**6, "cavs.random_sets: "),
+        ("editing.draws", 10**9, "editing.draws: "),
+        ("seeds", [10**30], "seeds.0: "),
+        ("streams.weights", 2**32, "streams.weights: "),
+        ("seeds", [0, 0], "seeds: Value error, 0 stands in the list twice"),
+        ("models.r3d.layers", ["layer3", "layer3"], "layers: Value error, 'layer3' stands in the list twice"),
+        ("concepts.models", ["r3d", "r3d"], "concepts.models: Value error, 'r3d' stands in the list twice"),
     ],
 )
 def test_mistakes_are_named_by_place(place, value, says):
