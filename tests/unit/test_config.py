@@ -491,6 +491,13 @@ def test_jobs_get_nested_values_as_they_were_meant(jobs):
     assert "'small_input': False" in trained and "'width': 4" in trained
 
 
+def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
+    Path("braces.csv").write_text(CSV.replace(f",{CSV.splitlines()[1].split(',')[1]},", ",{label},"))
+    planned = jobs({**EMBEDDED, "parts": ["concepts"], "data": {"adapter": "csv", "path": "braces.csv"}})
+    classes = {params["classes"] for _, params in planned.values() if "classes" in params}
+    assert len(classes) == 1 and "'{label}'" in classes.pop()
+
+
 def test_another_value_is_another_value():
     defaults = Config.model_validate(BASE)
     for key in keys():

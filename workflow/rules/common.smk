@@ -56,8 +56,12 @@ USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given 
 EMBEDDED = CONFIG.data.path is None
 WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
 KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
-CLASSES = sorted(TABLE["class"].unique())
-CLASS_NAMES = {safe_name(name): name for name in CLASSES}  # by wildcards
+CLASS_NAMES = {safe_name(name): name for name in sorted(TABLE["class"].unique())}  # by wildcards
+
+
+def CLASSES(wildcards):
+    """Params function: the classes. Not a list, in whose words Snakemake would take braces for wildcards."""
+    return list(CLASS_NAMES.values())
 
 
 def videos_by_shard(table):
