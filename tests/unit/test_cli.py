@@ -339,6 +339,15 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
             {"models": {"r3d": {"options": {"width": 10**6}}}},
             ["models.r3d.options: the weights of r3d_18", "choose a smaller network"],
         ),
+        (
+            {"models": {"r3d": {"weights": "kinetics400", "head": "new"}}},
+            ["models.r3d.options: the weights 'kinetics400' are of r3d_18 as it is by default"],
+        ),
+        ({"models": {"r3d": {"network": ":x"}}}, ["models.r3d.network: there is no module ''"]),
+        (
+            {"models": {"r3d": {"network": "no_such_module:x"}}},
+            ["models.r3d.network: there is no module 'no_such_module'"],
+        ),
         ({"models": {"r3d": {"weights": __file__}}}, ["models.r3d.weights", f"{__file__} cannot be read"]),
     ],
     ids=str,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import math
 import os
 import shlex
@@ -292,6 +293,10 @@ def check_network(
     from ..models.external import is_own
 
     where = f"models.{name}"
+    module = model.network.partition(":")[0].partition(".")[0]
+    if is_own(model.network) and (not module or importlib.util.find_spec(module) is None):
+        yield f"{where}.network: there is no module {module!r} to import {model.network!r} from: correct the name."
+        return
     if is_own(model.network) and not trust:
         yield Note(
             f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
@@ -317,6 +322,11 @@ def check_network(
         yield (
             f"{where}.options: the weights of {model.network} with the options {model.options} fill {size / 1e9:.0f} GB "
             f"of memory, and there are {memory / 1e9:.0f}: choose a smaller network, such as by its width."
+        )
+    if model.weights in known and _shapes(network) != _shapes(build_shapes(model.network, 2)):
+        yield (
+            f"{where}.options: the weights {model.weights!r} are of {model.network} as it is by default, and do not fit it "
+            f"with the options {model.options}: leave out either."
         )
     if model.weights not in (None, *known) and Path(model.weights).is_file():
         yield from (
@@ -362,6 +372,10 @@ def check_network(
     if fits:
         yield from show_clip(name, network, config)
         yield from check_padding(name, model, config)
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
 def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
