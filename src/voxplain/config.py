@@ -26,7 +26,11 @@ from pydantic import (
 from .errors import ConfigError, nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy's, torch's and scikit-learn's generators take
+# Of repetitions, each of which costs time or memory: more would only never end.
+MOST_DRAWS = 10_000
+Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
+SomeDraws = Annotated[int, Field(ge=2, le=MOST_DRAWS)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 
@@ -35,9 +39,18 @@ Library = Literal["torch", "scikit-image", "av", "zennit", "scikit-learn", "open
 
 
 class Section(BaseModel):
-    """Part of the config; unknown keys are errors."""
+    """Part of the config; unknown keys, numbers without end and what a list names twice are errors."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _named_once(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            twice = [item for i, item in enumerate(value) if item in value[:i]]
+            if twice:
+                raise ValueError(f"{twice[0]!r} stands in the list twice; write it once")
+        return value
 
 
 def _class_name(name: Any) -> Any:
@@ -143,7 +156,9 @@ class Training(Section):
         0.1, description="Share of the training videos held out for early stopping."
     )
     flip: bool = Field(False, description="Mirror half the clips (not where direction tells classes apart).")
-    shift: Annotated[int, Field(ge=0)] = Field(4, description="Largest random translation, in pixels.")
+    shift: Annotated[int, Field(ge=0, le=1000)] = Field(
+        4, description="Largest random translation, in pixels."
+    )
     brightness: Share = Field(0.2, description="Largest relative change of brightness.")
     masked: Share = Field(
         0.5, description="Share of clips with random boxes filled, so that edited clips are familiar."
@@ -213,7 +228,7 @@ class Supervoxels(Section):
     compactness: Annotated[float, Field(gt=0)] = Field(
         20.0, description="SLIC's weight of space against color."
     )
-    sigma: Annotated[float, Field(ge=0)] = Field(
+    sigma: Annotated[float, Field(ge=0, le=100)] = Field(
         1.0, description="Gaussian smoothing before SLIC, in voxels."
     )
     method_options: dict[str, Any] = Field(
@@ -295,7 +310,7 @@ class Cavs(Section):
 
     classifier: str = Field("ridge", description="Concept classifier.")
     options: dict[str, Any] = Field(default_factory=dict, description="Its options.")
-    random_sets: Annotated[int, Field(ge=2)] = Field(20, description="Random sets R, one CAV against each.")
+    random_sets: SomeDraws = Field(20, description="Random sets R, one CAV against each.")
     set_size: Annotated[int, Field(ge=3)] = Field(40, description="Samples per random set.")
     negatives: Literal["supervoxels", "clips"] = Field(
         "supervoxels",
@@ -306,11 +321,11 @@ class Cavs(Section):
 class Scores(Section):
     """Importance of concepts and its significance."""
 
-    null_clusterings: Annotated[int, Field(ge=1)] = Field(
+    null_clusterings: Draws = Field(
         40,
         description="Clusterings of random videos of all classes, whose concepts a class's are compared with.",
     )
-    null_gradients: Annotated[int, Field(ge=2)] = Field(
+    null_gradients: SomeDraws = Field(
         199,
         description="Gradients of networks that are random above the layer, which the own is compared with; p-values are at "
         "least 2 / (1 + as many).",
@@ -332,12 +347,12 @@ class Editing(Section):
 
     videos_per_class: PositiveInt | None = Field(None, description="Test videos per class; all by default.")
     k_max: PositiveInt = Field(5, description="Largest number of concepts.")
-    draws: PositiveInt = Field(
+    draws: Draws = Field(
         20,
         description="Random rankings of each class's concepts, half of them the reverse of the others: an odd number is "
         "one more.",
     )
-    clip_draws: PositiveInt = Field(
+    clip_draws: Draws = Field(
         5, description="Draws per clip of random supervoxels of equal volume, and of another class."
     )
     shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
@@ -425,7 +440,7 @@ class Timing(Section):
     """How the cost of explanations is measured (Selective Relevance, table 4)."""
 
     batch: PositiveInt = Field(1, description="Clips at once.")
-    repeats: Annotated[int, Field(ge=2)] = Field(5, description="Measurements.")
+    repeats: SomeDraws = Field(5, description="Measurements.")
     warmup: Annotated[int, Field(ge=0)] = Field(1, description="Runs before them.")
 
 
@@ -478,10 +493,8 @@ class Checks(Section):
         4, description="Test videos per class that variants add and remove concepts in."
     )
     edited_concepts: PositiveInt = Field(3, description="Most concepts that variants add and remove at once.")
-    edited_draws: PositiveInt = Field(1, description="Random draws of the controls of variants' edits.")
-    random_sets: Annotated[int, Field(ge=2)] = Field(
-        10, description="Random sets of variants and of randomized networks."
-    )
+    edited_draws: Draws = Field(1, description="Random draws of the controls of variants' edits.")
+    random_sets: SomeDraws = Field(10, description="Random sets of variants and of randomized networks.")
     members: Annotated[int, Field(ge=3)] = Field(
         20, description="Supervoxels of each concept that are shown to randomized networks."
     )
@@ -489,7 +502,7 @@ class Checks(Section):
         200, description="Discovery supervoxels that the negatives of randomized networks are drawn from."
     )
     levels: PositiveInt = Field(6, description="Steps from a random head to a wholly random network.")
-    draws: PositiveInt = Field(
+    draws: Draws = Field(
         2, description="Random networks per step, other classes, and sets of random directions."
     )
     randomized_explainers: list[Name] | None = Field(
@@ -522,8 +535,8 @@ class Checks(Section):
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )
-    repeats: PositiveInt = Field(2, description="Repetitions with other seeds of clustering and random sets.")
-    halves: PositiveInt = Field(
+    repeats: Draws = Field(2, description="Repetitions with other seeds of clustering and random sets.")
+    halves: Draws = Field(
         50,
         description="Pairs of disjoint subsets of the random sets, of each size, whose ranks are compared.",
     )
@@ -544,11 +557,9 @@ class Checks(Section):
     steps: PositiveInt = Field(
         8, description="Steps of the curves, from one supervoxel to all; each is larger than the one before."
     )
-    orders: PositiveInt = Field(10, description="Random orders per clip, whose curves are averaged.")
-    masks: Annotated[int, Field(ge=2)] = Field(64, description="Random masks of random masking.")
-    subsets: Annotated[int, Field(ge=2)] = Field(
-        16, description="Random subsets of concepts hidden per clip."
-    )
+    orders: Draws = Field(10, description="Random orders per clip, whose curves are averaged.")
+    masks: SomeDraws = Field(64, description="Random masks of random masking.")
+    subsets: SomeDraws = Field(16, description="Random subsets of concepts hidden per clip.")
     followed: list[str] | None = Field(
         None,
         description="Videos followed over time; by default the longest edited one of each followed class.",

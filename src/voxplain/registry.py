@@ -128,6 +128,6 @@ def _options_schema(function: Callable) -> type[pydantic.BaseModel]:
             fields[name] = (hints.get(name, Any), default)
     return pydantic.create_model(
         f"{function.__name__}_options",
-        __config__=pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True),
+        __config__=pydantic.ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False),
         **fields,
     )

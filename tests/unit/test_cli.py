@@ -22,6 +22,8 @@ from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
 from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
+from voxplain.models.build import build_model
+from voxplain.models.weights import save_weights
 from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
 
@@ -299,7 +301,7 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ({"flow": {"compare": ["dsi"]}}, ["did you mean 'dis'?"]),
         ({"selective": {"options": {"pading": "zero"}}}, ["did you mean 'padding'?"]),
         ({"selective": {"options": {"preset": "paper"}}}, ["selective.options.preset", "one level higher"]),
-        ({"seeds": [0, 0]}, ["seeds: [0, 0]"]),
+        ({"seeds": [0, 0]}, ["seeds: Value error, 0 stands in the list twice"]),
         ({"seeds": [-1]}, ["seeds.0: Input should be greater than or equal to 0"]),
         (
             {"concepts": {"clusters": 50}},
@@ -328,6 +330,25 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
             ["data.options: classes, train_per_class are options of the embedded data", "real_clips.yaml"],
         ),
         ({"editing": {"k_max": 5}}, ["k_max is 5, but a class has at most 4 concepts"]),
+        (
+            {"relevance": {"relevant": {"unit": "official", "threshold": 255}}},
+            ["relevance.relevant.threshold is 255, but no voxel has more than 255 (official)"],
+        ),
+        ({"relevance": {"compare_with": "another"}}, ["there is no run", "results/another"]),
+        (
+            {"models": {"r3d": {"options": {"width": 10**6}}}},
+            ["models.r3d.options: the weights of r3d_18", "choose a smaller network"],
+        ),
+        (
+            {"models": {"r3d": {"weights": "kinetics400", "head": "new"}}},
+            ["models.r3d.options: the weights 'kinetics400' are of r3d_18 as it is by default"],
+        ),
+        ({"models": {"r3d": {"network": ":x"}}}, ["models.r3d.network: there is no module ''"]),
+        (
+            {"models": {"r3d": {"network": "no_such_module:x"}}},
+            ["models.r3d.network: there is no module 'no_such_module'"],
+        ),
+        ({"models": {"r3d": {"weights": __file__}}}, ["models.r3d.weights", f"{__file__} cannot be read"]),
     ],
     ids=str,
 )
@@ -355,6 +376,19 @@ def sizes(num_classes, reads=False):
 """
 
 
+def test_weights_of_another_network_are_found(project, tmp_path):
+    save_weights(build_model("r3d_18", num_classes=5, width=8), tmp_path / "wide.safetensors")
+    wide = {"models": {"r3d": {"weights": "wide.safetensors", "head": "new"}}}
+    assert "models.r3d.weights: The weights wide.safetensors do not fit" in project.check(wide)
+    wide["models"]["r3d"]["options"] = {"width": 8}
+    assert "no problems" in project.check(wide, code=0)
+
+
+def test_more_cells_than_clips_have_positions_are_told(project):
+    text = project.check({"activations": {"pooling": [1, 100, 1]}}, code=0)
+    assert "activations.pooling is [1, 100, 1], more than the [8, 32, 32] that clips have" in text
+
+
 def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_path, monkeypatch):
     imported, called = tmp_path / "imported", tmp_path / "called"
     (tmp_path / "network_to_check.py").write_text(OWN.format(imported=str(imported), called=str(called)))
@@ -380,7 +414,7 @@ def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_pat
 
 def test_all_problems_are_told_at_once(project):
     text = project.check(
-        {"cavs": {"classifier": "rigde"}, "seeds": [0, 0], "data": {"classes": ["kick", "pnuch"]}}
+        {"cavs": {"classifier": "rigde"}, "editing": {"k_max": 5}, "data": {"classes": ["kick", "pnuch"]}}
     )
     assert text.count("problem: ") == 3 and "3 problems to mend" in text
 

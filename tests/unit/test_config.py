@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -115,6 +116,22 @@ def test_the_projects_configs_are_good(path):
         ("selective.sigma", -1, "selective.sigma: "),
         ("flow.moving.unit", "pixel", "flow.moving.unit: "),
         ("relevance.timing.repeats", 1, "relevance.timing.repeats: "),
+        # What no run would end with, or that would be counted twice.
+        ("supervoxels.compactness", math.inf, "supervoxels.compactness: Input should be a finite number"),
+        (
+            "models.r3d.training.weight_decay",
+            math.inf,
+            "training.weight_decay: Input should be a finite number",
+        ),
+        ("supervoxels.sigma", 1e6, "supervoxels.sigma: "),
+        ("models.r3d.training.shift", 10**4, "models.r3d.training.shift: "),
+        ("cavs.random_sets", 10**6, "cavs.random_sets: "),
+        ("editing.draws", 10**9, "editing.draws: "),
+        ("seeds", [10**30], "seeds.0: "),
+        ("streams.weights", 2**32, "streams.weights: "),
+        ("seeds", [0, 0], "seeds: Value error, 0 stands in the list twice"),
+        ("models.r3d.layers", ["layer3", "layer3"], "layers: Value error, 'layer3' stands in the list twice"),
+        ("concepts.models", ["r3d", "r3d"], "concepts.models: Value error, 'r3d' stands in the list twice"),
     ],
 )
 def test_mistakes_are_named_by_place(place, value, says):
@@ -354,6 +371,7 @@ def jobs(tmp_path_factory):
             workflow.dag_settings = types.DAGSettings(targets={"all", "relevance"})
             workflow._prepare_dag(forceall=True, ignore_incomplete=True, lock_warn_only=True, nolock=True)
             workflow._build_dag()
+            plan.targets = {path for job in workflow.dag.jobs if not job.output for path in job.input}
             return {
                 (job.rule.name, tuple(job.output)): (
                     set(job.input),
@@ -472,6 +490,21 @@ def test_jobs_get_nested_values_as_they_were_meant(jobs):
     assert first_rules(before, after) == {"train_model"}
     (trained,) = {params["model"] for (rule, _), (_, params) in after.items() if rule == "train_model"}
     assert "'small_input': False" in trained and "'width': 4" in trained
+
+
+def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
+    Path("braces.csv").write_text(CSV.replace(f",{CSV.splitlines()[1].split(',')[1]},", ",{label},"))
+    planned = jobs({**EMBEDDED, "parts": ["concepts"], "data": {"adapter": "csv", "path": "braces.csv"}})
+    classes = {params["classes"] for _, params in planned.values() if "classes" in params}
+    assert len(classes) == 1 and "'{label}'" in classes.pop()
+
+
+def test_a_table_whose_csv_was_deleted_is_made_again(jobs):
+    """What no rule reads is missed only where a target asks for it."""
+    made = {path for _, outputs in jobs(EMBEDDED) for path in outputs}
+    tables = {path for path in made if Path(path).parent.name == "tables" and path.endswith(".parquet")}
+    assert len(tables) > 10
+    assert {str(Path(path).with_suffix(".csv")) for path in tables} <= made & jobs.targets
 
 
 def test_another_value_is_another_value():

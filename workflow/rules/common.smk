@@ -56,8 +56,8 @@ USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given 
 EMBEDDED = CONFIG.data.path is None
 WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
 KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
-CLASSES = sorted(TABLE["class"].unique())
-CLASS_NAMES = {safe_name(name): name for name in CLASSES}  # by wildcards
+CLASS_NAMES = {safe_name(name): name for name in sorted(TABLE["class"].unique())}  # by wildcards
+CLASSES = lambda wildcards: list(CLASS_NAMES.values())  # in a list, braces would be wildcards
 
 
 def videos_by_shard(table):
@@ -336,8 +336,9 @@ except VoxplainError as error:
 
 
 def tables_of(*parts):
-    """Paths of the final tables of some parts."""
-    return [f"{TABLES}/{name}.parquet" for name, entry in FINAL.items() if entry.part in parts]
+    """Paths of the final tables of some parts, and of their CSV, which is made again only where a target asks for it."""
+    names = [name for name, entry in FINAL.items() if entry.part in parts]
+    return expand(f"{TABLES}/{{name}}.{{ending}}", name=names, ending=["parquet", "csv"])
 
 
 def inputs_of(wanting):

@@ -3,10 +3,11 @@ from voxplain.report import templates_hash
 
 rule report:
     input:
-        tables=list(
-            dict.fromkeys(path for part in CONFIG.parts for path in PARTS[part] if path.endswith(".parquet"))
-        )
-        + tables_of("claims"),
+        tables=[
+            path
+            for path in dict.fromkeys(sum((PARTS[part] for part in CONFIG.parts), []) + tables_of("claims"))
+            if path.endswith(".parquet")
+        ],
         figures=figures_of("checks") if "checks" in CONFIG.parts else [],
         concepts=every("concept_clips") if "concepts" in CONFIG.parts else [],
         relevance=every("relevance_clips") if "relevance" in CONFIG.parts else [],

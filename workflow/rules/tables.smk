@@ -18,6 +18,7 @@ for name in ("networks", "concepts", "relevance", "checks", "claims"):
             ],
         output:
             **{table: f"{TABLES}/{table}.parquet" for table in entries},
+            **{f"{table}_csv": f"{TABLES}/{table}.csv" for table in entries},
             **{
                 f"{table}_figure": report(
                     f"{FIGURES}/{table}.png",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import math
 import os
 import shlex
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, nullcontext
 from dataclasses import dataclass, field
+from operator import gt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +128,7 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
             usable = table[~table["video"].isin(unusable)]
         findings.add(check_counts(table, usable, config))
         findings.add(check_disk(table, config, directory))
+    findings.add(check_compared(config, directory))
     return findings, table
 
 
@@ -156,7 +159,7 @@ def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
 
 
 def check_plugins(config: Config) -> Iterator[str]:
-    """Concept classifier, segmenter, supervoxel criteria, seeds and numbers that do not go together."""
+    """Concept classifier, segmenter, supervoxel criteria and numbers that do not go together."""
     from ..concepts.classifiers import CLASSIFIERS
     from ..supervoxels import choose_criteria, segmenter_options
 
@@ -167,8 +170,6 @@ def check_plugins(config: Config) -> Iterator[str]:
             config.supervoxels.preset, **_named(config.supervoxels.options, "supervoxels.options")
         ),
     )
-    if len(set(config.seeds)) < len(config.seeds) or min(config.seeds) < 0:
-        yield f"seeds: {config.seeds} must be different numbers from 0 on."
     if config.editing.k_max > config.concepts.clusters:
         yield (
             f"editing.k_max is {config.editing.k_max}, but a class has at most {config.concepts.clusters} "
@@ -180,6 +181,12 @@ def check_plugins(config: Config) -> Iterator[str]:
             f"editing.k_max is {config.editing.k_max} of at most {config.concepts.clusters} concepts: the "
             "most and the "
             "least important ones will overlap."
+        )
+    clip = (config.clips.frames, config.clips.size, config.clips.size)
+    if config.activations.pooling and any(map(gt, config.activations.pooling, clip)):
+        yield Note(
+            f"activations.pooling is {list(config.activations.pooling)}, more than the {list(clip)} that clips have: layers "
+            "keep all their positions, as with null."
         )
     criteria = {
         **{"min_frames": 16 if config.supervoxels.preset == "official" else 1},
@@ -221,7 +228,7 @@ def check_explanations(config: Config) -> Iterator[str]:
 def check_thresholds(config: Config) -> Iterator[str | Note]:
     """Thresholds that nothing can reach, and tests that cannot become significant."""
     relevant, moving = config.relevance.relevant, config.flow.moving
-    most = {"share": 1, "rendered": 255}[relevant.unit]
+    most = 1 if relevant.unit == "share" else 255  # of gray levels
     if relevant.threshold >= most:
         yield (
             f"relevance.relevant.threshold is {relevant.threshold:g}, but no voxel has more than {most} "
@@ -254,6 +261,13 @@ def check_thresholds(config: Config) -> Iterator[str | Note]:
         )
 
 
+def check_compared(config: Config, directory: Path) -> Iterator[str]:
+    """A run to compare with that is not there."""
+    name = config.relevance.compare_with
+    if name is not None and not (place := directory / "results" / name).is_dir():
+        yield f"relevance.compare_with: there is no run {place}. Make that first, or correct the name."
+
+
 def check_device(config: Config) -> Iterator[str | Note]:
     """A GPU that is asked for, by CUDA_VISIBLE_DEVICES or by training in bfloat16, and not there."""
     import torch
@@ -275,10 +289,14 @@ def check_network(
     name: str, model: Model, config: Config, table: pd.DataFrame | None, *, trust: bool
 ) -> Iterator[str | Note]:
     """A network's options, weights, layers and input size, and one clip shown to it, without its weights."""
-    from ..models.build import build_model, build_shapes, find_network, model_options
+    from ..models.build import build_model, build_shapes, check_weights, find_network, model_options
     from ..models.external import is_own
 
     where = f"models.{name}"
+    module = model.network.partition(":")[0].partition(".")[0]
+    if is_own(model.network) and (not module or importlib.util.find_spec(module) is None):
+        yield f"{where}.network: there is no module {module!r} to import {model.network!r} from: correct the name."
+        return
     if is_own(model.network) and not trust:
         yield Note(
             f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
@@ -298,7 +316,23 @@ def check_network(
     except Exception as error:  # of the user's own function, or of options that do not go together
         yield f"{where}: {model.network} cannot be built with the options {model.options}: {error}."
         return
-    if model.weights is not None and model.weights not in known and not Path(model.weights).is_file():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    if size > memory:
+        yield (
+            f"{where}.options: the weights of {model.network} with the options {model.options} fill {size / 1e9:.0f} GB "
+            f"of memory, and there are {memory / 1e9:.0f}: choose a smaller network, such as by its width."
+        )
+    if model.weights in known and _shapes(network) != _shapes(build_shapes(model.network, 2)):
+        yield (
+            f"{where}.options: the weights {model.weights!r} are of {model.network} as it is by default, and do not fit it "
+            f"with the options {model.options}: leave out either."
+        )
+    if model.weights not in (None, *known) and Path(model.weights).is_file():
+        yield from (
+            f"{where}.weights: {error}" for error in _errors_of(lambda: check_weights(network, model.weights))
+        )
+    elif model.weights not in (None, *known):
         yield (
             f"{where}.weights: {model.weights!r} is neither a file nor weights that {model.network} "
             f"knows{nearest(model.weights, known)} Known: {', '.join(known) or 'none'}."
@@ -338,6 +372,10 @@ def check_network(
     if fits:
         yield from show_clip(name, network, config)
         yield from check_padding(name, model, config)
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
 def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:

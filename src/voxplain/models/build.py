@@ -101,8 +101,7 @@ def build_model(
                 f"Known: {known}; or give a file's path."
             )
         state, saved, _ = load_weights(weights)
-        if saved and _canonical(saved["name"]) != _canonical(name):
-            raise ConfigError(f"{weights} holds weights of {saved['name']}, not of {name}.")
+        _check_name(saved, name, weights)
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -134,6 +133,21 @@ def build_model(
                 )
             replace_head(model, num_classes)
     return model.eval()
+
+
+def check_weights(model: nn.Module, weights: str | Path) -> None:
+    """See that a file of weights can be read and fits a network, which need not have values; its head is made to fit.
+
+    Raises
+    ------
+    ConfigError
+        As of `build_model`.
+    """
+    state, saved, _ = load_weights(weights)
+    _check_name(saved, model.spec.name, weights)
+    state = with_own_names(model, state)
+    _fit_head(model, state)
+    check_state(model, state, str(weights))
 
 
 def check_classes(model: nn.Module, weights: str | Path, classes: Sequence[str]) -> None:
@@ -262,6 +276,11 @@ def _fit_head(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
         len(weight) != model.spec.num_classes or (bias is not None and old.bias is None)
     ):
         replace_head(model, len(weight), bias=bias)
+
+
+def _check_name(saved: dict[str, Any], name: str, weights: str | Path) -> None:
+    if saved and _canonical(saved["name"]) != _canonical(name):
+        raise ConfigError(f"{weights} holds weights of {saved['name']}, not of {name}.")
 
 
 def _canonical(name: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from skimage.segmentation import slic as skimage_slic
 
 from . import SEGMENTERS
@@ -15,7 +17,7 @@ def slic(
     *,
     n_segments: tuple[PositiveInt, ...] = (15, 50, 80),
     compactness: PositiveFloat = 20.0,
-    sigma: NonNegativeFloat = 1.0,
+    sigma: Annotated[float, Field(ge=0, le=100)] = 1.0,  # the filter is as wide as eight of it
 ) -> np.ndarray:
     """Divide a video by k-means on color and position, once per number of segments.
 

@@ -152,7 +152,9 @@ def _check_columns(table: pd.DataFrame, source: str | Path) -> None:
                 f"{source} has a column {column!r}: did you mean {meant!r}, or is it one too many? Rename or remove it."
             )
     if further:
-        log.warning("%s: columns that mean nothing here are ignored: %s.", source, ", ".join(further))
+        log.warning(
+            "%s: columns that mean nothing here are ignored: %s.", source, ", ".join(map(repr, further))
+        )
 
 
 def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | None, float | None]:

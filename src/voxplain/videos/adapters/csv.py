@@ -99,6 +99,9 @@ def _read(source: str | Path) -> pd.DataFrame:
         raise ConfigError(
             f"{source}, line {reader.line_num}: {error}. Is a quote left open, or a field too long? Correct the line."
         ) from None
+    twice = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
+    if twice is not None:
+        raise ConfigError(f"{source} has two columns {twice!r}: rename or remove one.")
     for line, fields in lines:
         if len(fields) != len(header):
             raise ConfigError(
