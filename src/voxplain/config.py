@@ -293,6 +293,11 @@ class Concepts(Section):
         description="coverage: a cluster is a concept where it is in half of the videos, too, and a class has at least "
         "three; official: by the three ways of the authors' code alone.",
     )
+    normalize: Literal["root", "none"] = Field(
+        "root",
+        description="What is clustered: root: deviations from the mean, divided by the root of their length, so that "
+        "supervoxels that hardly stir the network are told apart, too; none: activations as they are, as in the authors' code.",
+    )
     max_supervoxels: PositiveInt = Field(
         100_000,
         description="Supervoxels of a class that are clustered at most; of more, a sample by the seed.",

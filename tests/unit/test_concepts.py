@@ -44,6 +44,28 @@ def test_clusters_are_the_blobs_and_members_the_nearest():
         assert (concept.n_supervoxels, concept.n_videos) == (60, 20)
 
 
+def test_directions_that_hardly_stir_are_told_apart():
+    """Three far blobs, and two near the mean: as they are, the near ones make one cluster; by their roots two."""
+    rng = np.random.default_rng(0)
+    far = np.concatenate([centre + 6 * rng.normal(size=(60, 3)) for centre in 60 * np.eye(3)])
+    middle = far.mean(axis=0)
+    near = np.concatenate(
+        [middle + side * np.array([3, -3, 0]) + 0.2 * rng.normal(size=(60, 3)) for side in (1, -1)]
+    )
+    points, blob = np.concatenate([far, near]), np.repeat(np.arange(5), 60)
+    videos = np.tile(np.arange(20), 15)
+
+    def told_apart(normalize):
+        concepts = cluster_concepts(points, videos, clusters=5, normalize=normalize, max_members=300)
+        return {tuple(np.unique(blob[concept.members])) for concept in concepts}
+
+    assert {(3,), (4,)} <= told_apart("root")
+    assert not {(3,), (4,)} & told_apart("none")
+    for concept in cluster_concepts(points, videos, clusters=5):
+        own = np.linalg.norm(points - concept.centre, axis=1)[concept.members]
+        assert (np.diff(own) >= 0).all()  # centres and distances are of activations as they are
+
+
 def test_clustering_repeats_with_its_seed():
     _, points, videos = blobs()
     first, second = (

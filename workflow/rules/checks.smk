@@ -1,7 +1,6 @@
 from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 
 # What the checks compute; their tables and figures are made by tables.smk.
-CLUSTERING = part("concepts", "clusters", "min_supervoxels", "max_members", "cutoff", "popularity")
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)

@@ -124,6 +124,9 @@ def code(stage, *also, **plugins):
     return lambda wildcards: code_of(stage, wildcards.get("model"), also, plugins)
 
 
+CLUSTERING = part(
+    "concepts", "clusters", "min_supervoxels", "max_members", "cutoff", "popularity", "normalize"
+)
 SEGMENTATION = CONFIG.supervoxels.segmentation()
 FLOW_OPTIONS = part("flow", "method", "options", "camera")
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}

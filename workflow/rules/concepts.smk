@@ -82,9 +82,7 @@ rule find_random_concepts:
         **needs(4000, 120),
     params:
         clusterings=CONFIG.scores.null_clusterings,
-        options=part(
-            "concepts", "clusters", "min_supervoxels", "max_members", "max_supervoxels", "popularity"
-        ),
+        options=CLUSTERING | part("concepts", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
         random_sets_seed=stream("random_sets"),
         code=code("find_random_concepts"),
@@ -135,15 +133,7 @@ rule find_concepts:
         **needs(4000, 60),
     params:
         class_name=lambda wildcards: CLASS_NAMES[wildcards.class_name],
-        options=part(
-            "concepts",
-            "clusters",
-            "min_supervoxels",
-            "max_members",
-            "max_supervoxels",
-            "cutoff",
-            "popularity",
-        ),
+        options=CLUSTERING | part("concepts", "max_supervoxels"),
         cavs=part("cavs", "classifier", "options"),
         clustering_seed=stream("clustering"),
         code=code("find_concepts"),

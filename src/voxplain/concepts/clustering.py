@@ -69,6 +69,7 @@ def cluster_concepts(
     max_members: int = 40,
     cutoff: float | None = 0.95,
     popularity: Literal["coverage", "official"] = "coverage",
+    normalize: Literal["root", "none"] = "root",
     seed: int = 0,
 ) -> list[Concept]:
     """Cluster one class's supervoxels and keep the popular clusters, the most popular first.
@@ -91,6 +92,11 @@ def cluster_concepts(
     popularity : {"coverage", "official"}
         Of `is_popular`. With ``coverage``, where fewer than `LEAST` clusters pass the filters, those of most videos
         are concepts too, marked as not popular: a class without concepts would have no ranking at all.
+    normalize : {"root", "none"}
+        What is clustered. ``root``: how far each activation lies from their mean, divided by the root of that distance.
+        Shown in place most supervoxels hardly stir a network, and in one cluster all directions meet; far ones, spread
+        wide, make clusters of few. ``none``: activations as they are, as in the authors' code. Centres and distances
+        from them are of activations as they are.
     seed : int
         Seed of k-means.
 
@@ -112,8 +118,13 @@ def cluster_concepts(
         )
     activations = np.ascontiguousarray(activations, dtype=np.float32)
     videos = np.asarray(videos)
-    means = KMeans(clusters, n_init=3, random_state=seed).fit(activations)
-    distance = np.linalg.norm(activations - means.cluster_centers_[means.labels_], axis=1)
+    points = activations if normalize == "none" else _rooted(activations)
+    means = KMeans(clusters, n_init=3, random_state=seed).fit(points)
+    centres = means.cluster_centers_
+    if normalize == "root":
+        own = [activations[means.labels_ == cluster] for cluster in range(clusters)]
+        centres = np.stack([some.mean(axis=0) if len(some) else centre for some, centre in zip(own, centres)])
+    distance = np.linalg.norm(activations - centres[means.labels_], axis=1)
     discovery_videos = len(np.unique(videos))
     concepts, others = [], []
     for cluster in range(clusters):
@@ -125,7 +136,7 @@ def cluster_concepts(
             len(rows), n_videos, discovery_videos, popularity
         )
         members = rows[np.argsort(distance[rows], kind="stable")][:max_members]
-        centre = means.cluster_centers_[cluster].astype(np.float32)
+        centre = centres[cluster].astype(np.float32)
         reach = np.inf if cutoff is None else float(np.quantile(distance[rows], cutoff))
         (concepts if popular else others).append(
             Concept(centre, members, len(rows), n_videos, reach, popular)
@@ -138,6 +149,13 @@ def cluster_concepts(
             "videos: lower concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
     return sorted(concepts, key=_spread)
+
+
+def _rooted(activations: np.ndarray) -> np.ndarray:
+    """Deviations (n, d) from the mean, each divided by the root of its length."""
+    deviations = activations - activations.mean(axis=0)
+    lengths = np.linalg.norm(deviations, axis=1, keepdims=True)
+    return deviations / np.sqrt(np.maximum(lengths, np.finfo(np.float32).tiny))
 
 
 def _spread(concept: Concept) -> tuple[int, int]:

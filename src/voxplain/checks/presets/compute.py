@@ -198,7 +198,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 clustering={
                     **bench.clustering,
                     **({"cutoff": None} if variant.forced else {}),
-                    **({"popularity": variant.popularity} if variant.popularity else {}),
+                    **variant.clustering,
                 },
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,

@@ -55,8 +55,8 @@ class Variant:
     rank_by : {"effect", "score"}
     forced : bool
         Whether every supervoxel belongs to the nearest concept, however far.
-    popularity : {"official"}, optional
-        Which clusters are concepts; by default what the run takes for one.
+    clustering : mapping
+        What of the run's clustering is done otherwise.
     """
 
     changes: str
@@ -70,7 +70,7 @@ class Variant:
     gradient: Literal["logit", "loss"] = "logit"
     rank_by: Literal["effect", "score"] = "effect"
     forced: bool = False
-    popularity: str | None = None
+    clustering: Mapping[str, Any] = field(default_factory=dict)
 
 
 CORRECTED = Variant("nothing")
@@ -86,7 +86,7 @@ VARIANTS = {
         gradient="loss",
         rank_by="score",
         forced=True,
-        popularity="official",
+        clustering={"popularity": "official", "normalize": "none"},
     ),
     "paper": Variant(
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
