@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tables = sorted(given.run.glob("models/*/seed*/ground_truth_scores"))
     if not tables:
         raise SystemExit(f"{given.run} has no ground_truth_scores: it wants a run of videos with masks.")
-    listed = [read_table(path, "videos") for path in (given.run.parent / "shared").glob("*/videos.parquet")]
+    paths = (given.run.parent / "shared").glob("*/videos.parquet")
+    listed = [read_table(path, "videos") for path in sorted(paths, key=lambda path: -path.stat().st_mtime)]
     for folder in tables:
         scores = pd.concat(
             [read_table(path, "ground_truth_scores") for path in sorted(folder.glob("*.parquet"))]

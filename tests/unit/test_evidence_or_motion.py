@@ -73,6 +73,7 @@ def test_a_null_is_rejected_as_often_as_stated():
 def test_the_figure_has_a_column_per_subset():
     parts = [scores(lambda *_: 0.3, target=target) for target in ("evidence", "distractor")]
     figure = evidence_or_motion_figure(evidence_or_motion_table(pd.concat(parts)))
+    assert all(axis.get_xlim()[1] > 0.3 and axis.yaxis_inverted() for axis in figure.axes)
     assert [axis.get_title() for axis in figure.axes] == ["net, all", "net, frozen", "net, moving"]
 
 

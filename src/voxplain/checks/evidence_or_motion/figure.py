@@ -6,6 +6,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -45,7 +46,9 @@ def evidence_or_motion_figure(table: pd.DataFrame) -> Figure:
         line[0].set_yticks(
             range(len(methods)), [name.replace("control_", "control: ") for name in methods], fontsize=7
         )
-        line[0].invert_yaxis()
+    # Axes are shared: once for all.
+    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_xlim(0, 1.05 * np.nanmax(rows[["value", "ci_high"]].to_numpy(dtype=float)))
     handles = axes[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     figure.suptitle("Share of positive relevance (lines: share of voxels, by chance)", fontsize=10)
@@ -59,6 +62,5 @@ def _panel(axis: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
         points(axis, own["value"], own["ci_low"], own["ci_high"], number, len(LOOKS), color, label)
         if shown == "whole" and len(rows):
             axis.axvline(own["chance"].iloc[0], color=color, lw=0.8, ls="--")
-    axis.set_xlim(left=0)
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.25, color=GRAY)
