@@ -13,8 +13,8 @@ from voxplain.supervoxels import distinct_supervoxels
 
 
 def main(stage):
-    options, layers = stage.params.options, stage.params.layers
-    grid = options["pooling"] and tuple(options["pooling"])
+    options, layers, grid = stage.params.options, stage.params.layers, stage.params.options["pooling"]
+    grid = grid and tuple(grid)
     model = load_trained(stage.input.weights, trust=stage.networks)
 
     def shown(clips):
@@ -25,7 +25,8 @@ def main(stage):
         open_h5(stage.input.supervoxels, "supervoxels") as segmented,
         resumable_h5(stage.output[0], kind="activations", **stage.resumed) as shard,
     ):
-        numbers = [(video, n) for video in segmented for n in range(len(segmented[video]["labels"]))]
+        videos = [video for video in segmented if video in stage.params.videos]
+        numbers = [(video, n) for video in videos for n in range(len(segmented[video]["labels"]))]
         for video, number in tqdm(numbers, unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):
                 continue

@@ -95,6 +95,7 @@ def truth_in_shard(wildcards):
 
 segmented = [DISCOVERY, EVALUATION, *([RELEVANCE_VIDEOS] if USES_SUPERVOXELS else [])]
 TRUTH_SHARDS = shards_of(pd.concat([DISCOVERY, RELEVANCE_VIDEOS]))
+LOOKED_AT = videos_by_shard(pd.concat([DISCOVERY, EVALUATION]).drop_duplicates("video"))
 SEGMENTED = videos_by_shard(pd.concat(segmented).drop_duplicates("video"))
 RELEVANT = videos_by_shard(RELEVANCE_VIDEOS)
 DISCOVERY_SHARDS, EVALUATION_SHARDS = shards_of(DISCOVERY), shards_of(EVALUATION)

@@ -36,6 +36,8 @@ rule extract_activations:
         **needs(4000, 480, network=True),
     params:
         layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
+        # Of clips that are explained alone, whose supervoxels an explainer wants, nobody asks for them.
+        videos=lambda wildcards: LOOKED_AT.get(wildcards.shard, []),
         options=part("activations"),
         preset=CONFIG.supervoxels.preset,
         criteria=CONFIG.supervoxels.options,
