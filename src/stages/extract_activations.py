@@ -13,8 +13,8 @@ from voxplain.supervoxels import distinct_supervoxels
 
 
 def main(stage):
-    options, layers, grid = stage.params.options, stage.params.layers, stage.params.options["pooling"]
-    grid = grid and tuple(grid)
+    options, layers, videos = stage.params.options, stage.params.layers, stage.params.videos
+    grid = options["pooling"] and tuple(options["pooling"])
     model = load_trained(stage.input.weights, trust=stage.networks)
 
     def shown(clips):
@@ -25,9 +25,8 @@ def main(stage):
         open_h5(stage.input.supervoxels, "supervoxels") as segmented,
         resumable_h5(stage.output[0], kind="activations", **stage.resumed) as shard,
     ):
-        videos = [video for video in segmented if video in stage.params.videos]
-        numbers = [(video, n) for video in videos for n in range(len(segmented[video]["labels"]))]
-        for video, number in tqdm(numbers, unit="clip", mininterval=10):
+        there = {video: range(len(segmented[video]["labels"])) for video in videos if video in segmented}
+        for video, number in tqdm([(v, n) for v in there for n in there[v]], unit="clip", mininterval=10):
             if shard.done(f"{video}#{number}"):
                 continue
             clip, class_name = clips[video]["clips"][number], clips[video].attrs["class"]
