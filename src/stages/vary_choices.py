@@ -37,7 +37,7 @@ def main(stage):
     how = {name: params[name] for name in ("clustering", "sets", "cavs", "negatives", "rank_by")}
     varied, importance = vary(seen, clusters=params.clusters, seeds=[own, *others], **how)
     rng = stream(clustering, "videos", *names)
-    varied += vary_videos(seen, repeats=params.repeats, seeds=own, rng=rng, **how)
+    varied += vary_videos(seen, params.groups, repeats=params.repeats, seeds=own, rng=rng, **how)
     place = {"model": names[0], "seed": int(stage.wildcards.seed), "layer": names[1]}
     table = pd.DataFrame(rows + varied).assign(**place)
     write_table(stage.output.choices, table, kind="choices", made_by=stage.made_by)

@@ -32,6 +32,11 @@ MOST_DRAWS = 10_000
 Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 SomeDraws = Annotated[int, Field(ge=2, le=MOST_DRAWS)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+# What tables with a column or a row for each target call something else.
+TAKEN = frozenset(
+    "model seed layer variant class rank concept score derivative effect n_members background moving flow "
+    "evidence_among_objects".split()
+)
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
@@ -133,6 +138,15 @@ class Truth(Section):
         default_factory=list,
         description="Labels or words where the truth is not known; their voxels do not count.",
     )
+
+    @field_validator("targets")
+    @classmethod
+    def _can_be_columns(cls, targets: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in TAKEN & set(targets or {}):
+            raise ValueError(f"{name!r} means something else in the tables; give the target another name")
+        if targets is not None and "evidence" not in targets:
+            raise ValueError("name what decides the class evidence; other targets may be called as you like")
+        return targets
 
 
 class Training(Section):

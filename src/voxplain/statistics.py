@@ -132,7 +132,7 @@ def units_needed(deviation: float, difference: float, *, power: float = 0.8, lev
     deviation : float
         Standard deviation of the difference over units.
     difference : float
-        To be found.
+        To be found, above 0.
     power : float
         Probability of finding it.
     level : float

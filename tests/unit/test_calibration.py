@@ -17,6 +17,7 @@ import pytest
 
 from voxplain.checks.concept_ablation.table import concept_ablation_agreement_table, concept_ablation_table
 from voxplain.checks.concept_motion.table import concept_motion_table
+from voxplain.checks.evidence_or_motion.table import evidence_or_motion_table
 from voxplain.checks.faithfulness.table import faithfulness_controls_table, faithfulness_table
 from voxplain.checks.motion_reliance.table import motion_reliance_table
 from voxplain.checks.presets.table import presets_table
@@ -281,6 +282,37 @@ def read_answers(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"accuracy": covers(rows.rename(columns={"ci_low": "a_ci_low", "ci_high": "a_ci_high"}), "a", 0.7)}
 
 
+# ---- evidence or motion: selection changes nothing -------------------------------------------------------
+
+
+def simulate_subsets(rng: np.random.Generator, design: Design) -> dict[str, Any]:
+    """Each group has a video in both subsets, alike but for chance."""
+    level = design.draw(rng, 0.5)
+    parts = [
+        design.rows(relevance_on_target=level + design.draw(rng), auroc=level + design.draw(rng)).assign(
+            group=lambda rows: rows["video"], subset=subset, selective=selective, method="dtd", control_of="",
+            target="evidence", share=0.1,
+        )
+        for subset in ("frozen", "moving") for selective in (False, True)
+    ]  # fmt: skip
+    found = pd.concat(parts, ignore_index=True)
+    return {"found": found.assign(video=found["subset"] + found["video"].astype(str))}
+
+
+def read_subsets(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    known = {}
+    for measure, name, subset, truth in (
+        ("evidence", "whole", "all", 0.5), ("evidence", "selective - whole", "all", 0.0),
+        ("evidence AUROC", "whole", "moving", 0.5), ("evidence", "whole", "moving - frozen", 0.0),
+    ):  # fmt: skip
+        rows = table[(table["measure"] == measure) & (table["map"] == name) & (table["subset"] == subset)]
+        rows = rows.rename(columns={"ci_low": "v_ci_low", "ci_high": "v_ci_high"})
+        known[f"{measure}, {name}, {subset}"] = covers(rows, "v", truth)
+        if measure != "evidence" or name != "whole" or subset != "all":
+            known[f"p of {measure}, {name}, {subset}"] = rows["p_value"].to_numpy()
+    return known
+
+
 EVERY = ((1, 6, 0.0), (1, 12, 0.0), (3, 6, 0.0), (3, 6, 0.1), (3, 12, 0.0), (3, 12, 0.1))
 ONE_SEED = ((1, 6, 0.0), (1, 12, 0.0))
 CASES = [
@@ -301,6 +333,7 @@ CASES = [
     Case("presets", simulate_presets, presets_table, lambda table: {
         name: covers(table, name, truth) for name, truth in
         {"kept": 4.0, "tau": 0.5, "selected_share": 0.2, "motion_precision": 0.5}.items()}, replicates=FEW),
+    Case("evidence_or_motion", simulate_subsets, evidence_or_motion_table, read_subsets, replicates=2 * FEW),
     Case("model_accuracy", simulate_answers, accuracy_table, read_answers, ((1, 12, 0.0), (1, 20, 0.0))),
 ]  # fmt: skip
 

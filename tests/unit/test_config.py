@@ -129,6 +129,8 @@ def test_the_projects_configs_are_good(path):
         ("editing.draws", 10**9, "editing.draws: "),
         ("seeds", [10**30], "seeds.0: "),
         ("streams.weights", 2**32, "streams.weights: "),
+        ("truth.targets", {"hand": [1]}, "truth.targets: Value error, name what decides the class evidence"),
+        ("truth.targets", {"evidence": [1], "score": [2]}, "'score' means something else in the tables"),
         ("seeds", [0, 0], "seeds: Value error, 0 stands in the list twice"),
         ("models.r3d.layers", ["layer3", "layer3"], "layers: Value error, 'layer3' stands in the list twice"),
         ("concepts.models", ["r3d", "r3d"], "concepts.models: Value error, 'r3d' stands in the list twice"),

@@ -43,6 +43,7 @@ from voxplain.videos.scenes import (
     render,
 )
 from voxplain.videos.table import read_video_table
+from voxplain.videos.truth import Truth
 
 
 def read_frames(path, **how) -> np.ndarray:
@@ -513,3 +514,11 @@ def test_several_runs_may_make_one_folder_at_the_same_time(tmp_path):
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     assert content(tmp_path / "shared") == content(tmp_path / "calm")
+
+
+def test_targets_are_those_of_all_clips_of_a_video(tmp_path):
+    """A distractor that the first clip does not show is one all the same."""
+    video = make_embedded_videos(tmp_path, **SMALL | {"classes": 2, "train_per_class": 1})["video"][0]
+    first = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(2))
+    unseen = Truth(np.full_like(first.labels, FIRST_DISTRACTOR + 3), first.targets)
+    assert unseen.masks()["distractor"].all() and not unseen.masks()["evidence"].any()

@@ -349,7 +349,7 @@ def test_stability_over_sets_seeds_and_layers():
     assert len(table) == 4
 
 
-def halves_of(noise, seed=0):
+def halves_of(noise, seed=0, groups=None):
     """tau by videos of concepts found in halves: four blobs, each in every video, whose logit differs; and noise."""
     rng = np.random.default_rng(seed)
     centres = np.eye(4) * np.array([9.0, 9, 9, 9])
@@ -363,8 +363,9 @@ def halves_of(noise, seed=0):
         table.assign(**{"class": "a"}), activations.astype(np.float32), clips, np.zeros((8, 4), np.float32),
         gradients.astype(np.float32),
     )  # fmt: skip
+    groups = groups or {video: video for video in clips["video"]}
     found = vary_videos(
-        seen, repeats=3, seeds=(0, 0), rng=rng, clustering={"clusters": 4, "min_supervoxels": 8}, sets={"sets": 4, "size": 20},
+        seen, groups, repeats=3, seeds=(0, 0), rng=rng, clustering={"clusters": 4, "min_supervoxels": 8}, sets={"sets": 4, "size": 20},
         cavs={}, negatives="supervoxels", rank_by="effect",
     )  # fmt: skip
     return pd.DataFrame(found).groupby("value")["tau"].mean()
@@ -372,6 +373,10 @@ def halves_of(noise, seed=0):
 
 def test_halves_of_the_videos_agree_where_there_is_a_ranking():
     assert halves_of(0.3).to_dict() == {"2": 1.0, "4": 1.0}
+    pairs = {
+        f"v{video}": f"g{video // 2}" for video in range(8)
+    }  # four groups of two: halves of two groups each
+    assert list(halves_of(0.3, groups=pairs).index) == ["2"]
     assert np.mean([halves_of(9.0, seed)["4"] for seed in range(6)]) < 0.5
 
 

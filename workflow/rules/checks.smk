@@ -191,6 +191,7 @@ rule vary_choices:
         negatives=CONFIG.cavs.negatives,
         rank_by=CONFIG.scores.rank_by,
         seeds=streams("clustering", "random_sets"),
+        groups=lambda wildcards: dict(zip(DISCOVERY["video"], DISCOVERY["group"])),
         code=code("vary_choices"),
     script:
         "../../src/stages/vary_choices.py"
@@ -302,7 +303,7 @@ rule follow_concepts:
     resources:
         **needs(4000, 240, network=True),
     params:
-        rows=decoded_rows(FOLLOWED),
+        rows=lambda wildcards: decoded_rows(FOLLOWED),
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
         windows={
             "step": CONFIG.checks.window_step,

@@ -64,7 +64,7 @@ def find_concepts(
         Of all classes or of this one.
     random_sets : (sets, n, d) float
     clustering : mapping
-        clusters, min_supervoxels, max_members, cutoff, popularity.
+        As `voxplain.concepts.clustering.cluster_concepts` takes it.
     classifier, options, seed
         As for `voxplain.concepts.cavs.train_cavs`.
     rank_by : {"effect", "score"}

@@ -26,7 +26,7 @@ from .adapters.embedded import CLASS_NAMES, embedded, two_acts
 from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
 from .scenes import ACTOR, BACKGROUND, CUE, FIRST_DISTRACTOR, MOTIONS, Scene, draw_scene
 from .table import check_video_table
-from .truth import Truth
+from .truth import IGNORED, Truth
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
 AT_ONCE = 64  # scenes in memory
@@ -145,7 +145,8 @@ def embedded_truth(path: str | Path, video: str, frame_indices: np.ndarray) -> T
         labels follow. Other objects are distractors; actor and cue are targets of their own.
     """
     scene = read_ground_truth(path, video, frame_indices)
-    others = [int(code) for code in np.unique(scene.objects) if code not in (BACKGROUND, CUE, scene.evidence)]
+    # Whatever is seen in this clip, the targets are those of all of the video's.
+    others = [code for code in range(BACKGROUND + 1, IGNORED) if code != scene.evidence]
     targets = {"evidence": [scene.evidence], "distractor": others, "actor": [ACTOR], "cue": [CUE]}
     return Truth(
         scene.objects, targets, scene.flow, np.asarray(scene.attributes["background_velocity"], np.float32)

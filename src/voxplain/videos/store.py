@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
@@ -101,7 +102,25 @@ def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:
     return groups
 
 
-class SupervoxelStore:
+class _Groups:
+    """Groups by video of the artifacts of one kind of several shards, open until the block ends."""
+
+    kind: str
+
+    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
+        self._stack = ExitStack()
+        self._groups: dict[str, h5py.Group] = {}
+        for path in _listed(paths):
+            self._groups.update(self._stack.enter_context(open_h5(path, self.kind)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+class SupervoxelStore(_Groups):
     """Supervoxel labels of several shards by video and clip.
 
     Parameters
@@ -110,11 +129,7 @@ class SupervoxelStore:
         Artifacts of kind ``supervoxels``.
     """
 
-    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
-        self._stack = ExitStack()
-        self._groups = {}
-        for path in _listed(paths):
-            self._groups.update(self._stack.enter_context(open_h5(path, "supervoxels")))
+    kind = "supervoxels"
 
     def labels(self, video: str, clip: int) -> np.ndarray:
         """Labels of one clip as (levels, T, H, W) uint16."""
@@ -125,12 +140,6 @@ class SupervoxelStore:
         if not set(videos) <= set(self._groups):
             return None
         return np.concatenate([self._groups[video]["labels"][()] for video in videos])
-
-    def __enter__(self) -> SupervoxelStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
 
 def store_truth(group: h5py.Group, clips: Sequence[Truth]) -> None:
@@ -144,7 +153,7 @@ def store_truth(group: h5py.Group, clips: Sequence[Truth]) -> None:
         group.attrs["drift"] = clips[0].drift
 
 
-class TruthStore:
+class TruthStore(_Groups):
     """What is known of the clips of several shards.
 
     Parameters
@@ -153,11 +162,7 @@ class TruthStore:
         Artifacts of kind ``truth``.
     """
 
-    def __init__(self, paths: str | Path | Sequence[str | Path]) -> None:
-        self._stack = ExitStack()
-        self._groups = {}
-        for path in _listed(paths):
-            self._groups.update(self._stack.enter_context(open_h5(path, "truth")))
+    kind = "truth"
 
     def clip(self, video: str, number: int) -> Truth | None:
         """What is known of one clip; None where nothing is."""
@@ -170,9 +175,3 @@ class TruthStore:
             group["flow"][number].astype(np.float32) if "flow" in group else None,
             group.attrs.get("drift"),
         )
-
-    def __enter__(self) -> TruthStore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()

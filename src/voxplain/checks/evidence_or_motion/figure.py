@@ -27,11 +27,8 @@ def evidence_or_motion_figure(table: pd.DataFrame) -> Figure:
         The table evidence_or_motion.
     """
     rows = table[table["measure"].isin(["evidence", "distractor"]) & (table["map"] != "selective - whole")]
-    rows = rows[
-        ~rows["subset"].str.contains(" - ") & ~((rows["map"] == "selective") & (rows["control_of"] != ""))
-    ]
-    # Controls of one explainer alone are in the table.
-    rows = rows[rows["control_of"] == ""]
+    # Differences, and controls of one explainer alone, are in the table.
+    rows = rows[~rows["subset"].str.contains(" - ") & (rows["control_of"] == "")]
     models, subsets = list(rows["model"].unique()), list(rows["subset"].unique())
     methods = list(dict.fromkeys(rows["method"]))
     figure, axes = plt.subplots(

@@ -13,6 +13,11 @@ from ...tables import Figure, table
 
 ALL = "all"
 ENTRY = ["model", "method", "control_of"]
+COLUMNS = [
+    *ENTRY,
+    *"subset map measure value ci_low ci_high chance p_value p_adjusted n_units n_seeds".split(),
+]
+MAPS = {"whole": ("whole",), "selective": ("selective",), "selective - whole": ("selective", "whole")}
 # What is measured: of which target, and which score of it.
 MEASURES = {
     "evidence": ("evidence", "relevance_on_target"),
@@ -66,39 +71,24 @@ def evidence_or_motion_table(found: pd.DataFrame) -> pd.DataFrame:
     if "group" not in found:
         found = found.assign(group=found["video"])
     rows = [row for key, rows in found.groupby(ENTRY, sort=False) for row in _rows(key, rows)]
-    columns = [
-        *ENTRY,
-        "subset",
-        "map",
-        "measure",
-        "value",
-        "ci_low",
-        "ci_high",
-        "chance",
-        "p_value",
-        "n_units",
-        "n_seeds",
-    ]
-    result = pd.DataFrame(rows, columns=columns)
-    result.insert(
-        columns.index("p_value") + 1, "p_adjusted", adjust_p_values(result["p_value"].astype(float))
-    )
+    result = pd.DataFrame(rows, columns=COLUMNS)
+    result["p_adjusted"] = adjust_p_values(result["p_value"].astype(float))
     return result
 
 
 def _rows(key: tuple, rows: pd.DataFrame) -> Iterator[dict]:
     for measure, (target, score) in MEASURES.items():
         own = rows[rows["target"] == target]
-        whole, selective = own[~own["selective"].astype(bool)], own[own["selective"].astype(bool)]
-        for name, parts in {
-            "whole": (whole,),
-            "selective": (selective,),
-            "selective - whole": (selective, whole),
-        }.items():
-            subsets = sorted(set(own["subset"]))
-            named = {ALL: [None]} | {subset: [subset] for subset in subsets if len(subsets) > 1}
-            if len(subsets) == 2:
-                named[f"{subsets[1]} - {subsets[0]}"] = [subsets[1], subsets[0]]
+        maps = {
+            name: own[own["selective"].astype(bool) == (name == "selective")]
+            for name in ("whole", "selective")
+        }
+        subsets = sorted(set(own["subset"]))
+        named = {ALL: [None]} | {subset: [subset] for subset in subsets if len(subsets) > 1}
+        if len(subsets) == 2:
+            named[f"{subsets[1]} - {subsets[0]}"] = [subsets[1], subsets[0]]
+        for name, of_maps in MAPS.items():
+            parts = [maps[one] for one in of_maps]
             for subset, of in named.items():
                 tables = [_by_group(part, one, score) for one in of for part in parts]
                 values = _combined(tables)

@@ -195,11 +195,7 @@ def _find(bench: Bench, variant: Variant, kept: pd.DataFrame, activations: np.nd
                 class_name,
                 seen,
                 sets,
-                clustering={
-                    **bench.clustering,
-                    **({"cutoff": None} if variant.forced else {}),
-                    **variant.clustering,
-                },
+                clustering={**bench.clustering, **variant.clustering},
                 classifier=variant.classifier,
                 rank_by=variant.rank_by,
                 seed=bench.seeds["clustering"],

@@ -53,8 +53,6 @@ class Variant:
     gradient : {"logit", "loss"}
         ``loss``: of the cross-entropy, with the sign turned, so that positive still means in favour.
     rank_by : {"effect", "score"}
-    forced : bool
-        Whether every supervoxel belongs to the nearest concept, however far.
     clustering : mapping
         What of the run's clustering is done otherwise.
     """
@@ -69,7 +67,6 @@ class Variant:
     classifier: str = "ridge"
     gradient: Literal["logit", "loss"] = "logit"
     rank_by: Literal["effect", "score"] = "effect"
-    forced: bool = False
     clustering: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -85,8 +82,7 @@ VARIANTS = {
         classifier="sgd",
         gradient="loss",
         rank_by="score",
-        forced=True,
-        clustering={"popularity": "official", "normalize": "none"},
+        clustering={"cutoff": None, "popularity": "official", "normalize": "none"},
     ),
     "paper": Variant(
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
@@ -108,7 +104,9 @@ VARIANTS = {
     "negatives_clips": Variant("negatives: whole clips", negatives="clips"),
     "classifier_sgd": Variant("classifier: linear SVM by SGD", classifier="sgd"),
     "gradient_loss": Variant("gradient: of the loss", gradient="loss"),
-    "forced": Variant("every supervoxel belongs to the nearest concept, however far", forced=True),
+    "forced": Variant(
+        "every supervoxel belongs to the nearest concept, however far", clustering={"cutoff": None}
+    ),
     "rank_by_score": Variant("ranked by the score S, not by the effect", rank_by="score"),
     "layer_top": Variant("layer: the last block", layer="top"),
     "layer_other": Variant("layer: another usual one", layer="other"),

@@ -139,6 +139,7 @@ def vary(
 
 def vary_videos(
     seen: LayerActivations,
+    groups: Mapping[str, str],
     *,
     repeats: int,
     seeds: tuple[int, int],
@@ -149,12 +150,14 @@ def vary_videos(
     negatives: str,
     rank_by: str,
 ) -> list[dict[str, Any]]:
-    """Find concepts in disjoint halves of a class's videos, of 2, 4, 8 and so on up to half of all.
+    """Find concepts in disjoint halves of a class's videos, of 2, 4, 8 groups and so on up to half of all.
 
     Parameters
     ----------
     seen, clustering, sets, cavs, negatives, rank_by
         As for `vary`. A concept of fewer videos needs fewer supervoxels, in proportion.
+    groups : mapping of str to str
+        Of what is not independent, by video: a group's videos lie in one half.
     repeats : int
         Pairs of halves of each size.
     seeds : (int, int)
@@ -165,23 +168,22 @@ def vary_videos(
     Returns
     -------
     list of dict
-        what (videos), value (videos in each half), draw, class, tau (between both halves' ranks of all the class's
+        what (videos), value (groups of videos in each half), draw, class, tau (between both halves' ranks of all the class's
         supervoxels).
     """
     rows = []
     for class_name, clips in seen.clip_table.groupby("class"):
-        videos = sorted(clips["video"].unique())
-        sizes = sorted(
-            {2**power for power in range(1, len(videos).bit_length()) if 2**power <= len(videos) // 2}
-        )
+        group = clips["video"].map(groups)
+        names = sorted(group.unique())
+        sizes = [2**power for power in range(1, len(names).bit_length()) if 2**power <= len(names) // 2]
         for size in sizes:
-            least = round(clustering["min_supervoxels"] * size / len(videos))
+            least = round(clustering["min_supervoxels"] * size / len(names))
             for draw in range(repeats):
-                order = rng.permutation(videos)
+                order = rng.permutation(names)
                 halves = [
                     _find(
                         class_name, seen, {**clustering, "min_supervoxels": least}, sets, cavs, negatives, rank_by, seeds,
-                        videos=half,
+                        videos=clips.loc[group.isin(half), "video"].unique(),
                     )
                     for half in (order[:size], order[size : 2 * size])
                 ]  # fmt: skip

@@ -19,7 +19,7 @@ from ..tables import by_unit, mean_of, pair_values
     meaning="How far scores and ranks depend on seeds, random sets, clusters and the layer.",
     columns="""
     model, layer
-    what: what is chosen otherwise: random_sets, clusters, draws, videos (two disjoint halves of so many), seeds, layer
+    what: what is chosen otherwise: random_sets, clusters, draws, videos (two disjoint halves of so many groups of videos), seeds, layer
     value: the other choice
     tau: Kendall's tau of ranks: of concepts for random_sets, else of supervoxels by their concepts' ranks
     tau_ci_low: lower end of its 95 % interval; units are classes, and seeds where there are several (with one, draws)
