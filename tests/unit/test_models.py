@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
+from torchvision.models.video import R3D_18_Weights
 
 from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError
@@ -947,3 +948,11 @@ def test_convolutional_head_is_replaced(my_networks):
 def test_mistakes_with_networks_from_elsewhere(name, options, message, my_networks):
     with pytest.raises(ConfigError, match=message):
         build_model(name, **options)
+
+
+def test_r3d_is_prepared_for_as_torchvision_does():
+    """Its numbers stand in the code, as reading them takes a second of every job's start."""
+    theirs = R3D_18_Weights.KINETICS400_V1.transforms()
+    spec = build_model("r3d", width=4).spec
+    assert spec.mean == tuple(255 * value for value in theirs.mean)
+    assert spec.std == tuple(255 * value for value in theirs.std)
