@@ -146,6 +146,25 @@ def ground_truth_table(
     return found
 
 
+def voxel_auroc(values: np.ndarray, share: np.ndarray) -> float:
+    """Probability that the concept of a voxel on a target has a greater value than that of one that is not on it.
+
+    Parameters
+    ----------
+    values, share : (concepts,) float
+        What ranks the concepts, the greatest first, and the share of each one's voxels that lies on the target; every
+        concept has as many voxels. Ties count half.
+
+    Returns
+    -------
+    float
+        NaN where all voxels lie on the target, or none.
+    """
+    pairs = np.outer(share, 1 - share)
+    before = np.sign(values[:, None] - values) / 2 + 0.5
+    return float((pairs * before).sum() / pairs.sum()) if pairs.sum() > 0 else float("nan")
+
+
 class _Cells:
     """Concepts by class and seed, within which they are ranked: ``places[seed][class]`` are the rows of a cell."""
 
@@ -181,11 +200,7 @@ class _Cells:
         found = np.full((len(self.places), len(self.places[0])), np.nan)
         for seed, cells in enumerate(self.places):
             for number, cell in enumerate(cells):
-                on, ranks = share[cell], values[cell]
-                pairs = np.outer(on, 1 - on)
-                if pairs.sum() > 0:
-                    before = np.sign(ranks[:, None] - ranks) / 2 + 0.5
-                    found[seed, number] = (pairs * before).sum() / pairs.sum()
+                found[seed, number] = voxel_auroc(values[cell], share[cell])
         return found[:, ~np.isnan(found).any(axis=0)]
 
     def p_value(self, values: np.ndarray, positive: np.ndarray, classes: list[int], shuffles: int) -> float:
