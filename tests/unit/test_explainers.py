@@ -21,8 +21,8 @@ from voxplain import explain
 from voxplain.errors import ConfigError, VoxplainError
 from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS
 from voxplain.explainers.backward import OwnDerivative, operation_name
+from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
 from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
-from voxplain.explainers.sampling import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
 from voxplain.models.base import ModelSpec
 
 METHODS = [plugin.name for plugin in EXPLAINERS]

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy
 
 from ...errors import ConfigError
-from ...explainers.sampling import shown_in_half, shown_less_hidden
+from ...explainers.coalitions import shown_in_half, shown_less_hidden
 from ...patches import keep_only
 
 FILLS = ("mean", "blur", "previous")
