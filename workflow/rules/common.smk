@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
+from voxplain.explainers import BY_SUPERVOXELS
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.report.summary import summary
@@ -52,7 +53,7 @@ RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 CONTROLLED = CONFIG.controlled_explainers()
-USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
+USES_SUPERVOXELS = any((given["method"] or name) in BY_SUPERVOXELS for name, given in EXPLAINERS.items())
 EMBEDDED = CONFIG.data.path is None
 WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
 KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
