@@ -48,6 +48,7 @@ EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
 PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
 MIRRORED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.mirrored_per_class)
+INTERVENED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.intervened_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
@@ -214,6 +215,7 @@ ARTIFACTS = {
     "randomized_scores": (f"{NETWORK}/randomized_scores.parquet", CHECKED, {}),
     "map_similarity": (f"{NETWORK}/map_similarity.parquet", CHECKED, {}),
     "position_shares": (f"{NETWORK}/position_shares.parquet", EXPLAINED, {}),
+    "intervention_scores": (f"{NETWORK}/intervention_scores.parquet", EXPLAINED, {}),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
     "supervoxel_importance": (f"{LAYER}/supervoxel_importance.parquet", FOUND, {}),
     "perturbation_curves": (f"{LAYER}/perturbation_curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),
