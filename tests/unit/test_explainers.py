@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from scipy.ndimage import zoom
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from zennit.core import Hook
 
 from voxplain import explain
 from voxplain.errors import ConfigError, VoxplainError
 from voxplain.explainers import EXPLAINERS
 from voxplain.explainers.backward import OwnDerivative, operation_name
-from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
+from voxplain.explainers.propagation import Layer, _proportional_pooling, by_zennit, share, share_positive
 from voxplain.models.base import ModelSpec
 
 METHODS = [plugin.name for plugin in EXPLAINERS]
@@ -218,6 +219,17 @@ def test_lrp_of_two_layers_is_the_z_plus_formula() -> None:
     relevance = explain(model, x.view(1, 3, 1, 1, 1), 0, "lrp_epsilon_plus")
     torch.testing.assert_close(relevance.flatten(), expected.view(1))
     assert expected == 1
+
+
+def test_rules_find_what_either_version_of_zennit_keeps_of_a_forward_pass() -> None:
+    class Reading(Hook):
+        def backward(self, module: nn.Module, grad_input: tuple, grad_output: tuple) -> tuple:
+            (input,), kwargs = self.stored_tensors["input"], self.stored_tensors["kwargs"]
+            return (grad_output[0] * module(input, **kwargs),)
+
+    layer = Layer(lambda x: 3 * x)
+    (lower,) = by_zennit(Reading(), layer)(torch.tensor([5.0]), torch.tensor([2.0]))
+    assert lower.item() == 30
 
 
 def test_gamma_goes_from_epsilon_to_z_plus() -> None:

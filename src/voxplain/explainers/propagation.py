@@ -207,7 +207,8 @@ def by_zennit(hook: Hook, layer: Layer) -> Callable[[Tensor, Tensor], tuple[Tens
 
     def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
         mine = hook.copy()
-        mine.stored_tensors["input"] = (_not_zero(input),)
+        # What a hook keeps of a forward pass; zennit 1.0 keeps keyword arguments, too, and 0.5 does not look at them.
+        mine.stored_tensors.update(input=(_not_zero(input),), kwargs={})
         return mine.backward(layer, (input,), (upper,))
 
     return rule
