@@ -402,7 +402,7 @@ def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
 def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
     """One clip shown to a network, and whether the layers that would be explained give features."""
     from ..explainers import EXPLAINERS
-    from ..models.shapes import feature_order, layer_names
+    from ..models.shapes import feature_view, layer_names
 
     where, clip = f"models.{name}", (config.clips.frames, config.clips.size, config.clips.size)
     try:
@@ -426,7 +426,7 @@ def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
     for place, layer, vectors in wanted:
         if layer in known:
             try:
-                feature_order(network, layer, clip, vectors=vectors)
+                feature_view(network, layer, clip, vectors=vectors)
             except ConfigError as error:
                 yield f"{place}: {error}"
 

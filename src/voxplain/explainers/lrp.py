@@ -40,7 +40,7 @@ def lrp_epsilon_plus(
     Kohlbrenner et al., Towards best practice in explaining neural network decisions with LRP, IJCNN (2020).
     """
     z_plus, dense = ZPlus(), Epsilon(epsilon)
-    return propagate(model, inputs, targets, Rules(z_plus, z_plus, dense, pooling))
+    return propagate(model, inputs, targets, Rules(lambda _: z_plus, z_plus, dense, pooling))
 
 
 @EXPLAINERS("lrp_gamma", conservative=True, signed=True, needs=("low", "high"))
