@@ -1,7 +1,7 @@
 """Which explainer is right on which network: every video network of the libraries, measured.
 
-python -m benchmarks.networks                     # writes the tables of docs/networks.md; minutes
-python -m benchmarks.networks torchvision:s3d     # prints one network's rows
+python -m benchmarks.networks                             # writes docs/networks.csv and docs/networks.md; half an hour
+python -m benchmarks.networks torchvision:s3d --write     # measures one network again
 
 Every cell is measured with random weights and a short clip, against something that does not use what it tests:
 differences of the score for gradients, a copy in double precision with hooks for maps, conservation for propagation. A
@@ -16,20 +16,35 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from voxplain import build_model, explain
 from voxplain.activations import layer_activations, logit_gradients
+from voxplain.cli.table_docs import with_block
 from voxplain.errors import VoxplainError
 from voxplain.explainers import EXPLAINERS
+from voxplain.explainers.attnlrp import attention_relevance
 from voxplain.models.base import MODELS
 from voxplain.models.external import library_networks
+from voxplain.models.shapes import calls_in_order
 
+CELLS = Path(__file__).parents[1] / "docs/networks.csv"
+PAGE = CELLS.with_suffix(".md")
+STATES = ("right", "refused")
 TOLERANCE = 0.01
+# Whole networks of pytorchvideo that are no functions of one clip, and why they cannot be named.
+ABSENT = {
+    "create_acoustic_resnet": "takes spectrograms",
+    "create_audio_visual_slowfast": "takes sound, too",
+    "create_resnet_with_roi_head": "takes boxes, too",
+    "create_slowfast_with_roi_head": "takes boxes, too",
+}
 TARGET, CLASSES = 3, 5
 Clip = tuple[int, int, int]
 
@@ -39,55 +54,76 @@ class Case(NamedTuple):
 
     clip: Clip
     options: dict[str, Any] = {}
+    prepare: Callable[[nn.Module], None] = lambda model: None
+
+
+def cut_positions(model: nn.Module) -> None:
+    """Give torchvision's mvit, whose function knows no other clips, positions for 4 x 16 x 16 tokens."""
+    positions = model.pos_encoding
+    positions.temporal_size, positions.spatial_size = 4, (16, 16)
+    if positions.spatial_pos is not None:
+        positions.spatial_pos = nn.Parameter(positions.spatial_pos[:256].detach().clone())
+        positions.temporal_pos = nn.Parameter(positions.temporal_pos[:4].detach().clone())
+
+
+def cut_pools(model: nn.Module) -> None:
+    """Let the poolings before a head, which are made for frames of 224 pixels, take those of 64."""
+    for module in model.modules():
+        if isinstance(module, nn.AvgPool3d) and not isinstance(module.kernel_size, int):
+            frames, height, _ = module.kernel_size
+            if height > 4:
+                module.kernel_size = (frames, 2, 2)
 
 
 NARROW = {"stem_dim_out": 8}
 VIT = {"spatial_size": 64, "temporal_size": 8, "patch_embed_dim": 16}
+SMALL = (8, 64, 64)
 CASES = {
-    "c3d": Case((16, 112, 112), {"width": 4}),
-    "i3d": Case((16, 64, 64)),
+    "c3d": Case((16, 48, 48), {"width": 8, "fc_width": 64, "size": 48}),
+    "i3d": Case((16, 64, 64), {"width": 0.25, "small_input": True}),
     "r3d": Case((8, 32, 32), {"width": 8, "depth": [1, 1, 1, 1]}),
     "r3d_18": Case((8, 32, 32), {"width": 8}),
     "torchvision:mc3_18": Case((4, 32, 32)),
-    "torchvision:mvit_v1_b": Case((8, 64, 64), {"spatial_size": (64, 64), "temporal_size": 8}),
-    "torchvision:mvit_v2_s": Case((8, 64, 64), {"spatial_size": (64, 64), "temporal_size": 8}),
+    "torchvision:mvit_v1_b": Case(SMALL, prepare=cut_positions),
+    "torchvision:mvit_v2_s": Case(SMALL, prepare=cut_positions),
     "torchvision:r2plus1d_18": Case((4, 32, 32)),
     "torchvision:r3d_18": Case((4, 32, 32)),
-    "torchvision:s3d": Case((14, 197, 197)),
+    "torchvision:s3d": Case((16, 64, 64), prepare=cut_pools),
     "torchvision:swin3d_b": Case((4, 64, 64)),
     "torchvision:swin3d_s": Case((4, 64, 64)),
     "torchvision:swin3d_t": Case((4, 64, 64)),
-    "pytorchvideo:c2d_r50": Case((4, 193, 193), NARROW),
-    "pytorchvideo:create_csn": Case((8, 193, 193), NARROW | {"model_depth": 50}),
+    "pytorchvideo:c2d_r50": Case(SMALL, NARROW, cut_pools),
+    "pytorchvideo:create_csn": Case((32, 64, 64), NARROW, cut_pools),
     "pytorchvideo:create_multiscale_vision_transformers": Case(
-        (8, 32, 32), {"spatial_size": 32, "temporal_size": 8, "patch_embed_dim": 16, "depth": 2}
+        (8, 32, 32), {"spatial_size": 32, "temporal_size": 8, "patch_embed_dim": 16, "depth": 3}
     ),
-    "pytorchvideo:create_r2plus1d": Case((8, 97, 97), NARROW),
-    "pytorchvideo:create_resnet": Case((4, 193, 193), NARROW),
-    "pytorchvideo:create_slowfast": Case((32, 193, 193), {"stem_dim_outs": (16, 2)}),
+    "pytorchvideo:create_r2plus1d": Case((16, 64, 64), NARROW, cut_pools),
+    "pytorchvideo:create_resnet": Case(SMALL, NARROW, cut_pools),
+    "pytorchvideo:create_slowfast": Case((32, 64, 64), {"stem_dim_outs": (16, 2)}, cut_pools),
     "pytorchvideo:create_x3d": Case(
         (4, 64, 64), {"input_clip_length": 4, "input_crop_size": 64, "depth_factor": 1.0}
     ),
-    "pytorchvideo:csn_r101": Case((8, 193, 193), NARROW),
-    "pytorchvideo:efficient_x3d_s": Case((13, 160, 160)),
-    "pytorchvideo:efficient_x3d_xs": Case((4, 160, 160)),
-    "pytorchvideo:i3d_r50": Case((8, 193, 193), NARROW),
+    "pytorchvideo:csn_r101": Case((32, 64, 64), NARROW, cut_pools),
+    "pytorchvideo:efficient_x3d_s": Case((13, 64, 64), prepare=cut_pools),
+    "pytorchvideo:efficient_x3d_xs": Case((4, 64, 64), prepare=cut_pools),
+    "pytorchvideo:i3d_r50": Case(SMALL, NARROW, cut_pools),
     "pytorchvideo:mvit_base_16": Case((1, 64, 64), VIT | {"temporal_size": 1}),
-    "pytorchvideo:mvit_base_16x4": Case((8, 64, 64), VIT),
-    "pytorchvideo:mvit_base_32x3": Case((8, 64, 64), VIT),
-    "pytorchvideo:r2plus1d_r50": Case((8, 97, 97), NARROW),
-    "pytorchvideo:slow_r50": Case((8, 193, 193), NARROW),
-    "pytorchvideo:slow_r50_detection": Case((4, 193, 193)),
-    "pytorchvideo:slowfast_16x8_r101_50_50": Case((64, 193, 193), {"stem_dim_outs": (16, 2)}),
-    "pytorchvideo:slowfast_r101": Case((32, 193, 193), {"stem_dim_outs": (16, 2)}),
-    "pytorchvideo:slowfast_r50": Case((32, 193, 193), {"stem_dim_outs": (16, 2)}),
-    "pytorchvideo:slowfast_r50_detection": Case((32, 193, 193)),
-    "pytorchvideo:x3d_l": Case((16, 289, 289), {"width_factor": 1.0}),
-    "pytorchvideo:x3d_m": Case((16, 193, 193), {"width_factor": 1.0}),
-    "pytorchvideo:x3d_s": Case((13, 129, 129)),
-    "pytorchvideo:x3d_xs": Case((4, 129, 129)),
+    "pytorchvideo:mvit_base_16x4": Case(SMALL, VIT),
+    "pytorchvideo:mvit_base_32x3": Case(SMALL, VIT),
+    "pytorchvideo:r2plus1d_r50": Case((16, 64, 64), NARROW, cut_pools),
+    "pytorchvideo:slow_r50": Case(SMALL, NARROW, cut_pools),
+    "pytorchvideo:slow_r50_detection": Case(SMALL, NARROW),
+    "pytorchvideo:slowfast_16x8_r101_50_50": Case((64, 64, 64), {"stem_dim_outs": (16, 2)}, cut_pools),
+    "pytorchvideo:slowfast_r101": Case((32, 64, 64), {"stem_dim_outs": (16, 2)}, cut_pools),
+    "pytorchvideo:slowfast_r50": Case((32, 64, 64), {"stem_dim_outs": (16, 2)}, cut_pools),
+    "pytorchvideo:slowfast_r50_detection": Case((32, 64, 64), {"stem_dim_outs": (16, 2)}),
+    "pytorchvideo:x3d_l": Case((16, 64, 64), {"width_factor": 1.0}, cut_pools),
+    "pytorchvideo:x3d_m": Case((16, 64, 64), prepare=cut_pools),
+    "pytorchvideo:x3d_s": Case((13, 64, 64), prepare=cut_pools),
+    "pytorchvideo:x3d_xs": Case((4, 64, 64), prepare=cut_pools),
 }
-OPTIONS = {"integrated_gradients": {"steps": 2}, "smoothgrad": {"samples": 2}}
+BOX = {"low": -2.5, "high": 2.5}
+OPTIONS = {"integrated_gradients": {"steps": 2}, "smoothgrad": {"samples": 2}, "dtd": BOX, "lrp_gamma": BOX}
 
 
 class Cell(NamedTuple):
@@ -97,7 +133,8 @@ class Cell(NamedTuple):
     explainer: str
     layer: str
     state: str
-    text: str
+    text: str  # what it was measured against, or what it was refused with
+    error: str = ""  # relative
     warned: str = ""
 
 
@@ -151,12 +188,12 @@ def _measured(work: Callable[[], Any]) -> tuple[str, Any, str]:
     return *result, " ".join(dict.fromkeys(said))
 
 
-def _state(found: tuple[str, Any, str]) -> tuple[str, str, str]:
+def _state(found: tuple[str, Any, str]) -> tuple[str, str, str, str]:
     state, result, warned = found
     if state:
-        return state, result, warned
+        return state, result, "", warned
     error, law = result
-    return ("right" if error <= TOLERANCE else "wrong"), f"{law}: {error:.1g}", warned
+    return ("right" if error <= TOLERANCE else "wrong"), law, f"{error:.1g}", warned
 
 
 class Subject:
@@ -168,6 +205,7 @@ class Subject:
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.running_mean.normal_(0, 0.1, generator=generator)
                 module.running_var.uniform_(0.5, 1.5, generator=generator)
+        calls_in_order(model, clip)  # refuses what it cannot be shown, as ``check`` does
         self.model, self.exact = model, copy.deepcopy(model).double()
         coarse = torch.randn(1, 3, *(-(-length // 4) for length in clip), generator=generator)
         self.clip = F.interpolate(coarse, clip, mode="trilinear").clamp(-2, 2)
@@ -191,6 +229,7 @@ class Subject:
 
 def _built(name: str, case: Case) -> Subject:
     model = build_model(name, None, CLASSES, seed=1, **case.options)
+    case.prepare(model)
     with torch.no_grad():
         generator = torch.Generator().manual_seed(2)
         for key, parameter in model.named_parameters():
@@ -210,7 +249,7 @@ def _relative(found: Sequence[float], expected: Sequence[float]) -> float:
 
 def _directions(subject: Subject) -> list[Tensor]:
     """Same in all channels, as maps are summed over these: ``(1, 1, T, H, W)``."""
-    return [torch.randn(1, 1, *subject.clip.shape[2:], generator=subject.generator) for _ in range(3)]
+    return [torch.randn(1, 1, *subject.clip.shape[2:], generator=subject.generator) for _ in range(2)]
 
 
 def gradients(subject: Subject, explainer: str) -> tuple[float, str]:
@@ -256,7 +295,7 @@ def noise(subject: Subject, explainer: str) -> tuple[float, str]:
     return abs(float(relevance.mean()) - 0.5) * (1 if fair else 1e9) / 10, "uniform noise"
 
 
-def _tokens(output: tuple[Tensor, Any], clip_tokens: int = 1) -> Tensor:
+def _tokens(output: tuple[Tensor, Any]) -> Tensor:
     tokens, grid = output
     return tokens[:, -_product(grid) :].mT.unflatten(2, tuple(int(n) for n in grid))
 
@@ -279,17 +318,8 @@ def by_hand(name: str, output: Any) -> Tensor:
 
 @torch.enable_grad()
 def _map(subject: Subject, layer: str) -> Tensor:
-    """Grad-CAM on the copy, by plain hooks."""
-    kept: list[Tensor] = []
-    network = subject.exact
-
-    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        features = by_hand(subject.model.spec.name, output)
-        features.retain_grad()
-        kept.append(features)
-
-    # The features by hand are a view beside the path to the score, so that their gradient comes from the output's.
-    outputs: list[Any] = []
+    """Grad-CAM on the copy, by plain hooks: the features' gradient comes from the output's."""
+    network, outputs = subject.exact, []
     handle = network.get_submodule(layer).register_forward_hook(lambda _m, _i, output: outputs.append(output))
     try:
         score = network(subject.clip.double().requires_grad_())[0, TARGET]
@@ -362,8 +392,18 @@ def guided_cams(subject: Subject, explainer: str, layer: str) -> tuple[float, st
 
 def conserved(subject: Subject, explainer: str) -> tuple[float, str]:
     """Relevance sums to the 1 that starts at the target."""
-    relevance = explain(subject.model, subject.clip, TARGET, explainer)
-    return abs(float(relevance.sum()) - 1), "sum is 1 to"
+    relevance = explain(subject.model, subject.clip, TARGET, explainer, **OPTIONS.get(explainer, {}))
+    return abs(float(relevance.sum()) - 1), "sums to 1"
+
+
+def accounted(subject: Subject, explainer: str) -> tuple[float, str]:
+    """Relevance and what constants absorb sum to the score, and `explain` gives that relevance."""
+    relevance, absorbed = attention_relevance(subject.model, subject.clip, torch.tensor([TARGET]), **BOX)
+    same = torch.equal(explain(subject.model, subject.clip, TARGET, explainer, **BOX), relevance)
+    score = subject.score(subject.clip.double())
+    shares = ", ".join(f"{kind} {share / score:.2f}" for kind, share in sorted(absorbed.items()))
+    error = abs(float(relevance.double().sum()) + sum(absorbed.values()) - score) / abs(score)
+    return error if same else torch.inf, f"sums to the score with what is absorbed ({shares or 'nothing'})"
 
 
 @torch.no_grad()
@@ -403,6 +443,7 @@ def concepts(subject: Subject, layer: str) -> tuple[float, str]:
 
 
 LAWS: dict[str, Callable[..., tuple[float, str]]] = {
+    "attnlrp": accounted,
     **dict.fromkeys(("gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"), gradients),
     "gradcam": cams,
     "guided_backprop": guided,
@@ -412,15 +453,86 @@ LAWS: dict[str, Callable[..., tuple[float, str]]] = {
 }
 
 
+def read_cells(path: Path = CELLS) -> list[Cell]:
+    """Cells as they were measured last."""
+    if not path.exists():
+        return []
+    return [Cell(*row) for row in pd.read_csv(path, keep_default_na=False, dtype=str).itertuples(index=False)]
+
+
+def page_block(cells: Sequence[Cell]) -> str:
+    """The tables of docs/networks.md: explainers by network, layers by network, and what refusals and warnings say."""
+    texts: dict[str, int] = {}
+
+    def word(cell: Cell) -> str:
+        said = [text for text in ((cell.text if cell.state == "refused" else ""), cell.warned) if text]
+        marks = "".join(f" [{texts.setdefault(_anonymous(text, cell), len(texts) + 1)}]" for text in said)
+        return cell.state + marks
+
+    explainers = [plugin.name for plugin in EXPLAINERS] + ["concepts"]
+    names = list(dict.fromkeys(cell.network for cell in cells))
+    first = {(cell.network, cell.explainer): cell for cell in reversed(cells)}
+    rows = []
+    for name in names:
+        found = [first.get((name, ""), first.get((name, explainer))) for explainer in explainers]
+        rows.append([f"`{name}`", *(word(cell) if cell else "absent" for cell in found)])
+    rows += [[f"`{name}`", *["absent"] * len(explainers)] for name in ABSENT]
+    layers: dict[tuple[str, str], dict[str, str]] = {}
+    for cell in cells:
+        if cell.layer:
+            layers.setdefault((cell.network, cell.layer), {})[cell.explainer] = word(cell)
+    looking = ("gradcam", "guided_gradcam", "concepts")
+    inner = [
+        [f"`{name}`", f"`{layer}`", *(found.get(each, "absent") for each in looking)]
+        for (name, layer), found in layers.items()
+    ]
+    errors = [float(cell.error) for cell in cells if cell.error]
+    lines = [
+        f"{len(names)} networks; the largest error of a cell that is right is {max(errors):.1g}.\n",
+        *_table(["network", *(f"`{name}`" for name in explainers)], rows),
+        "\nAbsent networks: " + "; ".join(f"`{name}` ({why})" for name, why in ABSENT.items()) + ".\n",
+        "Layers: the default of Grad-CAM first, then those for concepts.\n",
+        *_table(["network", "layer", *(f"`{name}`" for name in looking)], inner),
+        "\nWhat is said:\n",
+        *(f"{number}. {text}" for text, number in texts.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _anonymous(text: str, cell: Cell) -> str:
+    """A message without the names of this network and layer, so that the same trouble is one."""
+    text = text.replace(f"'{cell.layer}'", "LAYER") if cell.layer else text
+    return text.replace(cell.network, "NETWORK")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
 def main(given: Sequence[str] | None = None) -> int:
+    """Measure networks, and with none named all of them, and write the table and the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("networks", nargs="*", help="default: all, and the page is written")
-    parser.add_argument("--explainers", nargs="*")
+    parser.add_argument("networks", nargs="*", help="measure these only; without --write nothing is written")
+    parser.add_argument("--write", action="store_true", help="replace their rows, and write the page")
     arguments = parser.parse_args(given)
+    write, fine = arguments.write or not arguments.networks, True
     for name in arguments.networks or all_networks():
-        for cell in survey(name, arguments.explainers):
+        cells = []
+        for cell in survey(name):
             print(*cell, sep=" | ", flush=True)
-    return 0
+            cells.append(cell)
+        fine &= all(cell.state in STATES for cell in cells)
+        if write:  # at once, as all of them take long
+            write_cells([cell for cell in read_cells() if cell.network != name] + cells)
+    return int(not fine)
+
+
+def write_cells(cells: Sequence[Cell]) -> None:
+    """Write the table beside the page, and the page; networks that are registered no more are left out."""
+    order = {name: place for place, name in enumerate(all_networks())}
+    rows = sorted((cell for cell in cells if cell.network in order), key=lambda cell: order[cell.network])
+    pd.DataFrame(rows, columns=Cell._fields).to_csv(CELLS, index=False)
+    PAGE.write_text(with_block(PAGE.read_text(), "networks", page_block(rows)))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,14 @@ LINEAR_STEPS = FACTORS | {
 STABILIZER = 1e-9  # of an activation's input
 
 
-@EXPLAINERS("attnlrp", conservative=False, signed=True, needs=("low", "high"))
+def check_rules(model: nn.Module, inputs: Tensor) -> None:
+    """As `voxplain.explainers.propagation.check_rules`, of the rules here."""
+    with frozen(model), AttentionPropagation(lambda _: Hook()):
+        scores = model(inputs.detach().requires_grad_().clone())
+    refuse_unruled(_without_rule(scores))
+
+
+@EXPLAINERS("attnlrp", conservative=False, signed=True, needs=("low", "high"), check=check_rules)
 def attnlrp(
     model: nn.Module,
     inputs: Tensor,

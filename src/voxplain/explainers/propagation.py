@@ -107,6 +107,25 @@ def propagate(model: nn.Module, inputs: Tensor, targets: Tensor, rules: Rules) -
     return relevance
 
 
+def check_rules(model: nn.Module, inputs: Tensor) -> None:
+    """See that all operations of a network have a rule, without explaining.
+
+    Parameters
+    ----------
+    inputs : (N, 3, T, H, W) float
+        Any that the network takes; network and inputs need no values (torch's meta device).
+
+    Raises
+    ------
+    VoxplainError
+        Some have none; the text names them.
+    """
+    none = Rules(lambda _: Hook(), Hook(), Hook())
+    with frozen(model), Propagation(none):
+        scores = model(inputs.detach().requires_grad_())
+    refuse_unruled(name for name, _ in steps(scores) if name not in RULED)
+
+
 def refuse_unruled(names: Iterable[str]) -> None:
     """See that the steps of a backward pass that have no rule, by autograd's names, are none.
 

@@ -30,7 +30,7 @@ PYTORCHVIDEO = {
 # Parameters of libraries' functions that are no options: they load weights.
 NO_OPTIONS = ("weights", "weights_backbone", "pretrained")
 # Shapes of clips that networks take whose layers are not known yet.
-USUAL_CLIPS = ((16, 112, 112), (16, 224, 224), (32, 224, 224), (8, 64, 64), (8, 32, 32))
+USUAL_CLIPS = ((16, 112, 112), (16, 224, 224), (32, 224, 224), (64, 224, 224), (8, 64, 64), (8, 32, 32))
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def make_hookable(model: nn.Module) -> nn.Module:
     for module in list(model.modules()):
         module._compiled_call_impl = None  # of Module.compile, which works in place
         for name, child in list(module.named_children()):
-            setattr(module, name, uncompiled(child))
+            if uncompiled(child) is not child:
+                setattr(module, name, uncompiled(child))
     modules, seen = list(model.modules()), set()
     for module in modules:
         if hasattr(module, "inplace"):

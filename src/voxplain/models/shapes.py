@@ -57,7 +57,7 @@ class FeatureView(NamedTuple):
         if self.order is not None:
             return output.permute(self.order)
         tokens, grid = output
-        return tokens[:, -math.prod(grid) :].mT.unflatten(2, tuple(map(int, grid)))
+        return tokens[:, -math.prod(grid) :].mT.unflatten(2, tuple(grid))
 
     def replaced(self, output: Any, features: Tensor) -> Any:
         """What the layer gave, with other features."""
@@ -188,10 +188,10 @@ class _Call(NamedTuple):
     def tokens(self) -> tuple[tuple[int, ...], int] | None:
         """Shape (N, C, T, H, W) of tokens that come with their grid, and the number of others before them."""
         match self.output:
-            case [Tensor() as tokens, [*grid]] if tokens.dim() == 3 and len(grid) == 3:
-                extra = tokens.shape[1] - math.prod(map(int, grid))
+            case [Tensor() as tokens, [int(t), int(h), int(w)]] if tokens.dim() == 3:
+                extra = tokens.shape[1] - t * h * w
                 if extra in (0, 1):
-                    return (tokens.shape[0], tokens.shape[2], *map(int, grid)), extra
+                    return (tokens.shape[0], tokens.shape[2], t, h, w), extra
         return None
 
 
