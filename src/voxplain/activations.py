@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .models.layers import hooked
-from .models.shapes import feature_order
+from .models.layers import eager, hooked, uncompiled
+from .models.shapes import feature_view
 
 Grid = tuple[int, int, int]
 
@@ -27,17 +28,16 @@ def hooked_features(
     """Call ``hook(name, output)`` after each layer as `voxplain.models.layers.hooked` does.
 
     It is given, and gives, outputs (N, C, t, h, w), or (N, d), of clips like `inputs`, however the network
-    orders its axes.
+    orders its axes, and also where it keeps tokens beside their grid.
     """
-    orders = {name: feature_order(model, name, inputs.shape[2:], vectors=True) for name in layers}
+    model = uncompiled(model)
+    views = {name: feature_view(model, name, inputs.shape[2:], vectors=True) for name in layers}
 
-    def called(name: str, output: torch.Tensor) -> torch.Tensor | None:
-        order = orders[name]
-        replaced = hook(name, output.permute(order))
-        back = [order.index(axis) for axis in range(len(order))]
-        return None if replaced is None else replaced.permute(back)
+    def called(name: str, output: Any) -> Any:
+        replaced = hook(name, views[name].features(output))
+        return None if replaced is None else views[name].replaced(output, replaced)
 
-    with hooked(model, layers, called):
+    with hooked(model, layers, called), eager():
         yield
 
 
@@ -70,7 +70,7 @@ def layer_activations(
     activations : dict of (N, d) float, by layer
     logits : (N, classes) float
     """
-    found: dict[str, torch.Tensor] = {}
+    model, found = uncompiled(model), {}
 
     def record(name: str, output: torch.Tensor) -> None:
         found[name] = average_to_grid(output, grid)
@@ -103,7 +103,7 @@ def logit_gradients(
     -------
     dict of (N, d) float, by layer
     """
-    shifts: dict[str, torch.Tensor] = {}
+    model, shifts = uncompiled(model), {}
 
     def shift(name: str, output: torch.Tensor) -> torch.Tensor:
         cells = _cells(output, grid) if output.dim() == 5 and grid is not None else output.shape[2:]
@@ -115,4 +115,6 @@ def logit_gradients(
         logits = model(inputs)
         chosen = logits.gather(1, targets[:, None]).sum()
         gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])
+    for name, gradient in zip(layers, gradients, strict=True):
+        feature_view(model, name, inputs.shape[2:], vectors=True).check_effect(name, gradient)
     return {name: gradient.flatten(1) for name, gradient in zip(layers, gradients, strict=True)}

@@ -248,7 +248,7 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
         ),
         (
             {"models": {"slow": {"network": "pytorchvideo:slowfast_r50", "layers": ["blocks.3"]}}},
-            ["needs to be a list of tensors"],
+            ["models.slow: pytorchvideo:slowfast_r50 cannot be shown clips of 8 x 32 x 32"],
         ),
         (
             {
@@ -256,14 +256,16 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
                     "mvit": {
                         "network": "pytorchvideo:create_multiscale_vision_transformers",
                         "options": {"spatial_size": 32, "temporal_size": 8, "depth": 2},
-                        "layers": ["blocks.0"],
+                        "layers": ["norm_embed"],
                     }
-                }
+                },
+                "explainers": {"dtd": {}, "attnlrp": {}, "gradcam": {"options": {"layer": "patch_embed"}}},
             },
             [
-                "models.mvit.layers: Layer 'blocks.0' gives no features",
-                "such as 'patch_embed.patch_model'",
-                "explainers.gradcam.options.layer, of models.mvit: Layer 'blocks.1' gives no",
+                "models.mvit.layers: Layer 'norm_embed' gives no features",
+                "such as 'blocks.0'",
+                "explainers.dtd, of models.mvit: Relevance has no rule for operations of this network: bmm, native_layer_norm",
+                "explainers.gradcam.options.layer, of models.mvit: Layer 'patch_embed' gives no",
             ],
         ),
         (

@@ -8,6 +8,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 import torch.nn.functional as F
 from captum.attr import KernelShap
@@ -16,13 +17,16 @@ from hypothesis import strategies as st
 from scipy.ndimage import zoom
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from zennit.core import Hook
 
 from voxplain import explain
+from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError, VoxplainError
 from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS
+from voxplain.explainers.attnlrp import attention_relevance
 from voxplain.explainers.backward import OwnDerivative, operation_name
 from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
-from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
+from voxplain.explainers.propagation import Layer, _proportional_pooling, by_zennit, share, share_positive
 from voxplain.models.base import ModelSpec
 
 METHODS = [plugin.name for plugin in EXPLAINERS]
@@ -225,6 +229,17 @@ def test_lrp_of_two_layers_is_the_z_plus_formula() -> None:
     assert expected == 1
 
 
+def test_rules_find_what_either_version_of_zennit_keeps_of_a_forward_pass() -> None:
+    class Reading(Hook):
+        def backward(self, module: nn.Module, grad_input: tuple, grad_output: tuple) -> tuple:
+            (input,), kwargs = self.stored_tensors["input"], self.stored_tensors["kwargs"]
+            return (grad_output[0] * module(input, **kwargs),)
+
+    layer = Layer(lambda x: 3 * x)
+    (lower,) = by_zennit(Reading(), layer)(torch.tensor([5.0]), torch.tensor([2.0]))
+    assert lower.item() == 30
+
+
 def test_gamma_goes_from_epsilon_to_z_plus() -> None:
     model, box = seeded(Residual()), dict(BOX, pooling="winner")
     strong = explain(model, clips(), 2, "lrp_gamma", gamma=1e4, **box)
@@ -350,16 +365,287 @@ def test_functions_and_operations_in_place_are_met_like_modules(method: str) -> 
     torch.testing.assert_close(found, explain(modular, clips(), [0, 3], method), rtol=1e-4, atol=1e-6)
 
 
-def test_an_operation_without_a_rule_is_named() -> None:
-    class Gated(Modular):
+class OwnSwish(torch.autograd.Function):
+    """An activation that derives itself, so that no operation of torch tells of it."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx, upper: torch.Tensor) -> torch.Tensor:
+        share = torch.sigmoid(ctx.saved_tensors[0])
+        return upper * share * (1 + ctx.saved_tensors[0] * (1 - share))
+
+
+# What stands between a hidden layer and the head, and the name by which it is refused, if it is.
+BETWEEN = {
+    "gated": (lambda x, y: x * torch.sigmoid(y), None),
+    "gated by a mean": (lambda x, y: F.hardsigmoid(y.mean((2, 3, 4), keepdim=True)) * x, None),
+    "difference": (lambda x, y: (x + 1) - y.clone().sub_(x), None),
+    "broadcast sum": (lambda x, y: x + y.mean((2, 3, 4), keepdim=True), None),
+    "larger constant": (lambda x, y: (x + y).mean((2, 3, 4), keepdim=True) * torch.ones(2, 1, 1, 1, 1), None),
+    "product": (lambda x, y: x * y, "mul"),
+    "square": (lambda x, y: (x + y) ** 2, "pow"),
+    "softmax": (lambda x, y: x + y.softmax(1), "softmax"),
+    "own derivative": (lambda x, y: x + OwnSwish.apply(y), "own_swish"),
+    "quotient": (lambda x, y: x / (y + 1), "div"),
+    "exponential": (lambda x, y: x + y.exp(), "exp"),
+}
+
+
+@pytest.mark.parametrize("method", CONSERVATIVE)
+@pytest.mark.parametrize("case", BETWEEN)
+def test_what_has_no_rule_is_refused_and_the_rest_conserved(case: str, method: str) -> None:
+    between, refused = BETWEEN[case]
+
+    class Network(Functional):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = F.relu(self.a(x))
-            return self.head((x * torch.sigmoid(self.b(x))).mean((2, 3, 4)))
+            return self.head(between(x, F.relu(self.b(x))).mean((2, 3, 4)))
 
-    with pytest.warns(
-        UserWarning, match=r"not 1\. Operations without a rule, passed by their gradient: mul\."
-    ):
-        explain(seeded(Gated()), clips(), 1)
+    model = seeded(Network())
+    if refused:
+        with pytest.raises(
+            VoxplainError, match=rf"no rule for operations of this network: {refused}\. .*attnlrp"
+        ):
+            explain(model, clips(), 1, method)
+    else:
+        sums = explain(model, clips(1), 1, method).sum((1, 2, 3))
+        torch.testing.assert_close(sums, torch.ones(1), rtol=0, atol=1e-2)
+
+
+def test_a_gate_takes_no_relevance() -> None:
+    model = nn.Sequential(nn.Conv3d(3, 2, 1, bias=False), nn.ReLU()).eval()
+    model[0].weight.data = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).view(2, 3, 1, 1, 1)
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.features(x)
+            return (x[:, :1] * torch.sigmoid(x[:, 1:])).flatten(1)
+
+    x = torch.tensor([[[[[2.0, 0, 0]]], [[[0, 5.0, 0]]], [[[0, 0, 1.0]]]]])
+    found = explain(Network(), x, 0, "lrp_epsilon_plus")
+    torch.testing.assert_close(found.flatten(), torch.tensor([1.0, 0, 0]))
+
+
+class Pathways(nn.Module):
+    """Every second frame, and all: two layers see the clip itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow, self.fast = nn.Conv3d(3, 2, (1, 3, 3)), nn.Conv3d(3, 2, (2, 3, 3), stride=(2, 1, 1))
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        both = [F.relu(self.slow(x[:, :, ::2])), F.relu(self.fast(x))]
+        return self.head(torch.cat(both, 1).mean((2, 3, 4)))
+
+
+def test_each_layer_that_sees_the_clip_gets_its_rule_and_its_bounds() -> None:
+    model, inputs = seeded(Pathways()), clips(1)
+    # One layer that does what both do: the slow one sees the first frame of each two.
+    joint = nn.Conv3d(3, 4, (2, 3, 3), stride=(2, 1, 1))
+    with torch.no_grad():
+        joint.weight.zero_()
+        joint.weight[:2, :, :1], joint.weight[2:] = model.slow.weight, model.fast.weight
+        joint.bias.copy_(torch.cat([model.slow.bias, model.fast.bias]))
+    plain = nn.Sequential(joint, nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), model.head).eval()
+    torch.testing.assert_close(model(inputs), plain(inputs))
+    low, high = [-2.0, -2.5, -3.0], [2.0, 2.5, 3.0]
+    for method in ("dtd", "lrp_gamma", "attnlrp"):
+        torch.testing.assert_close(
+            explain(model, inputs, 1, method, low=low, high=high),
+            explain(plain, inputs, 1, method, low=low, high=high),
+        )
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_compiled_networks_are_explained_as_what_was_compiled(whole: bool) -> None:
+    model = with_spec(seeded(Residual(inplace=False)))
+    expected = {
+        method: explain(model, byte_clips(), 1, method, **CHEAP.get(method, {})) for method in METHODS
+    }
+    if whole:
+        compiled = torch.compile(model, backend="eager")
+    else:
+        compiled, model.branch[3] = model, torch.compile(model.branch[3], backend="eager")
+        model.conv1.compile(backend="eager")
+    compiled(clips())
+    for method in METHODS:
+        found = explain(compiled, byte_clips(), 1, method, **CHEAP.get(method, {}))
+        torch.testing.assert_close(found, expected[method])
+    layers = [layer_activations(each, clips(), ["conv2"])[0]["conv2"] for each in (compiled, model)]
+    torch.testing.assert_close(*layers)
+    slopes = [
+        logit_gradients(each, clips(), torch.tensor([1, 2]), ["conv2"])["conv2"] for each in (compiled, model)
+    ]
+    torch.testing.assert_close(*slopes)
+
+
+def test_guided_backpropagation_says_where_nothing_is_rectified() -> None:
+    smooth = nn.Sequential(nn.Conv3d(3, 2, 1), nn.GELU(), nn.Flatten(), nn.Linear(2 * 4 * 8 * 8, 5))
+    with pytest.warns(UserWarning, match="Nothing in the network is rectified"):
+        found = explain(seeded(smooth), clips(), 1, "guided_backprop")
+    torch.testing.assert_close(found, explain(smooth, clips(), 1, "gradient"))
+
+
+# Attention
+
+
+class Attention(nn.Module):
+    """A transformer of one block: patches, a class token, positions, layer norms, two heads, GELU, residual sums."""
+
+    def __init__(self, fused: bool = False) -> None:
+        super().__init__()
+        self.fused = fused
+        self.patches = nn.Conv3d(3, 8, (2, 4, 4), stride=(2, 4, 4))
+        self.token, self.position = nn.Parameter(torch.zeros(1, 1, 8)), nn.Parameter(torch.zeros(1, 9, 8))
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(8), nn.LayerNorm(8), nn.LayerNorm(8)
+        self.qkv, self.project = nn.Linear(8, 24), nn.Linear(8, 8)
+        self.mlp = nn.Sequential(nn.Linear(8, 12), nn.GELU(), nn.Linear(12, 8))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).mT
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        q, k, v = self.qkv(self.norm1(x)).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(q, k, v)
+        else:
+            mixed = (q @ k.mT * 0.5).softmax(-1) @ v
+        x = x + self.project(mixed.transpose(1, 2).flatten(2))
+        x = x + self.mlp(self.norm2(x))
+        return self.head(self.norm3(x)[:, 0] + x[:, 1:].mean(1))
+
+
+def attention_by_formulas(model: Attention, clip: np.ndarray, target: int) -> np.ndarray:
+    """Relevance (3, T, H, W) of `Attention` by the paper's formulas in terms of relevance, in numpy's doubles.
+
+    Independent of the library: every operation's input relevances are written out from its output's.
+    """
+    p = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
+
+    def linear(x, w, r, y):  # epsilon rule: x_i w_ji r_j / y_j
+        return x * ((r / y) @ w)
+
+    def norm(x, name):
+        d = np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        return (x - x.mean(-1, keepdims=True)) / d * p[f"{name}.weight"] + p[f"{name}.bias"], d
+
+    def norm_back(x, name, d, r, y):  # a linear layer whose matrix is (1 - 1/n) w / d
+        n = x.shape[-1]
+        out = np.zeros_like(x)
+        for i in range(n):
+            for j in range(n):
+                out[:, i] += (
+                    x[:, i] * ((i == j) - 1 / n) * p[f"{name}.weight"][j] / d[:, 0] * r[:, j] / y[:, j]
+                )
+        return out
+
+    # forward
+    blocks = clip.reshape(3, 2, 2, 2, 4, 2, 4).transpose(1, 3, 5, 0, 2, 4, 6).reshape(8, -1)
+    w0 = p["patches.weight"].reshape(8, -1)
+    patches = blocks @ w0.T + p["patches.bias"]
+    x0 = np.concatenate([p["token"][0], patches]) + p["position"][0]
+    a, da = norm(x0, "norm1")
+    qkv = a @ p["qkv.weight"].T + p["qkv.bias"]
+    heads = qkv.reshape(9, 3, 2, 4).transpose(1, 2, 0, 3)
+    q, k, v = heads
+    s = np.einsum("hic,hjc->hij", q, k) * 0.5
+    e = np.exp(s - s.max(-1, keepdims=True))
+    t = e / e.sum(-1, keepdims=True)
+    o = np.einsum("hij,hjc->hic", t, v)
+    flat = o.transpose(1, 0, 2).reshape(9, 8)
+    proj = flat @ p["project.weight"].T + p["project.bias"]
+    x1 = x0 + proj
+    b, db = norm(x1, "norm2")
+    h = b @ p["mlp.0.weight"].T + p["mlp.0.bias"]
+    g = h * 0.5 * (1 + scipy.special.erf(h / np.sqrt(2)))
+    m = g @ p["mlp.2.weight"].T + p["mlp.2.bias"]
+    x2 = x1 + m
+    c, dc = norm(x2, "norm3")
+    mean = x2[1:].mean(0)
+    pooled = c[0] + mean
+    scores = p["head.weight"] @ pooled + p["head.bias"]
+    # backward
+    r_pooled = pooled * p["head.weight"][target]  # of r = score: x w r / y
+    r_c, r_mean = c[0] / pooled * r_pooled, mean / pooled * r_pooled
+    r_x2 = np.zeros_like(x2)
+    r_x2[1:] = x2[1:] / 8 / mean * r_mean
+    full = np.zeros_like(c)
+    full[0] = r_c
+    r_x2 += norm_back(x2, "norm3", dc, full, c)
+    r_x1, r_m = x1 / x2 * r_x2, m / x2 * r_x2
+    r_h = linear(g, p["mlp.2.weight"], r_m, m)  # identity rule of GELU
+    r_b = linear(b, p["mlp.0.weight"], r_h, h)
+    r_x1 = r_x1 + norm_back(x1, "norm2", db, r_b, b)
+    r_x0, r_proj = x0 / x1 * r_x1, proj / x1 * r_x1
+    r_o = linear(flat, p["project.weight"], r_proj, proj).reshape(9, 2, 4).transpose(1, 0, 2)
+    r_t, r_q, r_k, r_v = np.zeros_like(t), np.zeros_like(q), np.zeros_like(k), np.zeros_like(v)
+    for head, i, j, d in np.ndindex(2, 9, 9, 4):  # uniform rule
+        part = t[head, i, j] * v[head, j, d] * r_o[head, i, d] / (2 * o[head, i, d])
+        r_t[head, i, j] += part
+        r_v[head, j, d] += part
+    r_s = s * (r_t - t * r_t.sum(-1, keepdims=True))  # deep Taylor of the softmax
+    for head, i, j, d in np.ndindex(2, 9, 9, 4):
+        part = 0.5 * q[head, i, d] * k[head, j, d] * r_s[head, i, j] / (2 * s[head, i, j])
+        r_q[head, i, d] += part
+        r_k[head, j, d] += part
+    r_qkv = np.stack([r_q, r_k, r_v]).transpose(2, 0, 1, 3).reshape(9, 24)
+    r_a = linear(a, p["qkv.weight"], r_qkv, qkv)
+    r_x0 = r_x0 + norm_back(x0, "norm1", da, r_a, a)
+    r_patches = patches / x0[1:] * r_x0[1:]
+    z = blocks[:, None] * w0 - BOX["low"] * w0.clip(0) - BOX["high"] * w0.clip(None, 0)  # z-box
+    r_blocks = (z / z.sum(-1, keepdims=True) * r_patches[:, :, None]).sum(1)
+    assert abs(scores[target]) > 0.1
+    return r_blocks.reshape(2, 2, 2, 3, 2, 4, 4).transpose(3, 0, 4, 1, 5, 2, 6).reshape(3, *SHAPE)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_relevance_through_attention_is_that_of_the_papers_formulas(fused: bool) -> None:
+    model, inputs = seeded(Attention(fused), 3), clips()
+    found = explain(model, inputs, [1, 4], "attnlrp", **BOX)
+    for relevance, clip, target in zip(found, inputs.double().numpy(), [1, 4], strict=True):
+        expected = attention_by_formulas(model, clip, target).sum(0)
+        np.testing.assert_allclose(relevance, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_what_does_not_reach_the_clip_is_what_constants_absorb(seed: int) -> None:
+    model, inputs, targets = seeded(Attention(), seed), clips(seed=seed), torch.tensor([0, 3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        relevance, absorbed = attention_relevance(model, inputs, targets, **BOX)
+    scores = model(inputs).gather(1, targets[:, None]).sum().item()
+    assert set(absorbed) == {"biases", "constants", "softmaxes"}
+    assert abs(relevance.sum().item() + sum(absorbed.values()) - scores) < 1e-2 * abs(scores) + 1e-3
+
+
+def test_without_constants_and_softmax_all_relevance_reaches_the_clip() -> None:
+    model = seeded(
+        nn.Sequential(nn.Conv3d(3, 4, 3, bias=False), nn.SiLU(), nn.Flatten(), nn.Linear(288, 5, False))
+    )
+    relevance, absorbed = attention_relevance(model, clips(), torch.tensor([1, 2]), **BOX)
+    torch.testing.assert_close(relevance.sum((1, 2, 3)), model(clips())[[0, 1], [1, 2]], rtol=1e-4, atol=1e-4)
+    assert not any(absorbed.values())
+
+
+def test_relevance_through_what_attention_has_no_rule_for_is_refused() -> None:
+    class Network(Attention):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).exp()
+
+    with pytest.raises(VoxplainError, match="no rule for operations of this network: exp"):
+        explain(seeded(Network()), clips(), 1, "attnlrp")
+    with pytest.raises(VoxplainError, match="no rule .* softmax.* Choose attnlrp"):
+        explain(seeded(Attention()), clips(), 1, "dtd")
 
 
 def test_names_of_operations() -> None:

@@ -31,7 +31,7 @@ from voxplain.models.inputs import normalize
 from voxplain.models.kinetics import _ArraysOnly, convert, i3d_kinetics400, read_checkpoint
 from voxplain.models.layers import head_features, hooked, make_hookable, replace_head
 from voxplain.models.networks.i3d import ClippedAvgPool3d, SameConv3d, SamePad3d, same_padding
-from voxplain.models.shapes import feature_order, layer_names
+from voxplain.models.shapes import feature_view, layer_names
 from voxplain.models.trained import load_trained
 from voxplain.models.weights import load_weights, save_weights, write_safetensors
 
@@ -320,7 +320,7 @@ def test_layer_names_lists_every_layer_in_order(network):
     assert len(set(names)) == len(names)
     assert set(names) == {name for name, _ in network.named_modules() if name}
     assert names.index(network.spec.concept_layers[0]) < names.index(network.spec.head)
-    assert layers[names.index(network.spec.head)] == (network.spec.head, "Linear", (5,), "")
+    assert layers[names.index(network.spec.head)][:4] == (network.spec.head, "Linear", (5,), "")
 
 
 def test_shapes_without_values_are_those_of_a_pass(network):
@@ -383,10 +383,10 @@ def test_axes_of_networks_that_take_one_size_only():
     model = Ordered((0, 2, 3, 4, 1), size=24).eval()
     model.block1, model.block2 = nn.LayerNorm(8), nn.Sequential(nn.Linear(6, 6), nn.ReLU())
     for name in ("block1", "block2", "block2.0", "block2.1"):
-        assert feature_order(model, name, (6, 24, 24)) == (0, 4, 1, 2, 3)
-    assert feature_order(model, "second", (6, 24, 24)) == (0, 1, 2, 3, 4)
+        assert feature_view(model, name, (6, 24, 24)).order == (0, 4, 1, 2, 3)
+    assert feature_view(model, "second", (6, 24, 24)).order == (0, 1, 2, 3, 4)
     with pytest.raises(ConfigError, match="cannot be shown clips of 8 x 24 x 24 .ValueError: another size"):
-        feature_order(model, "second", (8, 24, 24))
+        feature_view(model, "second", (8, 24, 24))
 
 
 class Tokens(nn.Module):
@@ -428,7 +428,7 @@ def test_looking_at_shapes_leaves_every_part_in_its_mode(network):
     network.get_submodule(network.spec.head).train()
     before = {name: module.training for name, module in wrapped.named_modules()}
     state = {name: value.clone() for name, value in network.state_dict().items()}
-    feature_order(wrapped, f"0.{network.spec.last_conv}", (16, 32, 32))
+    feature_view(wrapped, f"0.{network.spec.last_conv}", (16, 32, 32))
     assert {name: module.training for name, module in wrapped.named_modules()} == before
     torch.testing.assert_close(network.state_dict(), state, rtol=0, atol=0)
 

@@ -399,10 +399,33 @@ def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
         )
 
 
+def check_rules(name: str, network: nn.Module, config: Config) -> Iterator[str]:
+    """Whether explainers that go by rules have them for all of a network's operations."""
+    import torch
+
+    from ..explainers import EXPLAINERS
+
+    like, clip = next(network.parameters()), (config.clips.frames, config.clips.size, config.clips.size)
+    told: dict[Callable, str] = {}
+    for key, given in config.explainers.items():
+        method = given.method or key
+        look = EXPLAINERS[method].traits.get("check") if method in EXPLAINERS else None
+        if look and look not in told:
+            told[look] = ""
+            try:
+                look(network, torch.zeros(1, 3, *clip, dtype=like.dtype, device=like.device))
+            except VoxplainError as error:
+                told[look] = str(error)
+            except Exception:  # something in the network reads values; explaining will tell
+                continue
+        if look and told[look]:
+            yield f"explainers.{key}, of models.{name}: {told[look]}"
+
+
 def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
     """One clip shown to a network, and whether the layers that would be explained give features."""
     from ..explainers import EXPLAINERS
-    from ..models.shapes import feature_order, layer_names
+    from ..models.shapes import feature_view, layer_names
 
     where, clip = f"models.{name}", (config.clips.frames, config.clips.size, config.clips.size)
     try:
@@ -413,6 +436,7 @@ def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
     known = dict(network.named_modules())
     wanted = [(f"{where}.layers", layer, True) for layer in config.models[name].layers]
     if name in (config.relevance.models or config.models):
+        yield from check_rules(name, network, config)
         wanted += [
             (
                 f"explainers.{key}.options.layer, of {where}",
@@ -426,7 +450,7 @@ def show_clip(name: str, network: nn.Module, config: Config) -> Iterator[str]:
     for place, layer, vectors in wanted:
         if layer in known:
             try:
-                feature_order(network, layer, clip, vectors=vectors)
+                feature_view(network, layer, clip, vectors=vectors)
             except ConfigError as error:
                 yield f"{place}: {error}"
 

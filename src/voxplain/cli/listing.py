@@ -82,6 +82,8 @@ def layer_lines(network: str, options: dict[str, Any], frames: int, size: int) -
 
 def _axes_words(layer: Layer) -> str:
     """What is unusual in a layer's axes: the usual ones are C x T x H x W, or a vector."""
+    if layer.extra is not None:
+        return "  as tokens"
     if layer.axes == "CTHW" or len(layer.shape) == 1:
         return ""
     return f"  {' x '.join(layer.axes)}" if layer.axes else "  not explained: no axes of time and space"

@@ -3,7 +3,8 @@
 A plug-in is ``name(model, inputs, targets, *, options) -> relevance`` with `inputs` ``(N, 3, T, H, W)``
 float as the network takes them, `targets` ``(N,)`` int64 and relevance ``(N, T, H, W)`` float32, summed
 over channels. Its traits: ``conservative`` (relevance sums to the 1 that starts at the target), ``signed``
-(relevance can be negative) and ``needs`` (options that `explain` fills in where it can).
+(relevance can be negative), ``needs`` (options that `explain` fills in where it can) and, of some, ``check`` (a function
+of network and inputs that refuses a network with operations that it has no rule for, before any work).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
 from ..errors import ConfigError
@@ -94,19 +97,40 @@ class Interception(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         name = getattr(function, "__name__", "")
         handler = self.handlers.get(operation_name(name))
-        if handler is None or not any(map(carries_gradient, args)):
-            return self.otherwise(function, args, kwargs)
+        if handler is None or not any(map(carries_gradient, (*args, *kwargs.values()))):
+            return function(*args, **kwargs)
         if kwargs.pop("inplace", False) or name.startswith("__i") or name.endswith("_") > name.endswith("__"):
             # Rules need the operation's inputs as they were: the handler works on copies.
             def on_copy(first: Tensor, *others: Any, **options: Any) -> Tensor:
                 return function(first.clone(), *others, **options)
 
+            on_copy.__name__ = name
             return args[0].copy_(handler(on_copy, args[0].clone(), *args[1:], **kwargs))
         return handler(function, *args, **kwargs)
 
-    def otherwise(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-        """Run an operation that has no handler."""
-        return function(*args, **kwargs)
+
+# Steps of a backward pass that move values and change none, by autograd's names: a rule for them is their derivative.
+REARRANGEMENTS = {
+    "AccumulateGrad", "Alias", "AsStrided", "Cat", "Clone", "ConstantPadNd", "Copy", "CopySlices", "Expand", "Flip",
+    "Index", "IndexPut", "IndexSelect", "MaxPool2DWithIndices", "MaxPool3DWithIndices", "Permute", "Repeat",
+    "ReshapeAlias", "Roll", "Select", "Slice", "Split", "SplitWithSizes", "Squeeze", "Stack", "T", "ToCopy",
+    "Transpose", "Unbind", "UnsafeSplit", "UnsafeView", "Unsqueeze", "View",
+}  # fmt: skip
+
+
+def steps(output: Tensor) -> Iterator[tuple[str, Node]]:
+    """Name and node of every step of the backward pass from a tensor, nearest first; names as in `REARRANGEMENTS`.
+
+    They are all that autograd does, whatever in the network asked for it: operations, functions with derivatives of
+    their own, and compiled or scripted parts.
+    """
+    waiting, seen = deque([output.grad_fn]), set()
+    while waiting:
+        node = waiting.popleft()
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield re.sub(r"Backwards?\d*$", "", node.name().rpartition("::")[2]), node
+            waiting.extend(after for after, _ in node.next_functions)
 
 
 def operation_name(name: str) -> str:
@@ -115,5 +139,7 @@ def operation_name(name: str) -> str:
 
 
 def carries_gradient(value: Any) -> bool:
-    """Whether `value` is a tensor that depends on the explained clip."""
+    """Whether `value` is a tensor that depends on the explained clip, or a list with one."""
+    if isinstance(value, list | tuple):
+        return any(map(carries_gradient, value))
     return isinstance(value, Tensor) and value.requires_grad

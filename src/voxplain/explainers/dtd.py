@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from . import EXPLAINERS
 from .bounds import z_box
-from .propagation import Rules, ZPlus, propagate
+from .propagation import Rules, ZPlus, check_rules, propagate
 
 
-@EXPLAINERS("dtd", conservative=True, signed=False, needs=("low", "high"))
+@EXPLAINERS("dtd", conservative=True, signed=False, needs=("low", "high"), check=check_rules)
 def dtd(
     model: nn.Module,
     inputs: Tensor,

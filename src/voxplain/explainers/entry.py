@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, VoxplainError
 from ..models.inputs import normalize
+from ..models.layers import eager, uncompiled
 from . import EXPLAINERS
 
 
@@ -49,7 +50,7 @@ def explain(
     --------
     >>> relevance = explain(model, clips, targets=[3, 5], method="gradcam")  # doctest: +SKIP
     """
-    explainer = EXPLAINERS[method]
+    explainer, model = EXPLAINERS[method], uncompiled(model)
     device = next(model.parameters()).device
     clips = torch.as_tensor(clips)
     spec = getattr(model, "spec", None)
@@ -76,7 +77,7 @@ def explain(
         }
     defaults = {name: known[name] for name in explainer.traits["needs"] if name in known}
     options = explainer.options(defaults | options)
-    with torch.autocast(device.type, enabled=False):
+    with torch.autocast(device.type, enabled=False), eager():
         return explainer.function(model, inputs, _targets(targets, len(inputs), device), **options).detach()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, nearest
 from ..models.layers import hooked
-from ..models.shapes import feature_order
+from ..models.shapes import FeatureView, feature_view
 from . import EXPLAINERS
 from .backward import Interception, OwnDerivative, at_targets, frozen, input_gradient
 
@@ -35,8 +36,8 @@ def gradcam(
     Parameters
     ----------
     layer : str, optional
-        Layer whose features are weighted, ``(N, C, t, h, w)`` or with channels last. By default the network's last convolutional
-        block (``model.spec.last_conv``) or, where it names none, its last convolution that still sees space.
+        Layer whose features are weighted, ``(N, C, t, h, w)``, with channels last, or tokens beside their grid. By default the
+        network's last block (``model.spec.last_conv``) or, where it names none, its last convolution that still sees space.
     pool : {"clip", "frame"}
         Pool gradients over space and time, or over space alone, as mmaction2 does.
     upsampling : {"trilinear", "spline"}
@@ -105,12 +106,30 @@ def layercam(
 def guided_backprop(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
     """Guided backpropagation: gradient that passes a ReLU only where it is positive.
 
+    Warns
+    -----
+    UserWarning
+        The network has no ReLU.
+
     References
     ----------
     Springenberg et al., Striving for simplicity: the all convolutional net, ICLR workshop (2015).
     """
-    with Interception({"relu": _guided}):
-        return input_gradient(model, inputs, targets).sum(1)
+    rectified: list[str] = []
+
+    def guided(*args: Any, **kwargs: Any) -> Tensor:
+        rectified.append("relu")
+        return _guided(*args, **kwargs)
+
+    with Interception({"relu": guided}):
+        relevance = input_gradient(model, inputs, targets).sum(1)
+    if not rectified:
+        warnings.warn(
+            "Nothing in the network is rectified (it has no ReLU), so that guided backpropagation is the plain gradient. "
+            "Choose the explainer gradient, and say so, or another.",
+            stacklevel=3,
+        )
+    return relevance
 
 
 @EXPLAINERS("guided_gradcam", conservative=False, signed=True, needs=())
@@ -145,8 +164,10 @@ def _features_and_gradients(
 ) -> tuple[Tensor, Tensor]:
     """Output of the layer and its gradient, both ``(N, C, t, h, w)``."""
     with frozen(model):
-        features, scores = _features_and_scores(model, inputs, layer)
-        return features.detach(), torch.autograd.grad(at_targets(scores, targets).sum(), features)[0]
+        features, scores, layer, view = _features_and_scores(model, inputs, layer)
+        gradients = torch.autograd.grad(at_targets(scores, targets).sum(), features)[0]
+    view.check_effect(layer, gradients)
+    return features.detach(), gradients
 
 
 def _upsampled(heat: Tensor, inputs: Tensor, upsampling: Upsampling) -> Tensor:
@@ -156,26 +177,26 @@ def _upsampled(heat: Tensor, inputs: Tensor, upsampling: Upsampling) -> Tensor:
     return F.interpolate(heat[:, None], inputs.shape[2:], mode="trilinear", align_corners=False)[:, 0]
 
 
-def _features_and_scores(model: nn.Module, inputs: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:
-    """Output of the layer to weight and the scores made from it; their graph begins at that layer."""
+def _features_and_scores(
+    model: nn.Module, inputs: Tensor, layer: str | None
+) -> tuple[Tensor, Tensor, str | None, FeatureView]:
+    """Features of the layer to weight and the scores made from it, whose graph begins there; its name and view."""
     features: Tensor | None = None
 
-    def keep(_name: str, output: Tensor) -> Tensor:
+    def keep(_name: str, output: Any) -> Any:
         nonlocal features
         if layer is None and features is not None and output.shape[-2:] == (1, 1):
             return output
-        features = output.detach().permute(order).requires_grad_()
-        return features.permute(
-            [order.index(axis) for axis in range(5)]
-        ).clone()  # what follows may work in place
+        features = view.features(output).detach().requires_grad_()
+        return view.replaced(output, features.clone())  # what follows may work in place
 
     layer = layer or getattr(getattr(model, "spec", None), "last_conv", None)
-    order = (0, 1, 2, 3, 4) if layer is None else feature_order(model, layer, inputs.shape[2:])
+    view = FeatureView(tuple(range(5))) if layer is None else feature_view(model, layer, inputs.shape[2:])
     with hooked(model, _candidates(model, layer), keep):
         scores = model(inputs)
     if features is None:
         raise ConfigError("The network has no convolution whose features could be weighted.")
-    return features, scores
+    return features, scores, layer, view
 
 
 def _candidates(model: nn.Module, layer: str | None) -> list[str]:

@@ -11,10 +11,10 @@ from zennit.rules import Epsilon, Gamma
 
 from . import EXPLAINERS
 from .bounds import z_box
-from .propagation import STABILIZER, Rules, ZPlus, propagate
+from .propagation import STABILIZER, Rules, ZPlus, check_rules, propagate
 
 
-@EXPLAINERS("lrp_epsilon_plus", conservative=True, signed=True, needs=())
+@EXPLAINERS("lrp_epsilon_plus", conservative=True, signed=True, needs=(), check=check_rules)
 def lrp_epsilon_plus(
     model: nn.Module,
     inputs: Tensor,
@@ -40,10 +40,10 @@ def lrp_epsilon_plus(
     Kohlbrenner et al., Towards best practice in explaining neural network decisions with LRP, IJCNN (2020).
     """
     z_plus, dense = ZPlus(), Epsilon(epsilon)
-    return propagate(model, inputs, targets, Rules(z_plus, z_plus, dense, pooling))
+    return propagate(model, inputs, targets, Rules(lambda _: z_plus, z_plus, dense, pooling))
 
 
-@EXPLAINERS("lrp_gamma", conservative=True, signed=True, needs=("low", "high"))
+@EXPLAINERS("lrp_gamma", conservative=True, signed=True, needs=("low", "high"), check=check_rules)
 def lrp_gamma(
     model: nn.Module,
     inputs: Tensor,

@@ -12,8 +12,9 @@ here it is shared as if each input were active, and each weight positive, by a h
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +26,16 @@ from zennit.core import BasicHook, Hook, stabilize
 from zennit.rules import Norm
 
 from ..errors import VoxplainError
-from .backward import Interception, OwnDerivative, at_targets, carries_gradient, frozen, operation_name
+from .backward import (
+    REARRANGEMENTS,
+    Interception,
+    OwnDerivative,
+    at_targets,
+    carries_gradient,
+    frozen,
+    operation_name,
+    steps,
+)  # fmt: skip
 
 ACTIVATIONS = (
     "celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "relu",
@@ -35,13 +45,8 @@ AVERAGES = (
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d",
     "avg_pool3d", "mean", "sum",
 )  # fmt: skip
+GATES = ("hardsigmoid", "sigmoid")
 LINEAR = ("conv1d", "conv2d", "conv3d", "linear")
-REARRANGEMENTS = {
-    "cat", "chunk", "clone", "concat", "concatenate", "constant_pad_nd", "contiguous", "dropout", "dropout1d",
-    "dropout2d", "dropout3d", "flatten", "float", "getitem", "max_pool1d", "max_pool2d", "max_pool3d",
-    "movedim", "narrow", "pad", "permute", "reshape", "select", "split", "squeeze", "stack", "to",
-    "transpose", "unbind", "unflatten", "unsqueeze", "view",
-}  # fmt: skip
 HAIR = 1e-12  # of an activation; too little to be seen beside any real one
 HAIR_OF_WEIGHT = 1e-9
 STABILIZER = 1e-30  # as good as none, so that relevance is shared exactly
@@ -54,15 +59,18 @@ class Rules:
 
     Attributes
     ----------
-    first, convolution, dense : zennit.core.Hook
-        Rules of the first linear operation, of the other convolutions and of the fully connected layers.
+    first : callable
+        Gives the rule of a linear operation that sees the clip itself, by its number: 0 for the first, and there are
+        more where pathways begin side by side.
+    convolution, dense : zennit.core.Hook
+        Rules of the other convolutions and of the fully connected layers.
     pooling : {"proportional", "winner"}
         Whether max pooling shares relevance in proportion to the activations or gives it to the greatest.
     positive_sums : bool
         Whether a sum's terms share by their positive parts, so that relevance stays positive.
     """
 
-    first: Hook
+    first: Callable[[int], Hook]
     convolution: Hook
     dense: Hook
     pooling: Literal["proportional", "winner"] = "proportional"
@@ -80,39 +88,101 @@ def propagate(model: nn.Module, inputs: Tensor, targets: Tensor, rules: Rules) -
     Warns
     -----
     UserWarning
-        Relevance was lost or gained; the text names the operations that have no rule.
+        Relevance was lost or gained.
 
     Raises
     ------
     VoxplainError
-        Relevance is not finite.
+        The network has operations without a rule, which the text names, or relevance is not finite.
     """
     inputs = inputs.detach().requires_grad_()
-    propagation = Propagation(rules)
     with frozen(model):
-        with propagation:
+        with Propagation(rules):
             scores = model(inputs)
+        refuse_unruled(name for name, _ in steps(scores) if name not in RULED)
         relevance = torch.autograd.grad(at_targets(scores, targets).sum(), inputs)[0].sum(1)
-    _check(relevance.flatten(1).sum(1), propagation.without_rule)
+    check_sums(
+        relevance.flatten(1).sum(1), "Evidence for and against the class nearly cancels in some layer."
+    )
     return relevance
 
 
-def _check(sums: Tensor, without_rule: set[str]) -> None:
-    cause = (
-        f"Operations without a rule, passed by their gradient: {', '.join(sorted(without_rule))}. Build the "
-        "network from convolutions, batch norms, activations, poolings, sums and linear layers"
-        if without_rule
-        else "Evidence for and against the class nearly cancels in some layer"
-    )
+def check_rules(model: nn.Module, inputs: Tensor) -> None:
+    """See that all operations of a network have a rule, without explaining.
+
+    Parameters
+    ----------
+    inputs : (N, 3, T, H, W) float
+        Any that the network takes; network and inputs need no values (torch's meta device).
+
+    Raises
+    ------
+    VoxplainError
+        Some have none; the text names them.
+    """
+    none = Rules(lambda _: Hook(), Hook(), Hook())
+    with frozen(model), Propagation(none):
+        scores = model(inputs.detach().requires_grad_())
+    refuse_unruled(name for name, _ in steps(scores) if name not in RULED)
+
+
+def refuse_unruled(names: Iterable[str]) -> None:
+    """See that the steps of a backward pass that have no rule, by autograd's names, are none.
+
+    Raises
+    ------
+    VoxplainError
+        There are some.
+    """
+    words = sorted({re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in names})
+    if words:
+        raise VoxplainError(
+            f"Relevance has no rule for operations of this network: {', '.join(words)}. Choose attnlrp, which has rules "
+            "for attention, layer norms and products, or an explainer that is no propagation, such as "
+            "integrated_gradients or gradcam; or build the network from layers of torch.nn."
+        )
+
+
+def check_sums(sums: Tensor, cause: str) -> None:
+    """See that relevance is finite and sums to 1.
+
+    Parameters
+    ----------
+    sums : (N,) float
+    cause : str
+        Of what is lost or gained, as a sentence.
+
+    Warns
+    -----
+    UserWarning
+        It sums to something else.
+
+    Raises
+    ------
+    VoxplainError
+        It is not finite.
+    """
     if not sums.isfinite().all():
         raise VoxplainError(
-            f"Relevance is not finite. {cause}, or choose an explainer that is not a propagation."
+            f"Relevance is not finite. {cause} Choose an explainer that is not a propagation."
         )
     if (sums - 1).abs().max() > TOLERANCE:
         warnings.warn(
-            f"Relevance sums to {sums.min():.3g} to {sums.max():.3g} over a clip, not 1. {cause}.",
+            f"Relevance sums to {sums.min():.3g} to {sums.max():.3g} over a clip, not 1. {cause}",
             stacklevel=5,
         )
+
+
+class LinearDerivative(OwnDerivative):
+    """`OwnDerivative` of a linear operation with weights."""
+
+
+def sees_the_clip(input: Tensor) -> bool:
+    """Whether no linear operation lies between the clip and a tensor."""
+    return all(name != LinearDerivative.__name__ for name, _ in steps(input))
+
+
+RULED = {*REARRANGEMENTS, OwnDerivative.__name__, LinearDerivative.__name__}
 
 
 class Layer(nn.Module):
@@ -135,30 +205,31 @@ class Propagation(Interception):
     """A forward pass whose backward pass propagates relevance."""
 
     def __init__(self, rules: Rules) -> None:
-        handlers: dict[str, Callable[..., Tensor]] = {name: _activation for name in ACTIVATIONS}
+        handlers: dict[str, Callable[..., Tensor]] = {name: passed for name in ACTIVATIONS}
+        handlers |= {name: _gate for name in GATES}
         handlers |= {name: _average for name in AVERAGES}
         handlers |= {name: self.linear for name in LINEAR}
-        handlers |= {"add": self.sum, "radd": self.sum, "mul": self.product, "rmul": self.product}
+        handlers |= {"add": self.sum, "radd": self.sum, "sub": self.sum}
+        handlers |= {"mul": self.product, "rmul": self.product}
         handlers |= {"div": self.quotient, "truediv": self.quotient}
         handlers["batch_norm"] = self.batch_norm
         if rules.pooling == "proportional":
             handlers["max_pool3d"] = _proportional_pooling
         super().__init__(handlers)
         self.rules = rules
-        self.without_rule: set[str] = set()
-        self.first_layer: Layer | None = None
+        self.first_layers = 0
 
     def linear(
         self, function: Callable, input: Tensor, weight: Tensor, bias: Any = None, *args, **kwargs
     ) -> Tensor:
         """Propagate through a convolution or fully connected layer by the rule of its kind."""
         layer = Layer(lambda x, w: function(x, w, None, *args, **kwargs), weight)
-        self.first_layer = self.first_layer or layer
-        if layer is self.first_layer:
-            rule = self.rules.first
+        if sees_the_clip(input):
+            rule = self.rules.first(self.first_layers)
+            self.first_layers += 1
         else:
             rule = self.rules.dense if weight.dim() == 2 else self.rules.convolution
-        output = OwnDerivative.apply(
+        output = LinearDerivative.apply(
             lambda x: function(x, weight, bias, *args, **kwargs), by_zennit(rule, layer), input
         )
         output.made_by = input, layer, rule  # for a batch norm that may follow
@@ -174,32 +245,39 @@ class Propagation(Interception):
             return OwnDerivative.apply(lambda _: normalized, lambda upper, _: (upper,), input)
         source, layer, rule = input.made_by
         layer = layer.scaled((variance + eps).rsqrt() * (1 if weight is None else weight))
-        return OwnDerivative.apply(lambda _: normalized, by_zennit(rule, layer), source)
+        return LinearDerivative.apply(lambda _: normalized, by_zennit(rule, layer), source)
 
     def sum(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
-        """Share the relevance of a sum between its terms; a constant takes none."""
-        if not (carries_gradient(a) and carries_gradient(b) and a.shape == b.shape and not kwargs):
-            return function(a, b, **kwargs)
-        return OwnDerivative.apply(function, share_positive if self.rules.positive_sums else share, a, b)
+        """Share the relevance of a sum or difference between its terms; a constant takes none."""
+        if kwargs or not isinstance(b, Tensor | float | int):
+            return function(a, b, **kwargs)  # a step without a rule
+        if not (carries_gradient(a) and carries_gradient(b)):
+            return passed(function, a, b) if carries_gradient(a) else passed(lambda y: function(a, y), b)
+        sharing = share_positive if self.rules.positive_sums else share
+        minus = operation_name(function.__name__) == "sub"
+
+        def rule(upper: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+            return sharing(upper, a, -b if minus else b)
+
+        return OwnDerivative.apply(function, rule, *torch.broadcast_tensors(a, b))
 
     def product(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
-        """Pass relevance through a product with a constant; for two activations there is no rule."""
+        """Pass relevance through a product with a constant or a gate, which takes none.
+
+        For a gate: Arras et al., Explaining recurrent neural network predictions in sentiment analysis, WASSA (2017),
+        section 3.2. For two other activations there is no rule.
+        """
         if carries_gradient(a) and carries_gradient(b):
-            return self.otherwise(function, (a, b), kwargs)
-        return _activation(function, *((a, b) if carries_gradient(a) else (b, a)), **kwargs)
+            if is_gate(a) == is_gate(b):
+                return function(a, b, **kwargs)  # a step without a rule
+            a, b = (b.detach(), a) if is_gate(a) else (a, b.detach())
+        return passed(function, *((a, b) if carries_gradient(a) else (b, a)), **kwargs)
 
     def quotient(self, function: Callable, a: Any, b: Any, **kwargs) -> Tensor:
         """Pass relevance through a quotient by a constant."""
         if carries_gradient(b):
-            return self.otherwise(function, (a, b), kwargs)
-        return _activation(function, a, b, **kwargs)
-
-    def otherwise(self, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
-        output = function(*args, **kwargs)
-        name = operation_name(getattr(function, "__name__", str(function)))
-        if name not in REARRANGEMENTS and carries_gradient(output):
-            self.without_rule.add(name)
-        return output
+            return function(a, b, **kwargs)  # a step without a rule
+        return passed(function, a, b, **kwargs)
 
 
 def by_zennit(hook: Hook, layer: Layer) -> Callable[[Tensor, Tensor], tuple[Tensor]]:
@@ -207,7 +285,8 @@ def by_zennit(hook: Hook, layer: Layer) -> Callable[[Tensor, Tensor], tuple[Tens
 
     def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
         mine = hook.copy()
-        mine.stored_tensors["input"] = (_not_zero(input),)
+        # What a hook keeps of a forward pass; zennit 1.0 keeps keyword arguments, too, and 0.5 does not look at them.
+        mine.stored_tensors.update(input=(_not_zero(input),), kwargs={})
         return mine.backward(layer, (input,), (upper,))
 
     return rule
@@ -231,8 +310,26 @@ def _not_zero(values: Tensor) -> Tensor:
     return torch.where(values == 0, HAIR, values)
 
 
-def _activation(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
-    return OwnDerivative.apply(lambda x: function(x, *args, **kwargs), lambda upper, _: (upper,), input)
+def passed(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
+    """Pass relevance on as it is."""
+    output = OwnDerivative.apply(lambda x: function(x, *args, **kwargs), lambda upper, _: (upper,), input)
+    if output.shape == input.shape:
+        return output
+    # A constant that is larger: each of its positions passes what it is given.
+    return OwnDerivative.apply(
+        lambda x: function(x, *args, **kwargs), lambda upper, _: (upper,), input.expand(output.shape)
+    )
+
+
+def _gate(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:
+    output = passed(function, input, *args, **kwargs)
+    output.gate = True
+    return output
+
+
+def is_gate(value: Tensor) -> bool:
+    """Whether a tensor of shares in 0 to 1 was made by a sigmoid, to let through more or less of another."""
+    return hasattr(value, "gate")
 
 
 def _average(function: Callable, input: Tensor, *args, **kwargs) -> Tensor:

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import ConfigError, nearest
 from .layers import make_hookable
+from .pathways import with_pathways
 from .shapes import called_by
 from .weights import State, cannot_download, torchvision_weights
 
@@ -29,7 +30,7 @@ PYTORCHVIDEO = {
 # Parameters of libraries' functions that are no options: they load weights.
 NO_OPTIONS = ("weights", "weights_backbone", "pretrained")
 # Shapes of clips that networks take whose layers are not known yet.
-USUAL_CLIPS = ((16, 112, 112), (32, 224, 224), (8, 32, 32))
+USUAL_CLIPS = ((16, 112, 112), (16, 224, 224), (32, 224, 224), (64, 224, 224), (8, 64, 64), (8, 32, 32))
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,23 @@ class External:
             ) from error
         if not isinstance(model, nn.Module):
             raise ConfigError(f"{self.name} returned a {type(model).__name__}, not a torch.nn.Module.")
-        return make_hookable(model)
+        return make_hookable(with_pathways(model))
 
 
 def is_own(name: str) -> bool:
     """Whether a network is the user's own function, ``package.module:function``, and not a library's."""
     place, colon, _ = name.partition(":")
     return bool(colon) and place not in ("torchvision", "pytorchvideo")
+
+
+def library_networks() -> list[str]:
+    """Names of all networks of torchvision and pytorchvideo that `find_external` finds."""
+    from torchvision import models
+
+    torchvision = sorted(models.list_models(module=models.video))
+    return [f"torchvision:{name}" for name in torchvision] + [
+        f"pytorchvideo:{name}" for name in sorted(_pytorchvideo())
+    ]
 
 
 def find_external(name: str) -> External:
@@ -166,21 +177,38 @@ def find_layers(model: nn.Module, name: str) -> dict[str, Any]:
 
     The head is the last linear layer, or without one the last convolution of a single position. Blocks
     are the parts that hold weights; the last before the head is Grad-CAM's, the one before that the
-    default for concepts. Parts that serve training alone are none of these.
+    default for concepts. Parts that serve training alone are none of these. Of a block that gives several pathways,
+    the one with the most weights stands for it. Where a class token is what the head reads, the last block is none of
+    these, either: its other tokens have no effect.
     """
     modules = dict(model.named_modules())
     if not _ends(modules, modules):
         raise ConfigError(f"{name} has no linear layer at its end to explain: wrap it so that it has.")
-    called = next(filter(None, (called_by(model, clip) for clip in USUAL_CLIPS)), list(modules))
+    called = next(filter(None, (called_by(model, clip) for clip in USUAL_CLIPS)), dict.fromkeys(modules, ""))
     ends = _ends(modules, called)
     if not ends:
         raise ConfigError(f"{name} calls no linear layer as a module: wrap it so that it does.")
     head = ends[-1]
     blocks = [key for key in _blocks(model) if key != head and not head.startswith(f"{key}.")]
     blocks = [key for key in blocks if any(f"{inner}.".startswith(f"{key}.") for inner in called)]
+    blocks = [_pathway(modules, key, called) for key in blocks]
+    if len(blocks) > 1 and called.get(blocks[-1]) == "class_token":
+        blocks.pop()
     if not blocks:
         raise ConfigError(f"{name} has no layers before its head {head!r} to explain.")
     return {"head": head, "last_conv": blocks[-1], "concept_layers": (*blocks[-3:-1][::-1], blocks[-1])}
+
+
+def _pathway(modules: dict[str, nn.Module], block: str, called: dict[str, str]) -> str:
+    """The block, or where it gives several tensors the largest part of it that gives one, if there is one."""
+    if called.get(block) != "several":
+        return block
+    inner = [f"{block}.{name}" for name in _blocks(modules[block])]
+    return max(
+        (key for key in inner if called.get(key) == "one"),
+        key=lambda key: _weights(modules[key]),
+        default=block,
+    )
 
 
 def _ends(modules: dict[str, nn.Module], names: Iterable[str]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -42,20 +43,44 @@ class AddingBlock(nn.Module):
 
 
 _BASIC_BLOCK = ("torchvision.models.video.resnet", "BasicBlock")
+# Derives itself, so that it is no operation of torch that explainers could meet; the same values.
+_SWISH = ("pytorchvideo.layers.swish", "Swish")
+
+
+def uncompiled(model: nn.Module) -> nn.Module:
+    """Return the network that ``torch.compile`` was given, whose layers can be hooked; others as they are."""
+    return getattr(model, "_orig_mod", model)
+
+
+def eager() -> AbstractContextManager:
+    """For the while, let compiled parts of any network run as they were before, so that hooks and rules meet them."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled; the import would take a second
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def make_hookable(model: nn.Module) -> nn.Module:
     """Make every activation a module of its own that leaves its input as it is; changes `model`.
 
     Explainers replace the gradient of each ReLU and each sum, and keep their inputs: operations in place
-    and modules used at several positions would mix these up. Keys of the state dict stay the same.
+    and modules used at several positions would mix these up. Compiled parts are taken as they were before. Keys of
+    the state dict stay the same.
     """
+    model = uncompiled(model)
+    for module in list(model.modules()):
+        module._compiled_call_impl = None  # of Module.compile, which works in place
+        for name, child in list(module.named_children()):
+            if uncompiled(child) is not child:
+                setattr(module, name, uncompiled(child))
     modules, seen = list(model.modules()), set()
     for module in modules:
         if hasattr(module, "inplace"):
             module.inplace = False
-        if (type(module).__module__, type(module).__name__) == _BASIC_BLOCK:
+        kind = (type(module).__module__, type(module).__name__)
+        if kind == _BASIC_BLOCK:
             module.__class__, module.add = AddingBlock, Add()
+        elif kind == _SWISH:
+            module.__class__, module.inplace = nn.SiLU, False
     for module in modules:
         for name, child in list(module._modules.items()):
             if child in seen and child is not None and not list(child.parameters()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -31,13 +32,53 @@ class Layer(NamedTuple):
     """A layer's name and type, the shape of its output without the batch, and the axes of that.
 
     ``axes`` is a word of the letters C, T, H and W, such as ``THWC`` where channels are last; it is empty
-    where the output is no tensor of channels, time, height and width.
+    where the output is no tensor of channels, time, height and width. Of a layer that gives tokens together with
+    their grid, ``shape`` is (C, T, H, W), and ``extra`` is the number of tokens that stand before those of the grid.
     """
 
     name: str
     type: str
     shape: tuple[int, ...]
     axes: str
+    extra: int | None = None
+
+
+class FeatureView(NamedTuple):
+    """How a layer's output is seen as features (N, C, T, H, W), or (N, d), and features are put back into it.
+
+    ``order`` is that of the output's axes, as for ``Tensor.permute``, or None where the output is tokens (N, L, C)
+    beside their grid (T, H, W), as in multiscale vision transformers; tokens before the grid's stay what they are.
+    """
+
+    order: tuple[int, ...] | None
+
+    def features(self, output: Any) -> Tensor:
+        """What the layer gave, as features."""
+        if self.order is not None:
+            return output.permute(self.order)
+        tokens, grid = output
+        return tokens[:, -math.prod(grid) :].mT.unflatten(2, tuple(grid))
+
+    def replaced(self, output: Any, features: Tensor) -> Any:
+        """What the layer gave, with other features."""
+        if self.order is not None:
+            return features.permute([self.order.index(axis) for axis in range(len(self.order))])
+        tokens, grid = output
+        return type(output)([torch.cat([tokens[:, : -math.prod(grid)], features.flatten(2).mT], 1), grid])
+
+    def check_effect(self, name: str | None, gradient: Tensor) -> None:
+        """See that the score's gradient at a layer's features tells something.
+
+        Raises
+        ------
+        ConfigError
+            It is zero, as what follows the layer reads nothing but a class token.
+        """
+        if self.order is None and not gradient.any():
+            raise ConfigError(
+                f"The score does not depend on what layer {name!r} gives at any position: what follows reads its class "
+                "token alone. Choose the block before it."
+            )
 
 
 _SEEN: WeakKeyDictionary[nn.Module, dict[Clip, dict[str, Layer | str]]] = WeakKeyDictionary()
@@ -69,16 +110,22 @@ def calls_in_order(model: nn.Module, clip: Sequence[int]) -> list[str]:
     return list(_layers(model, tuple(clip)))
 
 
-def called_by(model: nn.Module, clip: Sequence[int]) -> list[str]:
-    """As `calls_in_order`, of any module; empty where it cannot be shown such a clip."""
+def called_by(model: nn.Module, clip: Sequence[int]) -> dict[str, str]:
+    """As `calls_in_order`, of any module, with what each gives; empty where it cannot be shown such a clip.
+
+    What is given is ``one`` tensor, ``several``, or ``class_token`` where one of the tokens is no position.
+    """
     calls, error = _run(model, tuple(clip))
-    return [] if error else [name for name in calls if name]
+    kinds = {
+        name: ("class_token" if call.tokens[1] else "one") if call.tokens
+        else "one" if call.shape else "several"
+        for name, call in calls.items() if name
+    }  # fmt: skip
+    return {} if error else kinds
 
 
-def feature_order(
-    model: nn.Module, name: str, clip: Sequence[int], *, vectors: bool = False
-) -> tuple[int, ...]:
-    """Order of axes, as for ``Tensor.permute``, that makes a layer's output (N, C, T, H, W).
+def feature_view(model: nn.Module, name: str, clip: Sequence[int], *, vectors: bool = False) -> FeatureView:
+    """How a layer's output is seen as features (N, C, T, H, W).
 
     Parameters
     ----------
@@ -95,16 +142,19 @@ def feature_order(
     ------
     ConfigError
         There is no such layer, the network cannot be shown such a clip, or the layer's output has no axes of
-        time, height and width, such as tokens. The text names a layer that will do.
+        time, height and width, such as tokens without their grid or a list of pathways. The text names a layer that
+        will do.
     """
     get_layer(model, name)
     layers = _layers(model, tuple(clip))
     layer = layers.get(name, "nothing")
     if isinstance(layer, Layer):
+        if layer.extra is not None:
+            return FeatureView(None)
         if layer.axes:
-            return (0, *(1 + layer.axes.index(axis) for axis in "CTHW"))
+            return FeatureView((0, *(1 + layer.axes.index(axis) for axis in "CTHW")))
         if vectors and len(layer.shape) == 1:
-            return (0, 1)
+            return FeatureView((0, 1))
     given = layer if isinstance(layer, str) else f"(N, {', '.join(map(str, layer.shape))})"
     good = [found.name for found in layers.values() if _has_space(found)]
     if not good:
@@ -133,6 +183,16 @@ class _Call(NamedTuple):
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.output.shape) if isinstance(self.output, Tensor) else ()
+
+    @property
+    def tokens(self) -> tuple[tuple[int, ...], int] | None:
+        """Shape (N, C, T, H, W) of tokens that come with their grid, and the number of others before them."""
+        match self.output:
+            case [Tensor() as tokens, [int(t), int(h), int(w)]] if tokens.dim() == 3:
+                extra = tokens.shape[1] - t * h * w
+                if extra in (0, 1):
+                    return (tokens.shape[0], tokens.shape[2], t, h, w), extra
+        return None
 
 
 def _layers(model: nn.Module, clip: Clip) -> dict[str, Layer | str]:
@@ -196,6 +256,10 @@ def _named(
     layers: dict[str, Layer | str] = {}
     axes_of: dict[int, str] = {}
     for name, call in calls.items():
+        if call.tokens:
+            shape, extra = call.tokens
+            layers[name] = Layer(name, type(modules[name]).__name__, shape[1:], "CTHW", extra)
+            continue
         if not call.shape:
             layers[name] = f"a {type(call.output).__name__}"
             continue

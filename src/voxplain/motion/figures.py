@@ -24,6 +24,7 @@ TITLES = {
     "guided_gradcam": "Guided Grad-CAM",
     "lrp_epsilon_plus": "LRP ε+",
     "lrp_gamma": "LRP γ",
+    "attnlrp": "AttnLRP",
     "input_x_gradient": "Input × gradient",
     "integrated_gradients": "Integrated grad.",
     "smoothgrad": "SmoothGrad",
