@@ -199,12 +199,7 @@ rule vary_choices:
 
 rule perturb_supervoxels:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
     output:
         at("perturbation_curves"),
     log:
@@ -228,12 +223,7 @@ rule perturb_supervoxels:
 
 rule ablate_concepts:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
     output:
         at("concept_ablations"),
     log:
@@ -256,12 +246,7 @@ rule ablate_concepts:
 
 rule measure_concept_motion:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
         flow=at("flow"),
         explanations=at("explanations"),
         selective=at("selective_maps"),
