@@ -244,7 +244,7 @@ def test_tables_by_hand():
 
     gaps = steering_gaps_table(steered, *ranked(steered))
     assert list(gaps.columns) == list(all_tables()["steering_gaps"].columns)
-    cells = gaps.set_index(["steering", "concepts", "measure", "control", "norm"])
+    cells = gaps.set_index(["steering", "concepts", "measure", "control", "norm"]).sort_index()
     first = cells.loc["removal", "first", "logit"]
     assert first["value"].unique() == [4] and first["n_classes"].unique() == [4]
     differences = {
@@ -267,10 +267,12 @@ def test_tables_by_hand():
         name for name in all_tables()["steering_agreement"].columns if name not in ("steering", "other")
     ]]  # fmt: skip
     assert agreement["tau"].to_dict() == {
-        (s, o): -1.0 if o == "control_size" else 1.0
-        for s, o in product(("removal", "addition"), "effect score derivative addition hiding showing control_saturation control_size".split())
+        (s, o): -1.0 if o in ("control_size", "absolute_effect") else 1.0
+        for s, o in product(("removal", "addition"), "effect score derivative absolute_effect addition hiding showing control_saturation control_size".split())
         if s != o
     }  # fmt: skip
+    assert agreement.loc[("removal", "control_size"), "difference"] == 2
+    assert np.isnan(agreement.loc[("removal", "effect"), "difference"])
     figure = concept_steering_figure(table, gaps, agreement.reset_index())
     assert len(figure.axes) == 4
     (sentence,) = steering_sentences(gaps, agreement.reset_index())

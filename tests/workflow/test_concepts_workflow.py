@@ -125,7 +125,7 @@ def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
     rerun = planned(finished, "concepts={clusters: 3}")
     assert rerun == {
-        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
+        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "steer_concepts", "show_concepts",
         "tabulate_concepts",
     }  # fmt: skip
 

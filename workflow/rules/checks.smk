@@ -80,13 +80,12 @@ rule select_variants:
 
 rule match_concepts:
     input:
+        **DISCOVERED,
         truth=at("truth", shard=DISCOVERY_SHARDS),
         members=at("concept_members", **OF_CLASS),
         scores=at("scored_concepts"),
         variant_members=at("variant_members"),
         variant_scores=at("variant_scores"),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         at("matched_concepts"),
     log:
@@ -106,12 +105,11 @@ rule match_concepts:
 
 rule randomize_network:
     input:
+        **DISCOVERED,
         weights=at("weights"),
         members=of_first_layer("concept_members"),
         scores=of_first_layer("scored_concepts"),
         activations=at("activations", shard=DISCOVERY_SHARDS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
         test=at("clips", shard=EVALUATION_SHARDS),
         test_supervoxels=at("supervoxels", shard=EVALUATION_SHARDS),
     output:

@@ -270,6 +270,7 @@ def if_made(kind, **values):
 # What it takes to place concepts in a shard's clips and show these to the network.
 PLACED = {kind: at(kind) for kind in ("weights", "clips", "supervoxels", "activations")}
 PLACED |= {"concepts": at("concepts", **OF_CLASS), "scores": at("scored_concepts")}
+DISCOVERED = {kind: at(kind, shard=DISCOVERY_SHARDS) for kind in ("clips", "supervoxels")}
 
 
 def of_first_layer(kind):

@@ -170,12 +170,11 @@ rule score_concepts:
 
 rule measure_controls:
     input:
+        **DISCOVERED,
         weights=at("weights"),
         random_sets=at("random_sets"),
         concepts=at("concepts", **OF_CLASS),
         members=at("concept_members", **OF_CLASS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         at("concept_controls"),
     log:
@@ -248,10 +247,9 @@ rule steer_concepts:
 
 rule show_concepts:
     input:
+        **DISCOVERED,
         scores=at("scored_concepts"),
         members=at("concept_members", **OF_CLASS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         clips=at("concept_clips"),
         figures=report(

@@ -15,7 +15,6 @@ from ..rankings import rankings
 PLACE = ["model", "seed", "layer", "class"]
 VERSION = ["space", "steering", "control", "norm"]
 MEASURES = ["change_of_logit", "change_of_other_logits", "change_of_accuracy"]
-DIRECTIONS = ("random_direction", "random_concept", "other_class")
 SCORES = ("effect", "score", "derivative")
 
 
@@ -262,20 +261,24 @@ def _mean(values: np.ndarray) -> float:
     columns="""
     model, layer
     steering: removal: by the class's logit that is lost; addition: by the logit that is gained
-    other: effect, score, derivative; addition (steering), hiding and showing (of the concept's voxels, by the logit); control_* (concept_controls)
+    other: effect, score, derivative; absolute_effect, as removal does not tell a direction from its opposite; addition (steering), hiding and showing (of the concept's voxels, by the logit); control_* (concept_controls)
     tau: Kendall's tau within a class, mean over classes and seeds
     ci_low: lower end of its 95 % interval; units are classes, and seeds
     ci_high: upper end of its 95 % interval
     p_value: that tau is 0, of the same units
     p_adjusted: p_value after Benjamini and Hochberg, over the table
+    difference: tau of the run's own ranking less this one's; empty for the own
+    difference_ci_low: lower end of its 95 % interval
+    difference_ci_high: upper end of its 95 % interval
     n_concepts, n_videos
     n_classes: classes whose concepts have an order by both, in every seed
     n_seeds
     """,
     inputs={"steered": "steered_concepts", "scores": "scored_concepts", "controls": "concept_controls"},
+    options={"rank_by": "scores.rank_by"},
 )
 def steering_agreement_table(
-    steered: pd.DataFrame, scores: pd.DataFrame, controls: pd.DataFrame
+    steered: pd.DataFrame, scores: pd.DataFrame, controls: pd.DataFrame, *, rank_by: str = "effect"
 ) -> pd.DataFrame:
     """Kendall's tau of concepts by steering with other importance, within classes.
 
@@ -283,37 +286,46 @@ def steering_agreement_table(
     """
     own = steered[steered["control"] == "none"]
     keys = [*PLACE, "concept"]
-    kinds = {("layer", "removal"): "removal", ("layer", "addition"): "addition"}
-    kinds |= {("pixels", "removal"): "hiding", ("pixels", "addition"): "showing"}
-    columns = {}
-    for (space, steering), name in kinds.items():
-        rows = own[(own["space"] == space) & (own["steering"] == steering)]
-        columns[name] = rows.groupby(keys)["change_of_logit"].mean() * (-1 if steering == "removal" else 1)
-    # What it says is what is lost by removal and by hiding, and gained by addition and by showing.
-    found = pd.DataFrame(columns).reset_index()
+    # What counts is lost by removal and by hiding, and gained by addition and by showing.
+    lost = own["steering"] == "removal"
+    own = own.assign(gain=own["change_of_logit"] * np.where(lost, -1, 1))
+    own["kind"] = np.where(
+        own["space"] == "layer", own["steering"], np.where(lost, "hiding", "showing")
+    )  # fmt: skip
+    found = own.pivot_table(index=keys, columns="kind", values="gain").reset_index()
     named = {name: f"control_{name}" for name in controls.columns.difference(keys, sort=False)}
-    found = found.merge(scores[[*keys, *SCORES]], on=keys).merge(
-        controls.rename(columns=named), how="left", on=keys
-    )
+    found = found.merge(scores[[*keys, *SCORES]], on=keys).assign(absolute_effect=lambda t: t["effect"].abs())
+    found = found.merge(controls.rename(columns=named), how="left", on=keys)
+    orders = [*SCORES, "absolute_effect", "addition", "hiding", "showing", *named.values()]
     rows = []
     for (model, layer), group in found.groupby(["model", "layer"], sort=False):
         cells = dict(list(group.groupby(["seed", "class"])))
         seeds, classes = sorted(group["seed"].unique()), sorted(group["class"].unique())
         videos = own[(own["model"] == model) & (own["layer"] == layer)]["video"].nunique()
         for steering in ("removal", "addition"):
-            for other in (*SCORES, "addition", "hiding", "showing", *named.values()):
-                if other == steering:
-                    continue
-                taus = np.array([[_tau(cells.get((s, c)), steering, other) for c in classes] for s in seeds])
-                taus = taus[:, ~np.isnan(taus).any(axis=0)]
-                low, high = mean_interval(taus)
-                rows.append(
-                    {
-                        "model": model, "layer": layer, "steering": steering, "other": other, "tau": _mean(taus),
-                        "ci_low": low, "ci_high": high, "p_value": mean_p_value(taus), "n_concepts": len(group),
-                        "n_videos": videos, "n_classes": taus.shape[1], "n_seeds": len(seeds),
-                    }
-                )  # fmt: skip
+            taus = {
+                other: np.array([[_tau(cells.get((s, c)), steering, other) for c in classes] for s in seeds])
+                for other in orders
+                if other != steering
+            }
+            for other, values in taus.items():
+                known = values[:, ~np.isnan(values).any(axis=0)]
+                row = {
+                    "model": model,
+                    "layer": layer,
+                    "steering": steering,
+                    "other": other,
+                    "tau": _mean(known),
+                }
+                row |= dict(zip(("ci_low", "ci_high"), np.clip(mean_interval(known), -1, 1), strict=True))
+                row["p_value"] = mean_p_value(known)
+                itself = np.nan if other == rank_by else 0.0
+                difference = taus[rank_by] - values + itself
+                difference = difference[:, ~np.isnan(difference).any(axis=0)]
+                low, high = mean_interval(difference)
+                row |= {"difference": _mean(difference), "difference_ci_low": low, "difference_ci_high": high}
+                row |= {"n_concepts": len(group), "n_videos": videos, "n_classes": known.shape[1]}
+                rows.append(row | {"n_seeds": len(seeds)})
     table = pd.DataFrame(rows)
     table.insert(table.columns.get_loc("p_value") + 1, "p_adjusted", adjust_p_values(table["p_value"]))
     return table
