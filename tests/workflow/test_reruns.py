@@ -134,7 +134,7 @@ EDITS = {
     "one more kind": ("artifacts.py", '"cavs": 2,', '"cavs": 2,\n    "cavities": 1,', set()),
     "a new version of a kind": (
         "artifacts.py", '"cavs": 2,', '"cavs": 3,',
-        {"find_concepts", "score_concepts", "vary_choices", "follow_concepts"},
+        {"find_concepts", "score_concepts", "steer_concepts", "vary_choices", "follow_concepts"},
     ),
 }  # fmt: skip
 
