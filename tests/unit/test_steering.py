@@ -72,6 +72,19 @@ def test_in_a_linear_network_all_is_known():
     assert set(found["space"]) == {"layer"}
 
 
+def test_a_layer_of_vectors_is_steered_too():
+    model, inputs, rng = linear_network(), example(), np.random.default_rng(3)
+    ways, baseline = rng.normal(size=(1, 3)), rng.normal(size=3)
+    plan = plan_of((1, "removal", "none", "own", 0, 0, 0), (1, "addition", "none", "own", 0, 0, 0))
+    found = steer_clip(Upper(model, "flatten", inputs), inputs, 0, plan, ways, baseline)
+    weights = model.head.weight.detach().numpy().astype(float)
+    unit = ways[0] / np.linalg.norm(ways[0])
+    activation = model.layer(inputs).detach().numpy()[0].reshape(3, -1).mean(axis=1)
+    steps = [-unit * (unit @ (activation - baseline)), ways[0]]
+    expected = [(weights @ step)[0] for step in steps]
+    assert found["change_of_logit"].to_numpy() == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
 def test_what_addition_changes_is_the_effect_where_the_logit_is_linear():
     model, inputs, rng = linear_network(), example(), np.random.default_rng(1)
     vectors, distances = rng.normal(size=(4, 5, 3)), rng.random((4, 5))

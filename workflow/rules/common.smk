@@ -267,7 +267,7 @@ def if_made(kind, **values):
     return at(kind, **values) if ARTIFACTS[kind][1] else []
 
 
-# What it takes to place concepts in a shard's clips and show these to the network.
+# What it takes to place concepts in a shard's clips and show these to the network; and what concepts were found in.
 PLACED = {kind: at(kind) for kind in ("weights", "clips", "supervoxels", "activations")}
 PLACED |= {"concepts": at("concepts", **OF_CLASS), "scores": at("scored_concepts")}
 DISCOVERED = {kind: at(kind, shard=DISCOVERY_SHARDS) for kind in ("clips", "supervoxels")}
