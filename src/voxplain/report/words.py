@@ -203,7 +203,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
         taus = agreement[(agreement["model"] == model) & (agreement["layer"] == layer)]
         tau = taus[(taus["steering"] == "removal") & (taus["other"] == "effect")].iloc[0]
         sentences.append(
-            f"Removing the direction of a class's first concept costs {model} ({layer}) {points(accuracy['value'])} points "
+            f"Removing the direction of a class's first concept costs {model} ({layer}) {percent(accuracy['value'])} points "
             f"of accuracy and changes the logit {listing(times)}; its order of concepts agrees with the effect's by a tau "
             f"of {number(tau['tau'])} ({interval(tau, number)})."
         )
@@ -212,7 +212,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
 
 def _direction(row: pd.Series) -> str:
     what = {"random_direction": "a random direction", "random_concept": "a random concept"}[row["control"]]
-    return f"as large a change along {what}" if row["norm"] == "matched" else what
+    return f"an equally large change along {what}" if row["norm"] == "matched" else what
 
 
 def first_and_rest(text: str) -> tuple[str, str]:
