@@ -7,6 +7,7 @@ positions of a cell alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -48,7 +49,21 @@ def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor
     return activation.flatten(1)
 
 
-def _cells(activation: torch.Tensor, grid: Grid) -> Grid:
+def on_positions(vectors: torch.Tensor, activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
+    """Give every position its cell's part of a vector: from (N, d), as of `average_to_grid`, to (N, C, t, h, w).
+
+    Of an activation (., C, t, h, w) that alone the shape counts; vectors of one (., d) stay as they are.
+    """
+    if activation.dim() != 5:
+        return vectors
+    cells = vectors.unflatten(1, (activation.shape[1], *_cells(activation, grid)))
+    return F.interpolate(cells, size=activation.shape[2:])
+
+
+def _cells(activation: torch.Tensor, grid: Grid | None) -> tuple[int, ...]:
+    """Cells (t, h, w) that an activation (N, C, t, h, w) is averaged to; none of one (N, d)."""
+    if grid is None or activation.dim() != 5:
+        return tuple(activation.shape[2:])
     return tuple(min(cells, size) for cells, size in zip(grid, activation.shape[2:], strict=True))
 
 
@@ -106,10 +121,9 @@ def logit_gradients(
     model, shifts = uncompiled(model), {}
 
     def shift(name: str, output: torch.Tensor) -> torch.Tensor:
-        cells = _cells(output, grid) if output.dim() == 5 and grid is not None else output.shape[2:]
-        shifts[name] = torch.zeros(*output.shape[:2], *cells, device=output.device, requires_grad=True)
-        whole = F.interpolate(shifts[name], size=output.shape[2:]) if output.dim() == 5 else shifts[name]
-        return output + whole
+        size = output.shape[1] * math.prod(_cells(output, grid))
+        shifts[name] = torch.zeros(len(output), size, device=output.device, requires_grad=True)
+        return output + on_positions(shifts[name], output, grid)
 
     with torch.enable_grad(), hooked_features(model, inputs, layers, shift):
         logits = model(inputs)
@@ -117,4 +131,4 @@ def logit_gradients(
         gradients = torch.autograd.grad(chosen, [shifts[name] for name in layers])
     for name, gradient in zip(layers, gradients, strict=True):
         feature_view(model, name, inputs.shape[2:], vectors=True).check_effect(name, gradient)
-    return {name: gradient.flatten(1) for name, gradient in zip(layers, gradients, strict=True)}
+    return dict(zip(layers, gradients, strict=True))

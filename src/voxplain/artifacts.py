@@ -87,6 +87,7 @@ KINDS = {
     "set_aside": 3,
     "set_aside_videos": 3,
     "stability": 3,
+    "steered_concepts": 1,
     "supervoxel_importance": 1,
     "supervoxels": 2,
     "sweep_scores": 2,

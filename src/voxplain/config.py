@@ -381,6 +381,16 @@ class Editing(Section):
     )
 
 
+class Steering(Section):
+    """Concepts' directions removed from a layer's activation and added to it, on the test clips of editing."""
+
+    draws: SomeDraws = Field(
+        20,
+        description="Random directions for each concept; and as many concepts of random videos and other classes, where "
+        "there are so many.",
+    )
+
+
 class Explainer(Section):
     """A method that explains clips."""
 
@@ -627,7 +637,10 @@ class Streams(Section):
         None,
         description="Random sets, and what significance is judged by: clusters of random videos, random gradients.",
     )
-    draws: Seed | None = Field(None, description="Draws of the random strategies of editing.")
+    draws: Seed | None = Field(
+        None,
+        description="Draws of the random strategies of editing, and of what concepts are steered beside.",
+    )
 
 
 class Device(Section):
@@ -685,6 +698,7 @@ class Config(Section):
     cavs: Cavs = Field(default_factory=Cavs)
     scores: Scores = Field(default_factory=Scores)
     editing: Editing = Field(default_factory=Editing)
+    steering: Steering = Field(default_factory=Steering)
     explainers: dict[Name, Explainer] = Field(
         default_factory=_explainers, min_length=1, description="Explainers by the name they get in tables."
     )

@@ -124,6 +124,25 @@ def _crossed_error(table: np.ndarray) -> tuple[float, float, float]:
     return mean, float(np.sqrt(total / table.size)), float(freedom)
 
 
+def ratio_values(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Values per unit whose mean is the ratio of two means, and whose spread is that ratio's (delta method).
+
+    Parameters
+    ----------
+    numerator, denominator : (seeds, units) float
+        Of the same units.
+
+    Returns
+    -------
+    (seeds, units) float : NaN where the mean of the denominator is not above 0
+    """
+    below = denominator.mean() if denominator.size else 0.0
+    if not below > 0:
+        return np.full(np.shape(numerator), np.nan)
+    ratio = numerator.mean() / below
+    return ratio + (numerator - ratio * denominator) / below
+
+
 def units_needed(deviation: float, difference: float, *, power: float = 0.8, level: float = 0.05) -> int:
     """Independent units that a two-sided paired t-test needs to find a mean difference.
 

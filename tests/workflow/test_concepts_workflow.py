@@ -99,6 +99,32 @@ def test_every_number_can_be_had_from_the_answers_per_video(finished):
     assert row["n_videos"].item() == len(least) == 9
 
 
+def test_steering_stands_beside_its_controls(finished):
+    table = pd.read_parquet(finished / "results/tiny/tables/concept_steering.parquet")
+    promised = "model layer class concept control change_of_logit change_of_accuracy ci_low ci_high n_videos"
+    assert set(promised.split()) <= set(table.columns)
+    assert set(table["control"]) == {"none", "random_direction", "random_concept", "other_class"}
+    place = "model == 'r3d' and layer == 'layer3'"
+    steered = pd.concat(
+        pd.read_parquet(path)
+        for path in finished.glob("results/tiny/models/r3d/seed0/layer3/steered_concepts/*.parquet")
+    )
+    version = (
+        "space == 'layer' and steering == 'removal' and control == 'random_direction' and norm == 'matched'"
+    )
+    first = f"{version} and `class` == 'disk_slide' and rank == 1"
+    row, own = table.query(f"{place} and {first}"), steered.query(first)
+    assert row["change_of_logit"].item() == pytest.approx(own["change_of_logit"].mean())
+    assert row["n_draws"].item() == 20 and row["n_videos"].item() == 3 and len(own) == 60
+    # As large as the concept's own change.
+    sizes = steered.query(
+        "space == 'layer' and steering == 'removal' and norm == 'matched' or control == 'none'"
+    )
+    sizes = sizes[(sizes["space"] == "layer") & (sizes["steering"] == "removal")]
+    spread = sizes.groupby(["video", "concept"])["size"].agg(np.ptp)
+    assert spread.max() < 1e-4 and sizes["size"].max() > 0.01
+
+
 def test_nothing_changed_runs_nothing(finished):
     assert planned(finished) == set()
     # Nor do the file's own values, given again.
@@ -125,7 +151,7 @@ def test_snakemakes_own_report_has_captions_categories_and_labels(concept_report
 def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finished):
     rerun = planned(finished, "concepts={clusters: 3}")
     assert rerun == {
-        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
+        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "steer_concepts", "show_concepts",
         "tabulate_concepts",
     }  # fmt: skip
 

@@ -134,7 +134,7 @@ EDITS = {
     "one more kind": ("artifacts.py", '"cavs": 2,', '"cavs": 2,\n    "cavities": 1,', set()),
     "a new version of a kind": (
         "artifacts.py", '"cavs": 2,', '"cavs": 3,',
-        {"find_concepts", "score_concepts", "vary_choices", "follow_concepts"},
+        {"find_concepts", "score_concepts", "steer_concepts", "vary_choices", "follow_concepts"},
     ),
 }  # fmt: skip
 
@@ -304,7 +304,7 @@ def test_a_finished_run_after_an_edit(concept_run, checkout):
     rerun = planning.planned(concept_run, "concepts", configfile="tiny", root=checkout.folder)
     checkout.restore("concepts/classifiers.py")
     assert rerun == {
-        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "show_concepts",
+        "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "steer_concepts", "show_concepts",
         "tabulate_concepts",
     }  # fmt: skip
 

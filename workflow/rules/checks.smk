@@ -81,13 +81,12 @@ rule select_variants:
 
 rule match_concepts:
     input:
+        **DISCOVERED,
         truth=at("truth", shard=DISCOVERY_SHARDS),
         members=at("concept_members", **OF_CLASS),
         scores=at("scored_concepts"),
         variant_members=at("variant_members"),
         variant_scores=at("variant_scores"),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         at("matched_concepts"),
     log:
@@ -107,12 +106,11 @@ rule match_concepts:
 
 rule randomize_network:
     input:
+        **DISCOVERED,
         weights=at("weights"),
         members=of_first_layer("concept_members"),
         scores=of_first_layer("scored_concepts"),
         activations=at("activations", shard=DISCOVERY_SHARDS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
         test=at("clips", shard=EVALUATION_SHARDS),
         test_supervoxels=at("supervoxels", shard=EVALUATION_SHARDS),
     output:
@@ -225,12 +223,7 @@ rule vary_choices:
 
 rule perturb_supervoxels:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
     output:
         at("perturbation_curves"),
     log:
@@ -254,12 +247,7 @@ rule perturb_supervoxels:
 
 rule ablate_concepts:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
     output:
         at("concept_ablations"),
     log:
@@ -282,12 +270,7 @@ rule ablate_concepts:
 
 rule measure_concept_motion:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
         flow=at("flow"),
         explanations=at("explanations"),
         selective=at("selective_maps"),

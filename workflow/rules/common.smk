@@ -195,6 +195,7 @@ ARTIFACTS = {
     "scored_concepts": (f"{LAYER}/scored_concepts.parquet", FOUND, {}),
     "concept_controls": (f"{LAYER}/concept_controls.parquet", FOUND, {}),
     "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
+    "steered_concepts": (f"{LAYER}/steered_concepts/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
     "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
     "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if FLOW_KNOWN else [], {}),
@@ -267,6 +268,12 @@ def of_class(kind):
 def if_made(kind, **values):
     """Input function: a kind's files where the run has it."""
     return at(kind, **values) if ARTIFACTS[kind][1] else []
+
+
+# What it takes to place concepts in a shard's clips and show these to the network; and what concepts were found in.
+PLACED = {kind: at(kind) for kind in ("weights", "clips", "supervoxels", "activations")}
+PLACED |= {"concepts": at("concepts", **OF_CLASS), "scores": at("scored_concepts")}
+DISCOVERED = {kind: at(kind, shard=DISCOVERY_SHARDS) for kind in ("clips", "supervoxels")}
 
 
 def of_first_layer(kind):

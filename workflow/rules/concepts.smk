@@ -170,12 +170,11 @@ rule score_concepts:
 
 rule measure_controls:
     input:
+        **DISCOVERED,
         weights=at("weights"),
         random_sets=at("random_sets"),
         concepts=at("concepts", **OF_CLASS),
         members=at("concept_members", **OF_CLASS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         at("concept_controls"),
     log:
@@ -196,12 +195,7 @@ rule measure_controls:
 
 rule edit_concepts:
     input:
-        weights=at("weights"),
-        clips=at("clips"),
-        supervoxels=at("supervoxels"),
-        activations=at("activations"),
-        concepts=at("concepts", **OF_CLASS),
-        scores=at("scored_concepts"),
+        **PLACED,
         controls=at("concept_controls"),
     output:
         at("edits"),
@@ -225,12 +219,37 @@ rule edit_concepts:
         "../../src/stages/edit_concepts.py"
 
 
+rule steer_concepts:
+    input:
+        **PLACED,
+        cavs=at("cavs", **OF_CLASS),
+        random_sets=at("random_sets"),
+        random_cavs=at("random_cavs"),
+    output:
+        at("steered_concepts"),
+    log:
+        f"{LAYER}/logs/steer_concepts.{{shard}}.log",
+    benchmark:
+        f"{LAYER}/benchmarks/steer_concepts.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 480, network=True),
+    params:
+        **part("activations", "fill", "batch"),
+        draws=CONFIG.steering.draws,
+        grid=CONFIG.activations.pooling,
+        draws_seed=stream("draws"),
+        code=code("steer_concepts"),
+    script:
+        "../../src/stages/steer_concepts.py"
+
+
 rule show_concepts:
     input:
+        **DISCOVERED,
         scores=at("scored_concepts"),
         members=at("concept_members", **OF_CLASS),
-        clips=at("clips", shard=DISCOVERY_SHARDS),
-        supervoxels=at("supervoxels", shard=DISCOVERY_SHARDS),
     output:
         clips=at("concept_clips"),
         figures=report(

@@ -8,7 +8,7 @@ rule report:
             for path in dict.fromkeys(sum((PARTS[part] for part in CONFIG.parts), []) + tables_of("claims"))
             if path.endswith(".parquet")
         ],
-        figures=figures_of("checks") if "checks" in CONFIG.parts else [],
+        figures=[path for part in ("concepts", "checks") if part in CONFIG.parts for path in figures_of(part)],
         concepts=every("concept_clips") if "concepts" in CONFIG.parts else [],
         relevance=every("relevance_clips") if "relevance" in CONFIG.parts else [],
     output:

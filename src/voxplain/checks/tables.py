@@ -43,25 +43,6 @@ def ends(name: str, low: float, high: float) -> dict[str, float]:
     return {f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
-def ratio_values(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Values per unit whose mean is the ratio of two means, and whose spread is that ratio's (delta method).
-
-    Parameters
-    ----------
-    numerator, denominator : (seeds, units) float
-        Of the same units.
-
-    Returns
-    -------
-    (seeds, units) float : NaN where the mean of the denominator is not above 0
-    """
-    below = denominator.mean() if denominator.size else 0.0
-    if not below > 0:
-        return np.full(np.shape(numerator), np.nan)
-    ratio = numerator.mean() / below
-    return ratio + (numerator - ratio * denominator) / below
-
-
 def pair_values(means: np.ndarray) -> np.ndarray:
     """Values for the mean over pairs, of seeds say, from each seed's mean over the pairs that it is in.
 

@@ -64,6 +64,33 @@ def _is_ranking_control(name: str) -> bool:
     return name == "other_class" or (name.startswith("control_") and not name.endswith("_least"))
 
 
+def steering(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
+    """Directions of the concepts ranked first, removed or added, against other directions and rankings (steering_gaps)."""
+    found: Rows = []
+    if gaps is not None:
+        gaps = gaps[
+            (gaps["subset"] == "all") & (gaps["concepts"] == "first") & (gaps["measure"] != "absolute_logit")
+        ]
+    for (model, layer, kind, measure), rows in _groups(gaps, ["model", "layer", "steering", "measure"]):
+        claim = "removing_direction" if kind == "removal" else "adding_direction"
+        own = rows.iloc[0]
+        base = {
+            "claim": claim, "model": model, "layer": layer, "method": rank_by, "measure": measure, "sign": 1,
+            "value": own["value"], "ci_low": own["value_ci_low"], "ci_high": own["value_ci_high"], "unit": "classes",
+            "n": own["n_classes"], "n_seeds": own["n_seeds"],
+        }  # fmt: skip
+        for row in rows.itertuples():
+            if row.control in ("random_direction", "random"):
+                its_kind = CHANCE
+            elif row.control in ("random_concept", "other_class") or row.control.startswith("control_"):
+                its_kind = kind_of(row.control)
+            else:
+                continue
+            name = f"{row.control}_matched" if row.norm == "matched" else row.control
+            found.append(_against(base, name, its_kind, row.control_value, row.difference, row))
+    return found
+
+
 def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
     """The run's own ranking of concepts by how well it finds what decides the class (concept_ground_truth)."""
     found: Rows = []

@@ -21,6 +21,8 @@ STATEMENTS = {
     "removing": "hidden, the concepts ranked first take more answers away than others",
     "adding_by_score": "shown alone, the concepts that the paper's score S ranks first keep more answers right than others",
     "removing_by_score": "hidden, the concepts that the paper's score S ranks first take more answers away than others",
+    "removing_direction": "removed from the layer, the directions of the concepts ranked first cost their class more than others",
+    "adding_direction": "added to the layer, the directions of the concepts ranked first raise their class more than others",
     "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
     "concepts_significant": "more concepts count for their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
@@ -67,6 +69,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     """,
     inputs={
         "gaps": "concept_gaps",
+        "steered": "steering_gaps",
         "truth": "concept_ground_truth",
         "scores": "concept_scores",
         "maps": "explanation_controls",
@@ -87,6 +90,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
 )
 def claims_table(
     gaps: pd.DataFrame | None = None,
+    steered: pd.DataFrame | None = None,
     truth: pd.DataFrame | None = None,
     scores: pd.DataFrame | None = None,
     maps: pd.DataFrame | None = None,
@@ -118,6 +122,7 @@ def claims_table(
     found = [
         *evidence.same_pixels(pixels),
         *evidence.editing(gaps, rank_by=rank_by),
+        *evidence.steering(steered, rank_by=rank_by),
         *evidence.concepts_on_evidence(truth, rank_by=rank_by),
         *evidence.significant_concepts(scores, rank_by=rank_by),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_evidence", targets=EVIDENCE),

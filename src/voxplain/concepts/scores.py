@@ -183,9 +183,24 @@ def gradient_effects(gradients: np.ndarray, null_gradients: np.ndarray, cavs: Ca
     length = np.linalg.norm(np.mean(gradients, axis=0, dtype=np.float64))
     lengths = np.linalg.norm(null_gradients, axis=1, keepdims=True).astype(np.float64)
     scaled = null_gradients * np.divide(length, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    vectors, distances = cavs
-    ways = np.einsum("csd,cs->cd", vectors, distances, dtype=np.float64) / vectors.shape[1]
-    return ways @ scaled.T
+    return ways_to(*cavs) @ scaled.T
+
+
+def ways_to(vectors: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """The way from random samples to each concept: its CAVs times the distances along them, mean over random sets.
+
+    An effect is the mean gradient times this way.
+
+    Parameters
+    ----------
+    vectors : (concepts, sets, d) float
+    distances : (concepts, sets) float
+
+    Returns
+    -------
+    (concepts, d) float64 : in units of the activation
+    """
+    return np.einsum("csd,cs->cd", vectors, distances, dtype=np.float64) / vectors.shape[1]
 
 
 def _ranked(score: np.ndarray, derivatives: np.ndarray, distances: np.ndarray, rank_by: str) -> pd.DataFrame:

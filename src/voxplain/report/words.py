@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..figures import STYLES
-from .formats import NOTHING, listing, percent, points
+from .formats import NOTHING, listing, number, percent, points
 
 STRATEGIES = {name: label for name, (_, _, label) in STYLES.items()}
 VERBS = {"concept_addition": "shown", "concept_removal": "hidden"}
@@ -88,6 +88,7 @@ QUESTIONS = {
         "follows_network",
         "adding",
         "removing",
+        "removing_direction",
         "concepts_on_evidence",
         "maps_on_evidence",
     ),
@@ -184,6 +185,34 @@ def gap_sentences(gaps: pd.DataFrame) -> list[str]:
 
 def _gap(gap: pd.Series) -> str:
     return f"{_other(gap['worse'])} by {points(gap['gap'])} ({interval(gap, points)})"
+
+
+def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]:
+    """A sentence per network and layer on what removing directions does (tables steering_gaps and steering_agreement)."""
+    sentences = []
+    removed = gaps[
+        (gaps["steering"] == "removal") & (gaps["concepts"] == "first") & (gaps["subset"] == "all")
+    ]
+    for (model, layer), rows in removed.groupby(["model", "layer"], sort=False):
+        by_measure = dict(list(rows.groupby("measure")))
+        accuracy, logit = by_measure["accuracy"].iloc[0], by_measure["absolute_logit"]
+        times = [
+            f"{number(row['times'])} times ({interval(row, number, 'times_')}) as much as {_direction(row)}"
+            for _, row in logit[logit["control"].isin(["random_direction", "random_concept"])].iterrows()
+        ]
+        taus = agreement[(agreement["model"] == model) & (agreement["layer"] == layer)]
+        tau = taus[(taus["steering"] == "removal") & (taus["other"] == "effect")].iloc[0]
+        sentences.append(
+            f"Removing the direction of a class's first concept costs {model} ({layer}) {percent(accuracy['value'])} points "
+            f"of accuracy and changes the logit {listing(times)}; its order of concepts agrees with the effect's by a tau "
+            f"of {number(tau['tau'])} ({interval(tau, number)})."
+        )
+    return sentences
+
+
+def _direction(row: pd.Series) -> str:
+    what = {"random_direction": "a random direction", "random_concept": "a random concept"}[row["control"]]
+    return f"an equally large change along {what}" if row["norm"] == "matched" else what
 
 
 def first_and_rest(text: str) -> tuple[str, str]:
@@ -289,8 +318,7 @@ def curve_text(table: pd.DataFrame, experiment: str) -> str:
     return f"Curves of the accuracy in percent with {k} concepts {VERBS[experiment]}. {'. '.join(parts)}."
 
 
-def interval(row: pd.Series, form=percent) -> str:
+def interval(row: pd.Series, form=percent, prefix: str = "") -> str:
     """The interval of a row, ``low to high``."""
-    if pd.isna(row["ci_low"]):
-        return NOTHING
-    return f"{form(row['ci_low'])} to {form(row['ci_high'])}"
+    low, high = row[f"{prefix}ci_low"], row[f"{prefix}ci_high"]
+    return NOTHING if pd.isna(low) else f"{form(low)} to {form(high)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...statistics import adjust_p_values, mean_interval, mean_p_value, row_taus
+from ...statistics import adjust_p_values, mean_interval, mean_p_value, ratio_values, row_taus
 from ...tables import Figure, table
-from ..tables import CONCEPT, by_unit, mean_of, ratio_values
+from ..tables import CONCEPT, by_unit, mean_of
 from .compute import total_effects
 
 ABLATIONS, DIRECTIONS = ("total_effect", "mean_effect"), ("score", "derivative", "effect")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...statistics import auroc, mean_interval, rank_correlation
+from ...statistics import auroc, mean_interval, rank_correlation, ratio_values
 from ...tables import Figure, table
 from ..concept_ground_truth.table import MOSTLY
-from ..tables import CONCEPT, by_unit, mean_of, pair_values, ratio_values
+from ..tables import CONCEPT, by_unit, mean_of, pair_values
 from . import BASELINE, INTACT
 
 PLACE = ["model", "check", "part", "depth", "method"]

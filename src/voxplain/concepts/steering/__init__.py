@@ -1,0 +1,1 @@
+"""Steering: concepts' directions removed from a layer's activation, or added to it, and the rest of the network run."""
