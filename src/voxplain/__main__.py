@@ -137,6 +137,39 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     command = commands.add_parser(
+        "test-concept", help="test an idea of your own on a finished run, as the concepts that it found are"
+    )
+    command.set_defaults(module="test_concept")
+    command.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="example clips (videos) of the idea; without it the run's own",
+    )
+    command.add_argument("--run", required=True, metavar="results/RUN", help="folder of the finished run")
+    command.add_argument(
+        "--masks",
+        metavar="FILE",
+        help="HDF5 of label volumes, as the video table's column masks names it: what is under the label is the example",
+    )
+    command.add_argument(
+        "--label", type=int, nargs="+", metavar="N", help="label, or labels, that the idea has"
+    )
+    command.add_argument(
+        "--control",
+        metavar="LABEL or FOLDER",
+        help="what the idea is compared with: another label, or a folder of clips without it (of the run's own clips with "
+        "masks, random supervoxels of equal volume)",
+    )
+    command.add_argument("--name", help="what to call it (default: the folder's name, or the label)")
+    command.add_argument("--model", help="only this network, by its name in the config")
+    command.add_argument("--layer", help="only this layer")
+    command.add_argument("--seed", type=int, help="only this seed")
+    command.add_argument("--class", dest="classes", nargs="+", metavar="CLASS", help="only for these classes")
+    command.add_argument("--network", help="function of your own that the weights may name as their network")
+    command.add_argument("--output", metavar="FILE", help="table to write: .csv, or .json with a summary")
+
+    command = commands.add_parser(
         "config", help="write config/README.md and the config's JSON schema from the code"
     )
     command.set_defaults(module="config_docs")
