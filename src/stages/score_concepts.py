@@ -6,23 +6,27 @@ from tqdm import tqdm
 
 from voxplain.activation_store import read_gradients
 from voxplain.artifacts import open_h5, write_table
-from voxplain.concepts.nulls import read_nulls
 from voxplain.concepts.scores import score_concepts
 
 
 def main(stage):
     wildcards, tables = stage.wildcards, []
     gradients = read_gradients(stage.input.activations, wildcards.layer)
-    nulls = read_nulls(stage.input.random_cavs, stage.input.random_gradients)
+    with open_h5(stage.input.random_cavs, "random_cavs") as file:
+        clusters, subset = (
+            (file[of]["vectors"][()], file[of]["distances"][()]) for of in ("clusters", "subset")
+        )
+    with open_h5(stage.input.random_gradients, "random_gradients") as file:
+        null_gradients = dict(zip(file["class"].asstr()[()], file["gradients"][()], strict=True))
     paths = zip(stage.params.classes, stage.input.cavs, stage.input.concepts, strict=True)
     for class_name, cavs_path, concepts_path in tqdm(list(paths), unit="class", mininterval=10):
         with open_h5(cavs_path, "cavs") as cavs, open_h5(concepts_path, "concepts") as concepts:
             table = score_concepts(
                 gradients(class_name),
                 (cavs["vectors"][()], cavs["distances"][()]),
-                nulls.clusters,
-                nulls.gradients[class_name],
-                subset=nulls.subset,
+                clusters,
+                null_gradients[class_name],
+                subset=subset,
                 **stage.params.options,
             )
             table["cav_accuracy"] = cavs["accuracies"][()].mean(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pandas as pd
 from ..activation_store import open_activations, read_activations, read_gradients
 from ..artifacts import atomic_path, attributes_of, csv_text, open_h5, read_table
 from ..concepts.examples import equal_volume, example_activations, folder_clips, masks_of
-from ..concepts.given import enough, score_given, summarize_given, whole_clip_nulls
-from ..concepts.nulls import read_nulls
+from ..concepts.given import enough, score_given, summarize_given, whole_clips
+from ..concepts.nulls import random_concepts
 from ..concepts.scores import mark_significant
 from ..errors import ConfigError, nearest
 from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_layers
@@ -119,19 +119,13 @@ def _examples(
         )
     else:
         found = ((None, v, 0, path, clip, frames) for v, path, clip, frames in _folder(arguments.folder, run))
-    supervoxels = run.supervoxels(place) if own and arguments.control is None else None
-    kept = {}
-    for path in place.activations if supervoxels else []:
-        with open_activations(path) as groups:
-            kept |= {key: groups[key]["kept"][()] for key in keys & set(groups)}
+    control = _equal_volume(place, run, keys) if own and labels and arguments.control is None else None
     for class_name, video, number, path, clip, frames in found:
         masks = None
         if labels:
             masks = masks_of(video, path, frames, arguments.masks, labels, run.options)
-            if "given" in masks and (video, number) in kept:
-                rng = stream(place.seed, "test_concept", video, number)
-                levels = supervoxels.labels(video, number)
-                masks["control"] = equal_volume(levels, kept[video, number], masks["given"], rng)
+            if control and "given" in masks:
+                masks["control"] = control(video, number, masks["given"])
             if not masks:
                 continue
         for source, activations in example_activations(model, clip, masks, layers, **place.shown).items():
@@ -141,46 +135,72 @@ def _examples(
             yield "control", None, example_activations(model, clip, None, layers, **place.shown)["given"]
 
 
+def _equal_volume(
+    place: FinishedLayer, run: FinishedClips, keys: set[tuple[str, int]]
+) -> Callable[[str, int, np.ndarray], np.ndarray] | None:
+    """A function from a clip and a mask to random supervoxels of its volume; None where supervoxels are no more."""
+    supervoxels, kept = run.supervoxels(place), {}
+    if supervoxels is None:
+        return None
+    for path in place.activations:
+        with open_activations(path) as groups:
+            kept |= {key: groups[key]["kept"][()] for key in keys & set(groups)}
+
+    def control(video: str, number: int, mask: np.ndarray) -> np.ndarray:
+        rng = stream(place.seed, "test_concept", video, number)
+        return equal_volume(supervoxels.labels(video, number), kept[video, number], mask, rng)
+
+    return control
+
+
 def _folder(folder: str, run: FinishedClips) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     return folder_clips(folder, run.options)
 
 
 def _score(arguments: argparse.Namespace, place: FinishedLayer, members: Members) -> pd.DataFrame:
     """Rows of one layer: the idea's, and the control's."""
-    made = place.params("random_cavs.h5")
+    made, activations = place.params("random_cavs.h5"), place.activations
     drawn, scored = place.params("random_sets.h5"), place.params("scored_concepts.parquet")["options"]
-    seed = seed_of(made["random_sets_seed"], "given", place.model, place.layer)
-    nulls = read_nulls(place.folder / "random_cavs.h5", place.folder / "random_gradients.h5")
-    with open_h5(place.folder / "random_sets.h5", "random_sets") as file:
-        random_sets = file["sets"][()]
+    seed = seed_of(made["random_sets_seed"], "random_concepts", place.model, place.layer)
+    with open_h5(place.folder / "random_gradients.h5", "random_gradients") as file:
+        null_gradients = dict(zip(file["class"].asstr()[()], file["gradients"][()], strict=True))
     found = read_table(place.folder / "scored_concepts.parquet", "scored_concepts")
-    gradients, parts = read_gradients(place.activations, place.layer), []
-    for source, by_class in members.items():
-        some, few = enough(by_class)
-        if few:
-            print(f"{place.model}, {place.layer}: fewer than three examples ({source}) of {', '.join(few)}")
-        if not some:
-            continue
-        if arguments.masks is None:
-            random_sets, nulls = whole_clip_nulls(
-                read_activations(place.activations, place.layer, max_supervoxels=0),
-                nulls.gradients,
-                examples=len(next(iter(some.values()))),
-                sets=drawn["options"]["random_sets"],
-                size=drawn["options"]["set_size"],
-                clusterings=made["clusterings"],
-                normalize=made["options"]["normalize"],
-                cavs=made["cavs"],
-                seed=seed,
-            )
-        table = score_given(
-            some, gradients, random_sets, nulls, found, cavs=made["cavs"], seed=seed, **scored
-        )
-        parts.append(table.assign(model=place.model, seed=place.seed, layer=place.layer, source=source))
-    if not parts or parts[0]["source"].iloc[0] != "given":
+    enough_of = {source: enough(by_class) for source, by_class in members.items()}
+    given = enough_of["given"][0]
+    if not given:
         raise ConfigError(
             f"{_name(arguments)} has fewer than three examples in every class, and a CAV takes three: give more."
         )
+    if arguments.masks is None:
+        # One set more is the random subset of the authors' test.
+        (*random_sets, subset), null_members = whole_clips(
+            read_activations(activations, place.layer, max_supervoxels=0),
+            examples=len(next(iter(given.values()))),
+            sets=drawn["options"]["random_sets"] + 1,
+            size=drawn["options"]["set_size"],
+            clusterings=made["clusterings"],
+            normalize=made["options"]["normalize"],
+            seed=seed,
+        )
+        random_sets = np.stack(random_sets)
+    else:
+        with open_h5(place.folder / "random_sets.h5", "random_sets") as file:
+            random_sets, subset = file["sets"][()], file["subset"][()]
+        null_members = list(
+            random_concepts(
+                activations, place.layer, clusterings=made["clusterings"], seed=seed, **made["options"]
+            )
+        )
+    gradients, parts = read_gradients(activations, place.layer), []
+    for source, (some, few) in enough_of.items():
+        if few:
+            print(f"{place.model}, {place.layer}: fewer than three examples ({source}) of {', '.join(few)}")
+        if some:
+            table = score_given(
+                some, gradients, random_sets, null_members, null_gradients, found, subset=subset, cavs=made["cavs"],
+                seed=seed, **scored,
+            )  # fmt: skip
+            parts.append(table.assign(model=place.model, seed=place.seed, layer=place.layer, source=source))
     return pd.concat(parts)
 
 

@@ -7,25 +7,25 @@ videos, and by more than in networks that are random above the layer.
 Examples and random samples have to be shown alike, else the CAV learns how they are shown. What lies under a mask is
 shown as supervoxels are, so that the run's random sets and clusters are its negatives and nulls. Whole clips have no
 fill around them, and have whole clips of the run for both.
+
+A direction of few examples is noisy, and an effect along it too: of each null concept as many members are taken as there
+are examples.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..activation_store import LayerActivations
-from ..errors import VoxplainError
 from ..statistics import mean_interval
-from ..streams import seed_of
 from .cavs import cav_arrays
-from .nulls import Nulls
 from .random_sets import draw_sets, null_concepts
-from .scores import score_concepts
+from .scores import Cavs, score_concepts
 
 FEWEST = 3  # examples that a CAV takes
 COLUMNS = """class n_examples score score_sd derivative effect p_clusters p_gradients p_value cav_accuracy
@@ -36,9 +36,11 @@ def score_given(
     members: Mapping[str, np.ndarray],
     gradients: Callable[[str], np.ndarray],
     random_sets: np.ndarray,
-    nulls: Nulls,
+    null_members: Sequence[np.ndarray],
+    null_gradients: Mapping[str, np.ndarray],
     found: pd.DataFrame,
     *,
+    subset: np.ndarray | None = None,
     cavs: Mapping[str, Any],
     test: str = "clusters_and_gradients",
     rank_by: str = "effect",
@@ -53,9 +55,14 @@ def score_given(
     gradients : callable
         From a class to the gradients (clips, d) of its clips' own logit.
     random_sets : (sets, m, d) float
-    nulls : Nulls
+    null_members : sequence of (members, d) float
+        Concepts of random videos, from `voxplain.concepts.random_sets.null_concepts`.
+    null_gradients : mapping of str to (draws, d) float
+        By class, of networks that are random above the layer.
     found : DataFrame
         class, effect and score of the concepts that were found.
+    subset : (m, d) float, optional
+        Random samples of none of the sets, which the test ``paired_t`` alone needs.
     cavs : mapping
         classifier and options of `voxplain.concepts.cavs.train_cavs`.
     test, rank_by
@@ -74,29 +81,43 @@ def score_given(
     VoxplainError
         A class has fewer than 3 examples.
     """
-    rows = []
+    rows, nulls = [], {}
     for class_name, examples in members.items():
-        arrays = cav_arrays([examples], random_sets, seed=seed, **cavs)
+        count = len(examples)
+        own, accuracies = _cavs([examples], random_sets, cavs, seed)
+        if count not in nulls:
+            rng = np.random.default_rng(seed)
+            some = [null[rng.permutation(len(null))[:count]] for null in null_members]
+            random = None if subset is None else _cavs([subset[:count]], random_sets, cavs, seed)[0]
+            nulls[count] = _cavs(some, random_sets, cavs, seed)[0], random
+        clusters, random = nulls[count]
         row = score_concepts(
             gradients(class_name),
-            (arrays["vectors"], arrays["distances"]),
-            nulls.clusters,
-            nulls.gradients[class_name],
-            subset=nulls.subset,
+            own,
+            clusters,
+            null_gradients[class_name],
+            subset=random,
             test=test,
             rank_by=rank_by,
         )
-        own = found.loc[found["class"] == class_name, rank_by]
+        others = found.loc[found["class"] == class_name, rank_by]
         rows.append(
             row.assign(
                 **{"class": class_name},
-                n_examples=len(examples),
-                cav_accuracy=arrays["accuracies"].mean(),
-                rank_among_found=1 + int((own > row[rank_by].item()).sum()),
-                n_found=len(own),
+                n_examples=count,
+                cav_accuracy=accuracies.mean(),
+                rank_among_found=1 + int((others > row[rank_by].item()).sum()),
+                n_found=len(others),
             )
         )
     return pd.concat(rows, ignore_index=True)[COLUMNS]
+
+
+def _cavs(
+    concepts: Sequence[np.ndarray], random_sets: np.ndarray, cavs: Mapping[str, Any], seed: int
+) -> tuple[Cavs, np.ndarray]:
+    found = cav_arrays(concepts, random_sets, seed=seed, **cavs)
+    return (found["vectors"], found["distances"]), found["accuracies"]
 
 
 def enough(members: Mapping[str, list[np.ndarray]]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -105,42 +126,36 @@ def enough(members: Mapping[str, list[np.ndarray]]) -> tuple[dict[str, np.ndarra
     return {name: np.stack(some) for name, some in members.items() if name not in few}, few
 
 
-def whole_clip_nulls(
+def whole_clips(
     known: LayerActivations,
-    gradients: Mapping[str, np.ndarray],
     *,
     examples: int,
     sets: int,
     size: int,
     clusterings: int,
-    cavs: Mapping[str, Any],
     normalize: str = "root",
     seed: int = 0,
-) -> tuple[np.ndarray, Nulls]:
-    """Random sets and nulls for examples that are whole clips.
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Random sets and null concepts for examples that are whole clips.
 
-    Clusters are those of whole clips in random videos, as many as a class has, and of about as many clips as there are
-    examples.
+    Null concepts are clusters of whole clips in random videos, as many as a class has, of about as many clips as there
+    are examples.
 
     Parameters
     ----------
     known : LayerActivations
         Of the discovery clips of all classes.
-    gradients : mapping of str to (draws, d) float
-        Of random networks: `Nulls.gradients`.
     examples : int
     sets, size : int
         Of random sets.
     clusterings, normalize
         As for `null_concepts`.
-    cavs : mapping
-        As for `score_given`.
     seed : int
 
     Returns
     -------
     random_sets : (sets, m, d) float
-    nulls : Nulls
+    null_members : list of (members, d) float
 
     Raises
     ------
@@ -148,33 +163,23 @@ def whole_clip_nulls(
         There are too few clips.
     """
     videos = known.clip_table["video"].to_numpy()
-    classes = dict(zip(videos, known.clip_table["class"], strict=True))
     per_class = int(np.median(list(Counter(known.clip_table["class"]).values())))
 
     def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = np.isin(videos, chosen)
         return known.clips[rows], videos[rows]
 
-    random_sets = draw_sets(known.clips, sets=sets, size=size, seed=seed)
-    subset = draw_sets(known.clips, sets=1, size=size, seed=seed_of(seed, "subset"))
     found = null_concepts(
         read,
-        classes,
+        dict(zip(videos, known.clip_table["class"], strict=True)),
         clusterings=clusterings,
         seed=seed,
         clusters=max(2, round(per_class / examples)),
         min_supervoxels=FEWEST - 1,
-        max_members=max(examples, FEWEST),
         cutoff=None,
         normalize=normalize,
     )
-    try:
-        arrays = [cav_arrays(some, random_sets, seed=seed, **cavs) for some in (found, subset)]
-    except VoxplainError as error:
-        raise VoxplainError(
-            f"The run's {per_class} clips of a class are too few to compare whole clips with ({error}) Give masks."
-        ) from None
-    return random_sets, Nulls(*((one["vectors"], one["distances"]) for one in arrays), gradients)
+    return draw_sets(known.clips, sets=sets, size=size, seed=seed), list(found)
 
 
 def summarize_given(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,40 +1,51 @@
-"""What the effects of concepts are compared with, as it lies in artifacts."""
+"""What the effects of concepts are compared with, from and in artifacts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..artifacts import open_h5
-from .scores import Cavs
+from ..activation_store import open_activations, read_activations
+from .random_sets import null_concepts
 
 
-@dataclass(frozen=True)
-class Nulls:
-    """Both nulls of `voxplain.concepts.scores.score_concepts`, and the random subset of the authors' code.
+def random_concepts(
+    activations: Sequence[str | Path],
+    layer: str,
+    *,
+    clusterings: int,
+    seed: int,
+    max_supervoxels: int | None = None,
+    **clustering: Any,
+) -> Iterator[np.ndarray]:
+    """Concepts of random discovery videos of all classes.
 
-    Attributes
+    Parameters
     ----------
-    clusters : (concepts, sets, d) float and (concepts, sets) float
-        CAVs of concepts found in random videos, and distances along them.
-    subset : (1, sets, d) float and (1, sets) float
-        The same of a random subset.
-    gradients : mapping of str to (draws, d) float
-        By class, of networks that are random above the layer.
+    activations : sequence of path
+        Artifacts of kind ``activations``, of all discovery videos.
+    layer : str
+    clusterings, seed, **clustering
+        As for `voxplain.concepts.random_sets.null_concepts`, and so are the errors.
+    max_supervoxels : int, optional
+        Of each random choice of videos, as for `read_activations`.
+
+    Yields
+    ------
+    (members, d) float32 : one concept
     """
 
-    clusters: Cavs
-    subset: Cavs
-    gradients: Mapping[str, np.ndarray]
+    def read(videos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = read_activations(
+            activations, layer, videos=set(videos), max_supervoxels=max_supervoxels, seed=seed
+        )
+        return found.supervoxels, found.table["video"].to_numpy()
 
-
-def read_nulls(random_cavs: str | Path, random_gradients: str | Path) -> Nulls:
-    """Read artifacts of the kinds ``random_cavs`` and ``random_gradients``."""
-    with open_h5(random_cavs, "random_cavs") as file:
-        found = [(file[of]["vectors"][()], file[of]["distances"][()]) for of in ("clusters", "subset")]
-    with open_h5(random_gradients, "random_gradients") as file:
-        gradients = dict(zip(file["class"].asstr()[()], file["gradients"][()], strict=True))
-    return Nulls(*found, gradients)
+    classes = {}
+    for path in activations:
+        with open_activations(path) as groups:
+            classes |= {video: group.attrs["class"] for (video, _), group in groups.items()}
+    yield from null_concepts(read, classes, clusterings=clusterings, seed=seed, **clustering)
