@@ -113,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--step", type=_count, default=1, help="distance of these frames (default: 1)")
     command.add_argument(
+        "--concepts",
+        nargs="?",
+        const="",
+        metavar="LAYER",
+        help="by the concepts of the finished run that the weights lie in (of one layer), in place of an explainer",
+    )
+    command.add_argument(
         "--selective", type=float, metavar="SIGMA", help="only relevance that changes in time, above SIGMA"
     )
     command.add_argument(

@@ -137,8 +137,8 @@ class FinishedClips:
                 for video, number in sorted(key for key in keys if key[0] in file):
                     yield video, number, file[video]["clips"][number], file[video]["frames"][number]
 
-    def supervoxels(self, place: FinishedLayer) -> SupervoxelStore | None:
-        """Those that the run's activations are of, or None where they are no more."""
+    def supervoxels(self, place: FinishedLayer) -> list[Path] | None:
+        """Artifacts of kind supervoxels that the run's activations are of; None where they are no more."""
         made = attributes_of(place.activations[0])["params"]
         with open_activations(place.activations[0]) as groups:
             (video, number), group = next(iter(groups.items()))
@@ -155,7 +155,7 @@ class FinishedClips:
                     else distinct_supervoxels(labels[number], made["preset"], **made["criteria"])
                 )
             if np.array_equal(found, kept):
-                return SupervoxelStore(paths)
+                return paths
         return None
 
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxplain.activation_store import LayerActivations
+from voxplain.activations import logit_gradients, supervoxel_activations
 from voxplain.concepts.examples import equal_volume, example_activations, folder_clips, masks_of
+from voxplain.concepts.explain import explain_by_concepts
 from voxplain.concepts.given import enough, score_given, summarize_given, whole_clips
 from voxplain.concepts.names import read_names, with_names
 from voxplain.errors import ConfigError
@@ -177,6 +179,27 @@ def test_folders_without_videos_say_the_mend(tmp_path):
         list(folder_clips(tmp_path, {}))
     with pytest.raises(ConfigError, match="no folder"):
         list(folder_clips(tmp_path / "none", {}))
+
+
+def test_a_clip_is_explained_by_the_concepts_it_has(model):
+    """Two halves, each at the centre of a concept; a third concept is nowhere in the clip."""
+    rng = np.random.default_rng(0)
+    clip = rng.integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
+    labels = np.ones((1, 8, 32, 32), np.uint16)
+    labels[0, :, :, 12:] = 2
+    kept, shown = np.array([(0, 1), (0, 2)]), {"pooling": [1, 1, 1], "batch": 8}
+    own = supervoxel_activations(model, clip, labels, kept, ["layer3"], **shown)["layer3"]
+    centres = np.concatenate([own, own[:1] + 100])
+    vectors, distances = rng.normal(size=(3, 2, own.shape[1])), rng.uniform(1, 2, (3, 2))
+    table, effect = explain_by_concepts(
+        model, clip, "b", "layer3", labels, kept, (centres, np.full(3, 1e-3)), (vectors, distances), **shown
+    )
+    gradient = logit_gradients(model.network, model.inputs(clip[None]), model.targets(["b"]), ["layer3"])
+    ways = (vectors * distances[..., None]).mean(axis=1)
+    np.testing.assert_allclose(table["effect"], ways @ gradient["layer3"][0].numpy(), rtol=1e-4)
+    assert table["n_supervoxels"].tolist() == [1, 1, 0]
+    assert table["volume_share"].tolist() == [12 / 32, 20 / 32, 0]
+    np.testing.assert_allclose(effect, table["effect"].to_numpy()[labels[0] - 1], rtol=1e-6)
 
 
 # Names

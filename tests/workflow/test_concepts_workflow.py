@@ -156,6 +156,23 @@ def test_an_idea_of_the_users_is_tested_as_found_concepts_are(finished, tmp_path
         assert mend in capsys.readouterr().err
 
 
+def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, capsys):
+    """A clip that concepts were found in, which has them where the run says; of other weights there are none."""
+    video = sorted(finished.glob("results/shared/embedded-*/embedded/**/*.mp4"))[0]
+    weights = finished / "results/tiny/models/r3d/seed0/weights.safetensors"
+    asked = ["explain", video, "--weights", weights, "--concepts", "layer3", "--output", tmp_path / "out.mp4"]
+    scores = pd.read_parquet(finished / "results/tiny/models/r3d/seed0/layer3/scored_concepts.parquet")
+    name = scores["class"].iloc[0]
+    assert main([str(part) for part in [*asked, "--target", name]]) == 0
+    told = capsys.readouterr().out
+    assert f"the concepts of {name} at layer3" in told and (tmp_path / "out.mp4").stat().st_size > 0
+    ranks = [int(line.split()[1]) for line in told.splitlines()[1:] if line.split()[0].isdigit()]
+    assert ranks == sorted(scores.loc[scores["class"] == name, "rank"])
+    shutil.copy(weights, tmp_path / "weights.safetensors")
+    asked[3] = tmp_path / "weights.safetensors"
+    assert main([str(part) for part in asked]) == 1 and "of a finished run" in capsys.readouterr().err
+
+
 def test_names_of_concepts_are_a_column_and_change_no_number(finished, tmp_path):
     home = finished / "results/tiny/tables"
     before = pd.read_parquet(home / "concept_scores.parquet")

@@ -22,6 +22,7 @@ from ..errors import ConfigError, nearest
 from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_layers
 from ..models.trained import TrainedModel, load_trained
 from ..streams import seed_of, stream
+from ..videos.store import SupervoxelStore
 
 SHOWN = """model layer seed class source n_examples score derivative effect p_clusters p_gradients p_adjusted significant
 cav_accuracy rank_among_found n_found""".split()
@@ -139,9 +140,10 @@ def _equal_volume(
     place: FinishedLayer, run: FinishedClips, keys: set[tuple[str, int]]
 ) -> Callable[[str, int, np.ndarray], np.ndarray] | None:
     """A function from a clip and a mask to random supervoxels of its volume; None where supervoxels are no more."""
-    supervoxels, kept = run.supervoxels(place), {}
-    if supervoxels is None:
+    paths, kept = run.supervoxels(place), {}
+    if paths is None:
         return None
+    supervoxels = SupervoxelStore(paths)
     for path in place.activations:
         with open_activations(path) as groups:
             kept |= {key: groups[key]["kept"][()] for key in keys & set(groups)}
