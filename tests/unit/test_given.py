@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxplain.__main__ import main
 from voxplain.activation_store import LayerActivations
 from voxplain.activations import logit_gradients, supervoxel_activations
 from voxplain.concepts.examples import equal_volume, example_activations, folder_clips, masks_of
@@ -15,6 +16,7 @@ from voxplain.concepts.explain import explain_by_concepts
 from voxplain.concepts.given import enough, score_given, summarize_given, whole_clips
 from voxplain.concepts.names import read_names, with_names
 from voxplain.errors import ConfigError
+from voxplain.finished import SCORED, finished_layers
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
 
@@ -200,6 +202,49 @@ def test_a_clip_is_explained_by_the_concepts_it_has(model):
     assert table["n_supervoxels"].tolist() == [1, 1, 0]
     assert table["volume_share"].tolist() == [12 / 32, 20 / 32, 0]
     np.testing.assert_allclose(effect, table["effect"].to_numpy()[labels[0] - 1], rtol=1e-6)
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "folder of example clips, or masks"),
+        (["--masks", "masks.h5"], "give both"),
+        (["--masks", "none.h5", "--label", "1"], "no file of masks"),
+        (["--masks", "masks.h5", "--label", "1", "--control", "arm"], "another label"),
+        (["none"], "There is no folder"),
+        (["clips", "--output", "found.txt"], ".csv or .json"),
+        (["clips"], "is no run with concepts"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_a_mend(tmp_path, monkeypatch, capsys, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "masks.h5").touch()
+    assert main(["test-concept", "--run", "results/none", *arguments]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_layers_of_a_run_that_is_not_finished_are_told(tmp_path):
+    def touch(*names):
+        for name in names:
+            path = tmp_path / "models/r3d/seed0" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    touch("weights.safetensors", "layer2/random_sets.h5")
+    with pytest.raises(
+        ConfigError, match="has no random_cavs.h5, random_gradients.h5, scored_concepts.parquet"
+    ):
+        finished_layers(tmp_path)
+    touch(*(f"layer3/{name}" for name in SCORED))
+    assert [place.layer for place in finished_layers(tmp_path)] == ["layer3"]
+    with pytest.raises(ConfigError, match="no model i3d with concepts"):
+        finished_layers(tmp_path, model="i3d")
+    with pytest.raises(ConfigError, match="no seed 3"):
+        finished_layers(tmp_path, seed=3)
 
 
 # Names
