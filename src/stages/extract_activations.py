@@ -1,14 +1,11 @@
 """Activations of a shard's supervoxels and clips, and their logit gradients (rule extract_activations)."""
 
-import numpy as np
 from _stage import run
 from tqdm import tqdm
 
-from voxplain.activations import layer_activations, logit_gradients
+from voxplain.activations import layer_activations, logit_gradients, supervoxel_activations
 from voxplain.artifacts import open_h5, resumable_h5
-from voxplain.device import batched
 from voxplain.models.trained import load_trained
-from voxplain.patches import supervoxel_inputs
 from voxplain.supervoxels import distinct_supervoxels
 
 
@@ -16,10 +13,6 @@ def main(stage):
     options, layers, videos = stage.params.options, stage.params.layers, stage.params.videos
     grid = options["pooling"] and tuple(options["pooling"])
     model = load_trained(stage.input.weights, trust=stage.networks)
-
-    def shown(clips):
-        return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]
-
     with (
         open_h5(stage.input.clips, "clips") as clips,
         open_h5(stage.input.supervoxels, "supervoxels") as segmented,
@@ -34,23 +27,16 @@ def main(stage):
             rows = distinct_supervoxels(levels, stage.params.preset, **stage.params.criteria)
             if not len(rows):
                 continue
-            patches = supervoxel_inputs(
-                clip,
-                levels,
-                rows,
-                form=options["form"],
-                fill=model.fill(options["fill"]),
-                preset=stage.params.preset,
-                batch=options["batch"],
+            parts = supervoxel_activations(
+                model, clip, levels, rows, layers, preset=stage.params.preset, **options
             )
-            parts = [batched(shown, p, options["batch"]) for p in patches]
             whole, logits = layer_activations(model.network, model.inputs(clip[None]), layers, grid=grid)
             gradients = logit_gradients(
                 model.network, model.inputs(clip[None]), model.targets([class_name]), layers, grid=grid
             )
             arrays = {"kept": rows, "logits": logits[0].cpu().numpy()}
             for layer in layers:
-                arrays[f"supervoxels/{layer}"] = np.concatenate([part[layer].cpu().numpy() for part in parts])
+                arrays[f"supervoxels/{layer}"] = parts[layer]
                 arrays[f"clip/{layer}"] = whole[layer][0].cpu().numpy()
                 arrays[f"gradient/{layer}"] = gradients[layer][0].cpu().numpy()
             shard.write(f"{video}#{number}", arrays, {"video": video, "clip": number, "class": class_name})

@@ -3,28 +3,21 @@
 from _stage import run
 from tqdm import tqdm
 
-from voxplain.activation_store import open_activations, read_activations
 from voxplain.artifacts import create_h5, open_h5, store
 from voxplain.concepts.cavs import cav_arrays
-from voxplain.concepts.random_sets import null_concepts
+from voxplain.concepts.nulls import random_concepts
 from voxplain.streams import seed_of
 
 
 def main(stage):
-    options, layer = dict(stage.params.options), stage.wildcards.layer
+    layer = stage.wildcards.layer
     seed = seed_of(stage.params.random_sets_seed, "random_concepts", stage.wildcards.model, layer)
-    sample = {"max_supervoxels": options.pop("max_supervoxels"), "seed": seed}
-
-    def supervoxels_of(videos):
-        found = read_activations(stage.input.activations, layer, videos=set(videos), **sample)
-        return found.supervoxels, found.table["video"].to_numpy()
-
-    classes = {}
-    for path in stage.input.activations:
-        with open_activations(path) as groups:
-            classes |= {video: group.attrs["class"] for (video, _), group in groups.items()}
-    concepts = null_concepts(
-        supervoxels_of, classes, clusterings=stage.params.clusterings, seed=seed, **options
+    concepts = random_concepts(
+        stage.input.activations,
+        layer,
+        clusterings=stage.params.clusterings,
+        seed=seed,
+        **stage.params.options,
     )
     with open_h5(stage.input.random_sets, "random_sets") as file:
         sets, subset = file["sets"][()], file["subset"][()]

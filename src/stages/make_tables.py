@@ -6,6 +6,7 @@ import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import atomic_path, read_table, write_table
+from voxplain.concepts.names import with_names
 from voxplain.tables import all_tables, with_groups
 
 
@@ -16,7 +17,10 @@ def main(stage):
         """What a table or figure takes; None of a kind that this run has not."""
         for kind in set(inputs.values()) - set(known):
             parts = [read_table(path, kind.removeprefix("other_")) for path in stage.input.get(kind, [])]
-            known[kind] = with_groups(pd.concat(parts, ignore_index=True), videos) if parts else None
+            whole = (
+                pd.concat(parts, ignore_index=True).drop(columns="name", errors="ignore") if parts else None
+            )
+            known[kind] = with_groups(whole, videos) if parts else None  # no number hangs on names
         return {name: known[kind] for name, kind in inputs.items()}
 
     videos = read_table(stage.input.videos[0], "videos")
@@ -27,7 +31,8 @@ def main(stage):
             more["published"] = pd.read_csv(published[name], keep_default_na=False, na_values=[""])
         known[name] = entries[name].function(**given(entries[name].inputs), **options, **more)
         print(f"{name}: {len(known[name])} rows")
-        write_table(stage.output[name], known[name], kind=name, made_by=stage.made_by, csv=True)
+        table = with_names(known[name], stage.params.names)
+        write_table(stage.output[name], table, kind=name, made_by=stage.made_by, csv=True)
     for name, options in stage.params.figures.items():
         figure = entries[name].draw(**given(entries[name].figure.inputs), **options)
         with atomic_path(stage.output[f"{name}_figure"]) as path:

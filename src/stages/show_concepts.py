@@ -5,6 +5,7 @@ from matplotlib import pyplot
 from tqdm import tqdm
 
 from voxplain.artifacts import atomic_path, read_table, write_json
+from voxplain.concepts.names import with_names
 from voxplain.figures import Example, concept_figure
 from voxplain.report.strips import clip_strip, mask_strip
 from voxplain.videos.store import ClipStore, SupervoxelStore
@@ -12,7 +13,7 @@ from voxplain.videos.store import ClipStore, SupervoxelStore
 
 def main(stage):
     options, classes, wildcards = stage.params.options, stage.params.classes, stage.wildcards
-    scores = read_table(stage.input.scores, "scored_concepts")
+    scores = with_names(read_table(stage.input.scores, "scored_concepts"), stage.params.names)
     nearest = {}
     for class_name, path in zip(classes, stage.input.members, strict=True):
         for concept, rows in read_table(path, "concept_members").groupby("concept"):
@@ -34,7 +35,8 @@ def main(stage):
                     f"rank {row['rank']} of {len(ranked)}\nscore {row['score']:.2f} ± {row['score_sd']:.2f}"
                 )
                 examples = [example_of(one) for one in nearest[class_name, row["concept"]]]
-                rows.append((f"{heading}\n{row['n_videos']} videos", examples))
+                name = f"{row['name']}\n" if row.get("name") else ""
+                rows.append((f"{name}{heading}\n{row['n_videos']} videos", examples))
             place = f"{wildcards.model}, {wildcards.layer}"
             figure = concept_figure(rows, title=f"{class_name}: most and least important concepts ({place})")
             with atomic_path(path) as temporary:

@@ -113,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--step", type=_count, default=1, help="distance of these frames (default: 1)")
     command.add_argument(
+        "--concepts",
+        nargs="?",
+        const="",
+        metavar="LAYER",
+        help="by the concepts of the finished run that the weights lie in (of one layer), in place of an explainer",
+    )
+    command.add_argument(
         "--selective", type=float, metavar="SIGMA", help="only relevance that changes in time, above SIGMA"
     )
     command.add_argument(
@@ -158,6 +165,39 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--keep-inattentive", action="store_true", help="count people who failed the checks of attention, too"
     )
+
+    command = commands.add_parser(
+        "test-concept", help="test an idea of your own on a finished run, as the concepts that it found are"
+    )
+    command.set_defaults(module="test_concept")
+    command.add_argument(
+        "folder",
+        nargs="?",
+        metavar="FOLDER",
+        help="example clips (videos) of the idea; without it the run's own",
+    )
+    command.add_argument("--run", required=True, metavar="results/RUN", help="folder of the finished run")
+    command.add_argument(
+        "--masks",
+        metavar="FILE",
+        help="HDF5 of label volumes, as the video table's column masks names it: what is under the label is the example",
+    )
+    command.add_argument(
+        "--label", type=int, nargs="+", metavar="N", help="label, or labels, that the idea has"
+    )
+    command.add_argument(
+        "--control",
+        metavar="LABEL or FOLDER",
+        help="what the idea is compared with: another label, or a folder of clips without it (of the run's own clips with "
+        "masks, random supervoxels of equal volume)",
+    )
+    command.add_argument("--name", help="what to call it (default: the folder's name, or the label)")
+    command.add_argument("--model", help="only this network, by its name in the config")
+    command.add_argument("--layer", help="only this layer")
+    command.add_argument("--seed", type=int, help="only this seed")
+    command.add_argument("--class", dest="classes", nargs="+", metavar="CLASS", help="only for these classes")
+    command.add_argument("--network", help="function of your own that the weights may name as their network")
+    command.add_argument("--output", metavar="FILE", help="table to write: .csv, or .json with a summary")
 
     command = commands.add_parser(
         "config", help="write config/README.md and the config's JSON schema from the code"

@@ -10,14 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .device import batched
 from .models.layers import eager, hooked, uncompiled
 from .models.shapes import feature_view
+from .patches import supervoxel_inputs
+
+if TYPE_CHECKING:
+    from .models.trained import TrainedModel
 
 Grid = tuple[int, int, int]
 
@@ -132,3 +138,49 @@ def logit_gradients(
     for name, gradient in zip(layers, gradients, strict=True):
         feature_view(model, name, inputs.shape[2:], vectors=True).check_effect(name, gradient)
     return dict(zip(layers, gradients, strict=True))
+
+
+def supervoxel_activations(
+    model: TrainedModel,
+    clip: np.ndarray,
+    labels: np.ndarray,
+    kept: np.ndarray,
+    layers: Sequence[str],
+    *,
+    form: Literal["crop", "in_place"] = "in_place",
+    fill: str | tuple[int, int, int] = "mean",
+    pooling: Sequence[int] | None = (1, 1, 1),
+    batch: int = 32,
+    preset: Literal["official", "corrected"] = "corrected",
+) -> dict[str, np.ndarray]:
+    """Activations of supervoxels, each shown to a network alone.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    clip : (T, H, W, 3) uint8
+    labels : (levels, T, H, W) uint16
+    kept : (n, 2) int
+        (level, label) of each; at least one.
+    layers : names of modules
+    form, fill, preset
+        How they are shown: as for `voxplain.patches.supervoxel_inputs`; the fill may be ``"mean"``, the input mean.
+    pooling : (t, h, w) or None
+        Grid that each layer is averaged to.
+    batch : int
+        Clips per forward pass.
+
+    Returns
+    -------
+    dict of (n, d) float32, by layer
+    """
+    grid = pooling and tuple(pooling)
+
+    def shown(clips: np.ndarray) -> dict[str, torch.Tensor]:
+        return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]
+
+    patches = supervoxel_inputs(
+        clip, labels, kept, form=form, fill=model.fill(fill), preset=preset, batch=batch
+    )
+    parts = [batched(shown, some, batch) for some in patches]
+    return {layer: np.concatenate([part[layer].cpu().numpy() for part in parts]) for layer in layers}

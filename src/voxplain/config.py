@@ -34,7 +34,7 @@ SomeDraws = Annotated[int, Field(ge=2, le=MOST_DRAWS)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 # What tables with a column or a row for each target call something else.
 TAKEN = frozenset(
-    "model seed layer variant class rank concept score derivative effect n_members background moving flow "
+    "model seed layer variant class rank concept name score derivative effect n_members background moving flow "
     "evidence_among_objects".split()
 )
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -321,6 +321,11 @@ class Concepts(Section):
         0.95,
         description="A supervoxel farther from the nearest centre than this share of the cluster's own belongs to no "
         "concept. null: every supervoxel belongs to the nearest, as in the authors' code.",
+    )
+    names: str | None = Field(
+        None,
+        description="File of names for concepts found (YAML or CSV: class, concept, name; of several networks, seeds or "
+        "layers also model, seed, layer): a column of tables, and captions. No number changes.",
     )
 
 

@@ -180,11 +180,11 @@ def edits(
         for k in range(1, k_max + 1):
             yield Edit(strategy, draw, k, np.nan, first < k)
         if draw < clip_draws and (strategy == "least" or not strategy.endswith("_least")):
-            cover = _covering(labels, members, np.lexsort((distances, position)))
+            cover = covering(labels, members, np.lexsort((distances, position)))
             for share in shares:
                 yield Edit(strategy, draw, 0, share, cover(share * voxels))
     for draw in range(clip_draws):
-        cover = _covering(labels, supervoxels, rng.permutation(len(supervoxels)))
+        cover = covering(labels, supervoxels, rng.permutation(len(supervoxels)))
         for k, volume in enumerate(volumes, 1):
             yield Edit("random_volume", draw, k, np.nan, cover(volume))
         for share in shares:
@@ -208,10 +208,21 @@ def top_edits(
         yield Edit(strategy, draw, k, np.nan, first < k)
 
 
-def _covering(
-    labels: np.ndarray, supervoxels: np.ndarray, order: np.ndarray
-) -> Callable[[float], np.ndarray]:
-    """Return a function of a volume: a mask of the first supervoxels in an order that cover as much."""
+def covering(labels: np.ndarray, supervoxels: np.ndarray, order: np.ndarray) -> Callable[[float], np.ndarray]:
+    """Return a function of a volume: a mask of the first supervoxels in an order that cover as much.
+
+    Parameters
+    ----------
+    labels : (levels, T, H, W) uint16
+    supervoxels : (n, 2) int
+        (level, label) of each.
+    order : (n,) int
+        Rows of `supervoxels`, the first in front.
+
+    Returns
+    -------
+    callable : from voxels (float) to (T, H, W) bool
+    """
     position = np.empty(len(supervoxels), dtype=np.int32)
     position[order] = np.arange(len(supervoxels))
     first = first_position(labels, supervoxels, position)

@@ -30,6 +30,7 @@ USUAL: Prose = {
     "layer": "layer of the network",
     "class": "class",
     "concept": "number of the concept within its class, from 0",
+    "name": "what the file that concepts.names gives calls the concept; empty where it does not",
     "rank": "place by importance within the class, from 1",
     "method": "explainer, by its name in the config",
     "selective": "true: only the relevance that changes in time",

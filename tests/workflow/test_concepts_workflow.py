@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from snakemake.exceptions import WorkflowError
 from tests.workflow import planning
+
+from voxplain.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
@@ -123,6 +128,93 @@ def test_steering_stands_beside_its_controls(finished):
     sizes = sizes[(sizes["space"] == "layer") & (sizes["steering"] == "removal")]
     spread = sizes.groupby(["video", "concept"])["size"].agg(np.ptp)
     assert spread.max() < 1e-4 and sizes["size"].max() > 0.01
+
+
+def test_an_idea_of_the_users_is_tested_as_found_concepts_are(finished, tmp_path, capsys):
+    """The actor by its masks, and clips of a folder; a found concept's own members give its own score."""
+    run, data = finished / "results/tiny", next(finished.glob("results/shared/embedded-*/embedded"))
+    with h5py.File(data / "ground_truth.h5") as truth, h5py.File(tmp_path / "masks.h5", "w") as masks:
+        for video in truth:
+            masks[video] = np.where(truth[video]["objects"][()] == 255, 9, truth[video]["objects"][()])
+    asked = ["test-concept", "--run", run, "--masks", tmp_path / "masks.h5", "--label", 1, "--name", "actor"]
+    out = tmp_path / "actor.csv"
+    assert main([str(part) for part in [*asked, "--output", out]]) == 0
+    told = capsys.readouterr().out
+    assert "r3d, layer3, given less control" in told and "no control" not in told
+    table = pd.read_csv(out)
+    classes = pd.read_parquet(run / "tables/concept_scores.parquet")["class"].unique()
+    assert len(table) == 3 * 2 * len(classes) == 18 and set(table["concept"]) == {"actor"}
+    assert (table["n_examples"] == 8).all() and (table["n_found"] >= 3).all()
+    assert (table["p_value"] == table[["p_clusters", "p_gradients"]].max(axis=1)).all()
+    assert (table["p_adjusted"] >= table["p_value"] - 1e-12).all()
+    # As often as it is asked, the same; of one layer and class the same numbers.
+    more = ["--layer", "layer3", "--class", classes[0], "--control", 2, "--output", tmp_path / "again.json"]
+    assert main([str(part) for part in [*asked, *more]]) == 0
+    again = pd.DataFrame(json.loads((tmp_path / "again.json").read_text())["rows"])
+    keys = {"layer": "layer3", "class": classes[0], "source": "given"}
+    row, whole = (one[(one[list(keys)] == pd.Series(keys)).all(axis=1)].iloc[0] for one in (again, table))
+    assert row["effect"] == pytest.approx(whole["effect"]) and row["p_value"] == pytest.approx(
+        whole["p_value"]
+    )
+    # Whole clips, with others as control.
+    folders = [data / classes[0], data / classes[1]]
+    if not folders[0].is_dir():
+        folders = [data, data]
+    whole = [
+        "test-concept",
+        folders[0],
+        "--run",
+        run,
+        "--model",
+        "r3d",
+        "--layer",
+        "layer3",
+        "--control",
+        folders[1],
+    ]
+    assert main([str(part) for part in whole]) == 0
+    assert "r3d, layer3, control" in capsys.readouterr().out
+    for wrong, mend in [
+        (["--model", "i3"], "did you mean 'i3d'"), (["--class", "wave"], "no class 'wave'"),
+        (["--label", 77], "No clip has an example"), (["--control", "x"], "another label"),
+    ]:  # fmt: skip
+        assert main([str(part) for part in [*asked, *wrong]]) == 1
+        assert mend in capsys.readouterr().err
+
+
+def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, capsys):
+    """A clip that concepts were found in, which has them where the run says; of other weights there are none."""
+    video = sorted(finished.glob("results/shared/embedded-*/embedded/**/*.mp4"))[0]
+    weights = finished / "results/tiny/models/r3d/seed0/weights.safetensors"
+    asked = ["explain", video, "--weights", weights, "--concepts", "layer3", "--output", tmp_path / "out.mp4"]
+    scores = pd.read_parquet(finished / "results/tiny/models/r3d/seed0/layer3/scored_concepts.parquet")
+    name = scores["class"].iloc[0]
+    assert main([str(part) for part in [*asked, "--target", name]]) == 0
+    told = capsys.readouterr().out
+    assert f"the concepts of {name} at layer3" in told and (tmp_path / "out.mp4").stat().st_size > 0
+    ranks = [int(line.split()[1]) for line in told.splitlines()[1:] if line.split()[0].isdigit()]
+    assert ranks == sorted(scores.loc[scores["class"] == name, "rank"])
+    shutil.copy(weights, tmp_path / "weights.safetensors")
+    asked[3] = tmp_path / "weights.safetensors"
+    assert main([str(part) for part in asked]) == 1 and "of a finished run" in capsys.readouterr().err
+
+
+def test_names_of_concepts_are_a_column_and_change_no_number(finished, tmp_path):
+    home = finished / "results/tiny/tables"
+    before = pd.read_parquet(home / "concept_scores.parquet")
+    row = before.iloc[0][["model", "seed", "layer", "class", "concept"]].to_dict() | {"name": "=hand"}
+    pd.DataFrame([row]).to_csv(tmp_path / "names.csv", index=False)
+    names = f"concepts={{names: {tmp_path / 'names.csv'}}}"
+    assert planned(finished, names) == {"tabulate_concepts", "show_concepts"}
+    again = tmp_path / "again"
+    shutil.copytree(finished, again, symlinks=True)
+    table = "results/tiny/tables/concept_scores.parquet"
+    snakemake(again, "--config", names, "--", table)
+    after = pd.read_parquet(again / table)
+    assert after["name"].tolist() == ["=hand", *[""] * (len(before) - 1)]
+    pd.testing.assert_frame_equal(after.drop(columns="name"), before)
+    with pytest.raises(WorkflowError, match="concepts.names"):
+        planned(finished, f"concepts={{names: {tmp_path / 'none.csv'}}}")
 
 
 def test_nothing_changed_runs_nothing(finished):

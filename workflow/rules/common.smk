@@ -10,6 +10,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.cli.values import read_yaml, with_types
+from voxplain.concepts.names import read_names
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
 from voxplain.explainers import BY_SUPERVOXELS
@@ -335,8 +336,9 @@ def device_of_attempt(wildcards, attempt):
     return "cpu" if attempt > 1 and CONFIG.device.cpu_after_failure else CONFIG.device.use
 
 
-# Of the final tables (voxplain.tables) those that the data, the networks and the config allow.
+# Names of concepts, and of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:
+    NAMES = read_names(CONFIG.concepts.names, FOUND, list(CLASS_NAMES.values()))
     FINAL = choose_tables(
         **WHAT_IS_KNOWN,
         common=bool(COMMON_MODELS) and len(COMMON) > 0,

@@ -269,6 +269,7 @@ rule show_concepts:
     params:
         classes=CLASSES,
         options=part("figures", "concepts", "examples"),
+        names=NAMES,
         code=code("show_concepts"),
     script:
         "../../src/stages/show_concepts.py"

@@ -38,6 +38,7 @@ for name in ("networks", "concepts", "relevance", "checks", "claims"):
             **needs(4000, 60),
         params:
             tables={table: options_of(entry) for table, entry in entries.items()},
+            names=NAMES if any("concept" in entry.columns for entry in entries.values()) else [],
             figures={table: options_of(figure) for table, figure in figures.items()},
             code=code("make_tables", *[place for entry in entries.values() for place in entry.definitions]),
         script:

@@ -13,11 +13,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ..artifacts import atomic_path
+from ..artifacts import atomic_path, attributes_of, open_h5, read_table
+from ..concepts.explain import explain_by_concepts
 from ..device import choose_device
 from ..errors import ConfigError, VideoError, nearest
 from ..explainers import EXPLAINERS
 from ..explainers.entry import explain
+from ..finished import finished_clips, finished_layers
 from ..live.outputs import Page, VideoFile, Window
 from ..live.overlay import overlay
 from ..live.player import Output, Player
@@ -27,8 +29,10 @@ from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
 from ..models.weights import load_weights
 from ..motion.selective import selective_relevance
+from ..supervoxels import distinct_supervoxels, segment_supervoxels
 from ..videos.clips import read_clips
 from ..videos.decode import probe
+from ..videos.table import safe_name
 from .values import key_values
 
 OUTPUT = "explanation.mp4"  # of one clip
@@ -47,6 +51,12 @@ def main(arguments: argparse.Namespace) -> int:
     live = live or arguments.source.isdigit() or "://" in arguments.source
     _check_numbers(arguments)
     _check_places(arguments, live)
+    if arguments.concepts is not None:
+        if live:
+            raise ConfigError(
+                "--concepts explains one clip of a video file: leave out what asks for a stream."
+            )
+        return _explain_by_concepts(arguments)
     return _explain_stream(arguments, options) if live else _explain_clip(arguments, options)
 
 
@@ -100,6 +110,56 @@ def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
     output = arguments.output or OUTPUT
     write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / arguments.step)
     print(f"The network's answer is {answer}; {output} shows the relevance for {explained}.")
+    return 0
+
+
+def _explain_by_concepts(arguments: argparse.Namespace) -> int:
+    """Explain one clip by the concepts of the run that the weights lie in, cut and segmented as the run's are."""
+    home = Path(arguments.weights).absolute().parent
+    if home.parent.parent.name != "models" or not home.name.startswith("seed"):
+        raise ConfigError(
+            "--concepts are those of a finished run: give its weights, such as "
+            "results/demo/models/r3d/seed0/weights.safetensors, by --weights."
+        )
+    run, seed = home.parents[2], int(home.name.removeprefix("seed"))
+    place = finished_layers(run, model=home.parent.name, seed=seed, layer=arguments.concepts or None)[0]
+    model = _model(arguments.weights, arguments.network)
+    clips = finished_clips(run, place, model)
+    supervoxels = clips.supervoxels(place)
+    if supervoxels is None:
+        raise ConfigError(
+            f"The supervoxels of {run} are no more: run its config again, without them in temporary."
+        )
+    options = {key: value for key, value in clips.options.items() if not key.startswith("damaged")}
+    clip = read_clips(arguments.source, **options)[0][0]
+    answer = model.classes[int(model.logits(clip[None])[0].argmax())]
+    explained = model.classes[_target(arguments.target, model.classes)] if arguments.target else answer
+    labels = segment_supervoxels(clip, **attributes_of(supervoxels[0])["params"]["options"])
+    made = attributes_of(place.activations[0])["params"]
+    kept = distinct_supervoxels(labels, made["preset"], **made["criteria"])
+    if not len(kept):
+        raise VideoError(
+            f"No supervoxel of the clip of {arguments.source} is large enough to be in a concept."
+        )
+    with (
+        open_h5(place.folder / "concepts" / f"{safe_name(explained)}.h5", "concepts") as concepts,
+        open_h5(place.folder / "cavs" / f"{safe_name(explained)}.h5", "cavs") as cavs,
+    ):
+        places = concepts["centres"][()], concepts["cutoffs"][()]
+        table, relevance = explain_by_concepts(
+            model, clip, explained, place.layer, labels, kept, places,
+            (cavs["vectors"][()], cavs["distances"][()]), **place.shown,
+        )  # fmt: skip
+    scores = read_table(place.folder / "scored_concepts.parquet", "scored_concepts")
+    ranks = scores[scores["class"] == explained][["concept", "rank"]]
+    table = ranks.merge(table, on="concept").sort_values("rank")
+    output = arguments.output or OUTPUT
+    write_video(output, overlay(clip, relevance), probe(arguments.source).fps / options["step"])
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    print(
+        f"The network's answer is {answer}; the table has the concepts of {explained} at {place.layer} by their rank in the "
+        f"run, with the effect on its logit at this clip, and {output} shows where the clip has them."
+    )
     return 0
 
 

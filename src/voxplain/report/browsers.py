@@ -227,6 +227,7 @@ def _concept_cells(cells: pd.Series, total: int, row: int) -> dict[str, Any]:
     score, spread = cells["score"], cells["score_sd"]
     return {
         "row": row,
+        "name": cells.get("name") or None,
         "rank": int(cells["rank"]),
         "total": total,
         "score": float(score),

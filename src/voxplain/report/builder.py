@@ -18,6 +18,7 @@ from PIL import Image
 
 from ..artifacts import csv_text
 from ..figures import STYLES
+from ..tables import USUAL
 from . import TEMPLATES, browsers, formats, panels, words
 
 # Encoded clips and pictures beyond this are left out and their places named, so that the file opens smoothly.
@@ -102,7 +103,7 @@ class Found:
 
     def meaning_of(self, table: str, column: str) -> str | None:
         """What a column of a table means, where its entry says so."""
-        return self.about[table].columns.get(column) if table in self.about else None
+        return self.about[table].columns.get(column, USUAL.get(column)) if table in self.about else None
 
 
 def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP_BYTES) -> str:

@@ -150,7 +150,7 @@
       }
       if (!concept.examples.length) clips.append(element("p", {class: "note"}, "Its clips were left out to keep this file small."));
       const about = element("div", {}, element("h4", {}, `Rank ${concept.rank} of ${concept.total} `,
-        element("span", {class: "note"}, `concept ${concept.concept}`)), spread(concept), facts);
+        element("span", {class: "note"}, concept.name ?? `concept ${concept.concept}`)), spread(concept), facts);
       return element("li", {"data-row": concept.row}, about, clips);
     };
     const draw = (t) => {
@@ -176,7 +176,7 @@
       select.seed.closest("label").hidden = select.seed.options.length < 2;
       fill(select.class, distinct(data.concepts.map((c) => c.class)));
       const found = at();
-      fill(select.concept, ["all", ...found.map((c) => c.concept)], ["all", ...found.map((c) => `rank ${c.rank}`)]);
+      fill(select.concept, ["all", ...found.map((c) => c.concept)], ["all", ...found.map((c) => `rank ${c.rank}${c.name ? `, ${c.name}` : ""}`)]);
       const chosen = found.filter((c) => select.concept.value === "all" || String(c.concept) === select.concept.value);
       const orders = {rank: (a, b) => a.rank - b.rank, "-rank": (a, b) => b.rank - a.rank,
         score: (a, b) => b.score - a.score || a.rank - b.rank};
