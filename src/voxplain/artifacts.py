@@ -56,6 +56,7 @@ KINDS = {
     "concept_windows": 3,
     "concepts": 3,
     "edits": 3,
+    "embedded_truth": 1,
     "explanations": 3,
     "faithfulness": 3,
     "features": 2,
