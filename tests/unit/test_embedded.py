@@ -137,7 +137,7 @@ def test_ground_truth_of_a_clip(made):
 
 
 def test_options_are_kept_with_the_ground_truth(made):
-    with open_h5(made[0] / "ground_truth.h5", "embedded_truth") as file:
+    with open_h5(made[0] / "ground_truth.h5", "ground_truth") as file:
         options = DATASETS["embedded"].options(SMALL)
         kept = {name: value for name, value in file.attrs.items() if name != "voxplain"}
         assert kept == {name: value for name, value in options.items() if value is not None}

@@ -74,7 +74,7 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     # Of this process alone until it is whole: two runs may make one folder at the same time.
     given = {name: value for name, value in options.items() if value is not None}
     with (
-        create_h5(truth_file, kind="embedded_truth", made_by=MADE_BY, attrs=given) as truth,
+        create_h5(truth_file, kind="ground_truth", made_by=MADE_BY, attrs=given) as truth,
         ThreadPoolExecutor(workers) as pool,
     ):
         draws = _draws(options)
@@ -113,7 +113,7 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
     ArtifactError
         The file is missing or damaged.
     """
-    with open_h5(path, "embedded_truth") as file:
+    with open_h5(path, "ground_truth") as file:
         group = file[video]
         objects, flow = group["objects"][:], group["flow"][:].astype(np.float32)
         attributes, options = dict(group.attrs), dict(file.attrs)
