@@ -20,6 +20,7 @@ from voxplain.errors import ArtifactError, VoxplainError
 from voxplain.models.build import build_model, load_model
 from voxplain.models.weights import read_training, save_weights, write_training
 from voxplain.provenance import record
+from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
 from voxplain.videos.store import ClipStore, SupervoxelStore
 
 from .core import Try, Wrong, in_child, room, told
@@ -85,6 +86,20 @@ def write_facts(path: Path) -> None:
     artifacts.write_json(path, {"a": [0.5, "x"] * 40, "b": {"c": None}}, kind="choices", made_by=MADE_BY)
 
 
+def write_ground_truth(path: Path) -> None:
+    make_embedded_videos(path.parent, classes=2, train_per_class=1, test_per_class=1, frames=3, size=32)
+
+
+def read_truth(path: Path) -> Any:
+    scene = read_ground_truth(path, "disk_slide_000")
+    return (
+        scene.objects.tobytes(),
+        scene.flow.tobytes(),
+        str(sorted(scene.attributes.items())),
+        scene.evidence,
+    )
+
+
 def network() -> torch.nn.Module:
     return build_model("r3d", num_classes=3, width=4, depth=[1, 1, 1, 1], seed=1)
 
@@ -124,6 +139,10 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], Any], list[
 }  # fmt: skip
 
 
+# Beside other files, so that full disks and kills mostly strike those.
+DAMAGED = {**KINDS, "ground truth": ("ground_truth.h5", write_ground_truth, read_truth, ["--forcerun"])}
+
+
 def damage(rng: np.random.Generator, data: bytes) -> tuple[str, bytes]:
     """Some damage to a file's bytes, with its name."""
     size = len(data)
@@ -157,7 +176,7 @@ def damage(rng: np.random.Generator, data: bytes) -> tuple[str, bytes]:
 
 
 def damaged(count: int) -> Iterator[Try]:
-    for name, (file, write, read, words) in KINDS.items():
+    for name, (file, write, read, words) in DAMAGED.items():
         for seed in range(count):
 
             def call(

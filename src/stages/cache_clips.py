@@ -5,13 +5,14 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, resumable_h5, write_table
-from voxplain.videos.clips import check_present, decode_shard
-from voxplain.videos.plan import table_of_rows
+from voxplain.videos.clips import decode_shard
+from voxplain.videos.plan import check_present, table_of_rows
 
 
 def main(stage):
     table = table_of_rows(stage.params.listed["rows"]).set_index("video", drop=False)
-    check_present(table["path"].tolist())
+    files = table["path"].tolist(), stage.params.listed["files"]
+    check_present(*files)
     with resumable_h5(
         # The videos too: one that was replaced while the run lay dead is decoded again.
         stage.output.clips,
@@ -24,10 +25,12 @@ def main(stage):
         for found in tqdm(decoded, total=len(todo), unit="video", mininterval=10):
             attrs = {"class": table.loc[found.video, "class"], "damaged": found.damaged}
             if found.reason is not None:
+                check_present(*files)  # else what is said of a video may be the disk's fault
                 attrs["reason"] = found.reason
                 print(f"{'set aside' if found.clips is None else 'used'}: {found.reason}")
             clips = None if found.clips is None else {"clips": found.clips, "frames": found.indices}
             shard.write(found.video, clips, attrs)
+        check_present(*files)
     with open_h5(stage.output.clips, "clips") as file:
         told = pd.DataFrame(
             [

@@ -23,8 +23,10 @@ def main(stage):
         resumable_h5(stage.output[0], kind="explanations", **stage.resumed) as shard,
     ):
         usable = [video for video in stage.params.videos if video in source and "clips" in source[video]]
-        counts = {video: len(source[video]["clips"]) for video in usable if not shard.done(video)}
+        counts = {video: len(source[video]["clips"]) for video in usable}
         for videos in tqdm(groups_of(counts, options["batch"]), unit="batch", mininterval=10):
+            if all(shard.done(video) for video in videos):
+                continue  # the others in the batches of an undisturbed run: what is computed with what decides last bits
             clips = np.concatenate([source[video]["clips"][()] for video in videos])
             of_clips = [video for video in videos for _ in range(counts[video])]
             if options["target"] == "class":

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
 import cv2
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from voxplain.errors import ConfigError
+from voxplain.artifacts import open_h5
+from voxplain.errors import ArtifactError, ConfigError
 from voxplain.motion.truth import truth_masks
 from voxplain.segmenters import SEGMENTERS
 from voxplain.statistics import auroc
@@ -134,9 +137,52 @@ def test_ground_truth_of_a_clip(made):
 
 
 def test_options_are_kept_with_the_ground_truth(made):
-    with h5py.File(made[0] / "ground_truth.h5") as file:
+    with open_h5(made[0] / "ground_truth.h5", "ground_truth") as file:
         options = DATASETS["embedded"].options(SMALL)
-        assert dict(file.attrs) == {name: value for name, value in options.items() if value is not None}
+        kept = {name: value for name, value in file.attrs.items() if name != "voxplain"}
+        assert kept == {name: value for name, value in options.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def one_video(tmp_path_factory):
+    """The ground truth of one small video: its file, its bytes and what it says."""
+    folder = tmp_path_factory.mktemp("one")
+    options = {"classes": 2, "train_per_class": 1, "test_per_class": 1, "frames": 3, "size": 32}
+    video = make_embedded_videos(folder, **options)["video"][0]
+    path = folder / "ground_truth.h5"
+    return path, path.read_bytes(), video, str(everything(read_ground_truth(path, video)))
+
+
+def everything(scene):
+    return scene.objects.tobytes(), scene.flow.tobytes(), sorted(scene.attributes.items()), scene.evidence
+
+
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+@settings(deadline=None, max_examples=60)
+def test_a_flipped_bit_in_the_ground_truth_is_told_or_changes_nothing(one_video, where, bit):
+    path, data, video, whole = one_video
+    changed = bytearray(data)
+    changed[int(where * len(data))] ^= 1 << bit
+    path.write_bytes(changed)
+    try:
+        assert str(everything(read_ground_truth(path, video))) == whole
+    except ArtifactError as error:
+        assert re.search(r"ground_truth.h5.*--forcerun \S*(make_embedded_videos|ground_truth.h5)", str(error))
+    finally:
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "text"])
+def test_ground_truth_that_cannot_be_read_names_the_file_and_what_to_run(one_video, damage):
+    path, data, video, _ = one_video
+    path.write_bytes({"half": data[: len(data) // 2], "text": b"lost+found\n" * 99}.get(damage, b""))
+    if damage == "missing":
+        path.unlink()
+    try:
+        with pytest.raises(ArtifactError, match=r"ground_truth.h5 is .*--forcerun \S*ground_truth.h5"):
+            embedded_truth(path, video, np.arange(2))
+    finally:
+        path.write_bytes(data)
 
 
 @pytest.mark.parametrize(

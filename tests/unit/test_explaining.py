@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
+import explain_clips
 import h5py
 import numpy as np
 import pytest
@@ -9,11 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxplain.artifacts import Shard, create_h5, store
 from voxplain.explainers.entry import explain
 from voxplain.explaining import explain_by_all, wanted_labels
 from voxplain.explanation_store import packed, scaled_maps
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
+from voxplain.models.weights import save_weights
 from voxplain.supervoxels import segment_supervoxels
 from voxplain.timing import describe_device, time_steps
 from voxplain.videos.store import groups_of
@@ -101,6 +107,67 @@ def test_batches_do_not_matter_and_labels_reach_occlusion():
     for name in together:
         np.testing.assert_allclose(together[name], apart[name], atol=1e-5)
     assert (together["mine"][:, :, 8:] == 0).all() and (together["mine"][:, :, :8] != 0).all()
+
+
+class Killed(BaseException):
+    """What ends a stage in the middle."""
+
+
+def explain_job(folder, videos, batch=4):
+    """The stage explain_clips on the clips in a folder, as the workflow asks for it."""
+    options = {"batch": batch, "target": "class", "precision": "float16"}
+    params = {"options": options, "explainers": {"gradient": {}}, "controls": [], "segmentation": {}}
+    output = str(folder / "explanations/test-000.h5")
+    Path(output).parent.mkdir(exist_ok=True)
+    return SimpleNamespace(
+        input=SimpleNamespace(
+            weights=folder / "weights.safetensors",
+            clips=folder / "test-000.h5",
+            get=lambda name, default: default,
+        ),
+        params=SimpleNamespace(**params, videos=videos),
+        output=[output],
+        wildcards=SimpleNamespace(seed="0"),
+        networks=["r3d_18"],
+        resumed={"made_by": {"rule": "explain_clips"}, "inputs": [], "attrs": {}},
+    )
+
+
+@pytest.mark.parametrize("stop", range(1, 7))
+def test_an_explained_shard_that_was_killed_goes_on_in_the_same_batches(tmp_path, monkeypatch, stop):
+    classes = ["a", "b"]
+    network = build_model("r3d_18", num_classes=2, width=4, depth=[1, 1, 1, 1])
+    save_weights(network, tmp_path / "weights.safetensors", {"classes": classes})
+    videos = {f"v{number}": count for number, count in enumerate([2, 1, 2, 2, 1, 1, 3])}
+    with create_h5(tmp_path / "test-000.h5", kind="clips") as file:
+        for video, count in videos.items():
+            group = file.create_group(video)
+            group.attrs["class"] = "a"
+            store(group, "clips", np.zeros((count, 4, 16, 16, 3), np.uint8))
+
+    def explain(network, clips, targets, explainers, **known):
+        # What a map is may hang, in its last bits, on how many clips are computed at once: here on nothing else.
+        values = np.arange(1, 4 * 16 * 16 + 1, dtype=np.float32).reshape(1, 4, 16, 16) ** (1 / len(clips))
+        return {"gradient": np.repeat(values, len(clips), axis=0)}
+
+    monkeypatch.setattr(explain_clips, "explain_by_all", explain)
+    job = explain_job(tmp_path, list(videos))
+    explain_clips.main(job)
+    whole = Path(job.output[0]).read_bytes()
+    Path(job.output[0]).unlink()
+    write, written = Shard.write, []
+
+    def dying(*arguments):
+        if len(written) == stop:
+            raise Killed
+        written.append(write(*arguments))
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Shard, "write", dying)
+        explain_clips.main(job)
+    assert not Path(job.output[0]).exists()
+    explain_clips.main(job)
+    assert Path(job.output[0]).read_bytes() == whole
 
 
 def test_times_include_both_steps_and_leave_out_the_warmup(monkeypatch):

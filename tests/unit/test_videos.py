@@ -10,9 +10,12 @@ import shutil
 import struct
 import wave
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import av.filter
+import cache_clips
 import cv2
 import numpy as np
 import pandas as pd
@@ -21,13 +24,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxplain.artifacts import create_h5
+from voxplain.config import digest
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
-from voxplain.videos.clips import check_present, clip_indices, decode_shard, fit_frame, read_clips
+from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
 from voxplain.videos.decode import choose_frames, probe, read_chosen_frames
 from voxplain.videos.files import draw_splits
-from voxplain.videos.plan import file_states, listed_rows, plan_videos
+from voxplain.videos.plan import check_present, file_states, listed_rows, plan_videos
 from voxplain.videos.store import ClipStore
 from voxplain.videos.table import check_class_names, check_video_table, read_video_table, safe_name
 
@@ -640,10 +644,79 @@ def test_too_little_memory_is_no_verdict_and_no_traceback(video, monkeypatch):
         list(decode_shard(rows_at(video), size=16))
 
 
+def test_what_a_verdict_is_kept_for_is_the_state_that_the_run_was_planned_with(tmp_path):
+    """Else a folder that is away while a job runs sets its videos aside for good: they come back as they were planned."""
+    paths = [str(tmp_path / f"{number}.mp4") for number in range(3)]
+    for number, path in enumerate(paths):
+        Path(path).write_bytes(b"x" * (number + 1))
+    planned = digest(file_states(paths))
+    check_present(paths, planned)
+    Path(paths[1]).rename(tmp_path / "away")
+    with pytest.raises(
+        VoxplainError, match="since the run was planned .*1.mp4 cannot be read now.*same command"
+    ):
+        check_present(paths, planned)
+    check_present(paths, digest(file_states(paths)))  # planned without it: set aside until it comes
+    (tmp_path / "away").rename(paths[1])
+    check_present(paths, planned)
+    Path(paths[0]).write_bytes(b"another")
+    with pytest.raises(
+        VoxplainError, match="changed, come or gone since the run was planned: run the same command"
+    ):
+        check_present(paths, planned)
+    Path(paths[0]).rename(tmp_path / "0"), Path(paths[2]).rename(paths[0]), (tmp_path / "0").rename(paths[2])
+    with pytest.raises(
+        VoxplainError, match="since the run was planned"
+    ):  # each file is that of its own video
+        check_present(paths, planned)
+
+
+def test_a_video_that_is_away_for_a_while_as_its_shard_is_decoded_is_used_when_it_is_back(
+    tmp_path, video, monkeypatch
+):
+    paths = [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    for path in paths:
+        shutil.copy(video, path)
+    rows = [[path.stem, str(path), "wave", "train", None, None] for path in paths]
+    output = SimpleNamespace(clips=tmp_path / "train-000.h5", set_aside=tmp_path / "aside.parquet")
+    listed = {"rows": rows, "files": digest(file_states(map(str, paths)))}
+    params = SimpleNamespace(listed=listed, options={"size": 16, "frames": 2})
+    stage = SimpleNamespace(params=params, output=output, made_by={"rule": "cache_clips"})
+
+    def leaving(table, **options):
+        for number, found in enumerate(decode_shard(table, **options)):
+            yield found
+            if number == 0:
+                paths[1].rename(tmp_path / "away")
+
+    with monkeypatch.context() as patch, pytest.raises(VoxplainError, match="b.mp4 cannot be read now"):
+        patch.setattr(cache_clips, "decode_shard", leaving)
+        cache_clips.main(stage)
+    assert not output.clips.exists()
+    (tmp_path / "away").rename(paths[1])
+    cache_clips.main(stage)
+    assert pd.read_parquet(output.set_aside).empty
+    with ClipStore(output.clips) as clips:
+        assert clips.table["video"].tolist() == ["a", "b"]
+
+
+def test_videos_that_the_workflow_made_are_never_set_aside_for_lacking(tmp_path):
+    paths = [str(tmp_path / f"{number}.mp4") for number in range(2)]
+    for path in paths:
+        Path(path).write_bytes(b"x")
+    check_present(paths)
+    Path(paths[1]).unlink()
+    with pytest.raises(
+        VoxplainError, match="1 of 2 videos that the workflow has made.*1.mp4.*--forcerun make_embedded"
+    ):
+        check_present(paths)
+
+
 def test_a_disk_that_is_away_is_an_error_and_one_file_is_not(tmp_path, video):
     with pytest.raises(VoxplainError, match="None of 2 videos is there.*mount"):
         check_present([str(tmp_path / "away/1.mp4"), str(tmp_path / "away/2.mp4")])
-    check_present([str(tmp_path / "away/1.mp4"), str(video)])
+    some = [str(tmp_path / "away/1.mp4"), str(video)]
+    check_present(some, digest(file_states(some)))
     missing, good = decode_shard(rows_at(tmp_path / "away/1.mp4", video), size=16)
     assert missing.reason.endswith("no such file") and good.reason is None
 

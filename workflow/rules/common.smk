@@ -83,7 +83,7 @@ def listed_in_shard(wildcards):
     Not the video table as an input, which changes with rows of other shards. (Behind an input that is ``ancient`` and made
     again Snakemake looks at no other reason to run a job, nor any job that follows.)
     """
-    rows = TABLE[TABLE["shard"] == wildcards.shard]
+    rows = TABLE[TABLE["shard"] == wildcards.shard].sort_values("video")
     return {"rows": decoded_rows(rows), "files": None if EMBEDDED else digest(file_states(rows["path"]))}
 
 

@@ -1,6 +1,7 @@
 rule make_embedded_videos:
     output:
-        f"{DATA}/embedded/videos.csv",
+        table=f"{DATA}/embedded/videos.csv",
+        truth=f"{DATA}/embedded/ground_truth.h5",
     log:
         f"{DATA}/logs/make_embedded_videos.log",
     benchmark:
@@ -64,7 +65,7 @@ rule cache_clips:
 
 rule cache_truth:
     input:
-        made=MADE,
+        embedded=[f"{DATA}/embedded/ground_truth.h5"] if EMBEDDED else [],
         clips=at("clips"),
     output:
         at("truth"),
@@ -79,7 +80,6 @@ rule cache_truth:
     params:
         truth=part("truth"),
         fit=part("clips", "size", "crop"),
-        embedded=f"{DATA}/embedded/ground_truth.h5" if EMBEDDED else None,
         listed=truth_in_shard,
         code=code("cache_truth"),
     script:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -265,18 +264,3 @@ def decode_shard(
             yield DecodedVideo(row.video, reason=reason, damaged=bad)
         else:
             yield DecodedVideo(row.video, chosen.frames, chosen.indices, reason, bad)
-
-
-def check_present(paths: Sequence[str]) -> None:
-    """Refuse videos none of which is there, which tells of a disk or share and not of the videos.
-
-    Raises
-    ------
-    VoxplainError
-        None of several files is there and can be reached.
-    """
-    if len(paths) > 1 and not any(map(os.path.exists, paths)):
-        raise VoxplainError(
-            f"None of {len(paths)} videos is there, {paths[0]} among them: mount the disk or share that they are on, see "
-            "that its folders may be entered, or correct the video table, and run again."
-        )

@@ -19,8 +19,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from ..artifacts import atomic_file, atomic_path
-from ..hdf5 import RecordingFile
+from ..artifacts import atomic_file, atomic_path, create_h5, open_h5, store
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded, two_acts
 from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
@@ -29,6 +28,7 @@ from .table import check_video_table
 from .truth import IGNORED, Truth
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
+MADE_BY = {"rule": "make_embedded_videos"}
 AT_ONCE = 64  # scenes in memory
 SCENES: dict[str, Callable[..., Scene]] = {
     "two_actors": draw_two_actors,
@@ -72,13 +72,11 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
     for parent in {Path(path).parent for path in table["path"]}:
         parent.mkdir(exist_ok=True)
     # Of this process alone until it is whole: two runs may make one folder at the same time.
+    given = {name: value for name, value in options.items() if value is not None}
     with (
-        atomic_path(truth_file) as unfinished,
-        RecordingFile(unfinished) as file,
-        h5py.File(file, "w") as truth,
+        create_h5(truth_file, kind="ground_truth", made_by=MADE_BY, attrs=given) as truth,
         ThreadPoolExecutor(workers) as pool,
     ):
-        truth.attrs.update({name: value for name, value in options.items() if value is not None})
         draws = _draws(options)
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]
@@ -109,8 +107,13 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
     Scene
         `frames` is empty, since the video has them. Where two frames of the clip do not follow each
         other in the video, the flow from the one to the other is NaN.
+
+    Raises
+    ------
+    ArtifactError
+        The file is missing or damaged.
     """
-    with h5py.File(path) as file:
+    with open_h5(path, "ground_truth") as file:
         group = file[video]
         objects, flow = group["objects"][:], group["flow"][:].astype(np.float32)
         attributes, options = dict(group.attrs), dict(file.attrs)
@@ -221,10 +224,7 @@ def write_video(path: str | Path, frames: np.ndarray, *, fps: int = 12, crf: int
 
 
 def _store(group: h5py.Group, scene: Scene, *, class_name: str, split: str) -> None:
+    store(group, "objects", scene.objects)
     # Half precision: 0.002 pixels at the fastest motion.
-    arrays = {"objects": scene.objects, "flow": scene.flow.astype(np.float16)}
-    for name, array in arrays.items():
-        group.create_dataset(
-            name, data=array, chunks=array.shape, compression="gzip", compression_opts=1, shuffle=True
-        )
+    store(group, "flow", scene.flow.astype(np.float16))
     group.attrs.update(scene.attributes, split=split, **{"class": class_name})

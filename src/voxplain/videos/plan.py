@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..errors import ConfigError, nearest
+from ..config import digest
+from ..errors import ConfigError, VoxplainError, nearest
 from .adapters import DATASETS
 from .table import FILES, check_class_names, read_video_table
 
@@ -177,6 +178,43 @@ def file_states(paths: Iterable[str]) -> list[list[int]]:
             state = None
         found.append([state.st_mtime_ns, state.st_size] if state and os.access(path, os.R_OK) else [0, 0])
     return found
+
+
+def check_present(paths: Sequence[str], planned: str | None = None) -> None:
+    """Refuse files whose state tells of a disk, a share or another program, and not of the videos.
+
+    A video is set aside for good only for what it is: what becomes of it is kept beside the state of its file when the
+    run was planned.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    planned : str, optional
+        Digest of what `file_states` gave of them when the run was planned. Without it the run has
+        made them, and none may lack.
+
+    Raises
+    ------
+    VoxplainError
+        None of several files is there and can be reached; they are others than when the run was planned; or one that
+        the run has made is gone.
+    """
+    if len(paths) > 1 and not any(map(os.path.exists, paths)):
+        raise VoxplainError(
+            f"None of {len(paths)} videos is there, {paths[0]} among them: mount the disk or share that they are on, see "
+            "that its folders may be entered, or correct the video table, and run again."
+        )
+    gone = [path for path in paths if not os.access(path, os.R_OK)]
+    if planned is None and gone:
+        raise VoxplainError(
+            f"{len(gone)} of {len(paths)} videos that the workflow has made cannot be read, {gone[0]} among them: bring "
+            "them back, or make them again with `snakemake --cores all --forcerun make_embedded_videos`."
+        )
+    if planned is not None and digest(file_states(paths)) != planned:
+        raise VoxplainError(
+            f"Of {len(paths)} videos, {paths[0]} among them, some have changed, come or gone since the run was planned"
+            f"{f' ({gone[0]} cannot be read now)' if gone else ''}: run the same command again."
+        )
 
 
 def default_shard_size(videos: int) -> int:
