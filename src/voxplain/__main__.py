@@ -136,6 +136,29 @@ def _parser() -> argparse.ArgumentParser:
         help="live: JSON to write of frame rate and latency (explanation.json)",
     )
 
+    command = commands.add_parser("study", help="ask people about a run's concepts, on a page of its own")
+    command.set_defaults(module="study")
+    command.add_argument("run", metavar="RUN", help="results/<run>, finished, with concepts")
+    command.add_argument(
+        "--answers", nargs="+", metavar="FILE", help="files that people saved: what they tell"
+    )
+    command.add_argument("--output", metavar="DIR", help="folder of page and key (default: RUN/study)")
+    command.add_argument("--model", help="network to ask about (default: the first)")
+    command.add_argument("--layer", help="its layer (default: the first)")
+    command.add_argument(
+        "--concepts",
+        type=_count,
+        default=8,
+        help="concepts asked about, and as many random sets (default: 8)",
+    )
+    command.add_argument("--examples", type=_count, default=4, help="shown of each (default: 4)")
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the choice and order of questions (default: 0)"
+    )
+    command.add_argument(
+        "--keep-inattentive", action="store_true", help="count people who failed the checks of attention, too"
+    )
+
     command = commands.add_parser(
         "config", help="write config/README.md and the config's JSON schema from the code"
     )

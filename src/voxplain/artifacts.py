@@ -62,6 +62,8 @@ KINDS = {
     "flow": 1,
     "flow_errors": 1,
     "ground_truth_scores": 3,
+    "intervention_scores": 1,
+    "interventions": 1,
     "map_agreement": 2,
     "map_similarity": 2,
     "matched_concepts": 2,

@@ -561,6 +561,12 @@ class Checks(Section):
         ["dtd", "gradcam", "guided_backprop", "guided_gradcam"],
         description="Explainers of position_bias, as far as the run has them; by default the second paper's.",
     )
+    intervened_per_class: PositiveInt = Field(
+        4, description="Test videos per class whose motion and background are changed, for interventions."
+    )
+    intervened_explainers: list[Name] = Field(
+        ["gradcam"], description="Explainers of changed clips, for interventions, as far as the run has them."
+    )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )

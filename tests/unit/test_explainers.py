@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from captum.attr import KernelShap
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import zoom
@@ -16,8 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from voxplain import explain
 from voxplain.errors import ConfigError, VoxplainError
-from voxplain.explainers import EXPLAINERS
+from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS
 from voxplain.explainers.backward import OwnDerivative, operation_name
+from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
 from voxplain.explainers.propagation import _proportional_pooling, share, share_positive
 from voxplain.models.base import ModelSpec
 
@@ -27,6 +31,7 @@ CHEAP = {
     "integrated_gradients": {"steps": 3},
     "smoothgrad": {"samples": 2},
     "occlusion": {"n_segments": (4,)},
+    **dict.fromkeys(("rise", "lime", "kernel_shap"), {"n_segments": (4,), "samples": 8}),
 }
 BOX = {"low": -3.0, "high": 3.0}
 SHAPE = (4, 8, 8)
@@ -110,7 +115,7 @@ def test_bytes_are_normalized_as_the_network_says(method: str) -> None:
     mean, std = torch.tensor(model.spec.mean), torch.tensor(model.spec.std)
     inputs = ((frames - mean) / std).permute(0, 4, 1, 2, 3)
     options = dict(CHEAP.get(method, {}))
-    if method == "occlusion":
+    if method in BY_SUPERVOXELS:
         options = {"labels": np.arange(1, 257).reshape(1, 1, *SHAPE).repeat(2, 0) // 64 + 1}
     from_bytes = explain(model, frames.numpy(), np.array([1, 2]), method, **options)
     from_floats = explain(model, inputs.numpy(), torch.tensor([1, 2]), method, **options)
@@ -463,6 +468,25 @@ def test_gradcam_by_hand(pool: str) -> None:
     torch.testing.assert_close(explain(model, inputs, 2, "gradcam", pool=pool), expected)
 
 
+def test_hirescam_and_layercam_by_hand() -> None:
+    model, inputs = Maps(), clips()
+    model.gradient.normal_(generator=torch.Generator().manual_seed(1))
+    gradient, maps = model.gradient[2], inputs[:, :2]
+    torch.testing.assert_close(explain(model, inputs, 2, "hirescam"), (gradient * maps).sum(1).relu())
+    layercam = (gradient.clamp(min=0) * maps).sum(1).relu()
+    torch.testing.assert_close(explain(model, inputs, 2, "layercam"), layercam)
+
+
+def test_hirescam_is_gradcam_where_gradients_are_the_same_everywhere() -> None:
+    """Draelos and Carin, section 3.3: of networks that end in pooling and one linear layer."""
+    model = seeded(
+        nn.Sequential(nn.Conv3d(3, 6, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(6, 5)), 2
+    )
+    ways = [explain(model, clips(), 1, method, layer="0") for method in ("gradcam", "hirescam")]
+    torch.testing.assert_close(*ways)
+    assert not torch.allclose(ways[0], explain(model, clips(), 1, "layercam", layer="0"))
+
+
 def test_gradcam_upsamples_between_the_centers_of_its_cells() -> None:
     model = seeded(
         nn.Sequential(nn.Conv3d(3, 2, (4, 4, 8), stride=(4, 4, 8)), nn.Flatten(), nn.Linear(4, 5)), 3
@@ -522,6 +546,141 @@ def test_occlusion_of_a_linear_network_is_what_each_supervoxel_adds() -> None:
         for label in range(1, int(level.max()) + 1):
             expected += (level == label) * (added * (level == label)).sum((1, 2, 3), keepdim=True) / 2
     torch.testing.assert_close(relevance, expected, rtol=1e-4, atol=1e-4)
+
+
+class Game(nn.Module):
+    """Scores depend on which of the four quarters of the clip are shown (are not 0), and not only on each alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b, c, d = ((part != 0).flatten(1).any(1).float() for part in x.split(2, dim=4))
+        score = 3 * a - 2 * b + 5 * a * c - 4 * b * c * d + 1
+        return torch.stack([score, -score], dim=1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+
+QUARTERS = (torch.arange(8) // 2 + 1).expand(1, 1, *SHAPE)
+
+
+def shapley(score: Callable[[frozenset], float], players: int) -> list[float]:
+    """Shapley values by their definition: what a player adds, mean over all orders."""
+    values = [0.0] * players
+    orders = list(permutations(range(players)))
+    for order in orders:
+        before: frozenset = frozenset()
+        for player in order:
+            values[player] += (score(before | {player}) - score(before)) / len(orders)
+            before = before | {player}
+    return values
+
+
+def test_kernel_shap_of_all_sets_is_shapleys_value() -> None:
+    def score(shown: frozenset) -> float:
+        a, b, c, d = (float(player in shown) for player in range(4))
+        return 3 * a - 2 * b + 5 * a * c - 4 * b * c * d + 1
+
+    inputs = torch.ones(1, 3, *SHAPE)
+    for target, sign in ((0, 1), (1, -1)):
+        found = explain(Game(), inputs, target, "kernel_shap", labels=QUARTERS, samples=14, batch=5)
+        expected = sign * torch.tensor(shapley(score, 4)).repeat_interleave(2)
+        torch.testing.assert_close(found, expected.expand(1, *SHAPE), rtol=1e-4, atol=1e-5)
+
+
+def test_sampled_kernel_shap_keeps_the_sum_and_comes_near_captum() -> None:
+    model, labels = seeded(Residual()), torch.arange(1, 257).view(1, 1, *SHAPE) // 16 + 1
+    inputs = clips(1)
+    found = explain(model, inputs, 2, "kernel_shap", labels=labels, samples=3000, agreement=1.0)
+    values = torch.stack([found[labels[0] == label][0] for label in labels.unique()])
+    with torch.no_grad():
+        difference = model(inputs)[0, 2] - model(0 * inputs)[0, 2]
+    torch.testing.assert_close(values.sum(), difference, rtol=1e-3, atol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        masks = (labels - 1).expand(1, 3, -1, -1, -1)
+        torch.manual_seed(0)
+        oracle = KernelShap(model).attribute(inputs, target=2, feature_mask=masks, n_samples=3000)
+    assert np.corrcoef(found.flatten(), oracle[:, 0].flatten())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("method", ["rise", "kernel_shap", "lime"])
+def test_asking_about_a_linear_network_finds_what_each_supervoxel_adds(method: str) -> None:
+    model, weight = linear_model()
+    labels = torch.arange(4).view(4, 1, 1).expand(1, 1, *SHAPE)  # the first frame is in no supervoxel
+    options = {"samples": 400, "agreement": 1.0, "fill": 0.25} | (
+        {"penalty": 1e-9} if method == "lime" else {}
+    )
+    found = explain(model, clips(), [1, 3], method, labels=labels.expand(2, -1, -1, -1, -1), **options)
+    added = (weight * (clips() - 0.25)).sum(1)
+    expected = added.sum((2, 3), keepdim=True).expand_as(added).clone()
+    expected[:, 0] = 0
+    tolerance = {"rtol": 1e-3, "atol": 1e-2}
+    if method == "rise":  # alone takes the others' parts for chance; of 400 samples 200 are no complements
+        tolerance = {"rtol": 0, "atol": 4 * expected[..., 0, 0].norm(dim=1).max().item() / 200**0.5}
+    torch.testing.assert_close(found, expected, **tolerance)
+
+
+def test_rise_is_the_difference_of_means() -> None:
+    shown = shown_in_half(np.random.default_rng(0), 5, 9)
+    assert shown.shape == (8, 5) and (shown[::2] != shown[1::2]).all()
+    scores = np.arange(8.0)
+    expected = [scores[some].mean() - scores[~some].mean() for some in shown.T]
+    np.testing.assert_allclose(shown_less_hidden(shown, scores), expected)
+
+
+def test_lime_weighs_sets_by_their_distance_from_the_whole_clip() -> None:
+    """A game with interactions: near the whole clip a supervoxel is worth what it adds to all others."""
+    inputs = torch.ones(1, 3, *SHAPE)
+    options = {"labels": QUARTERS, "samples": 400, "agreement": 1.0, "penalty": 1e-6}
+    near = explain(Game(), inputs, 0, "lime", kernel_width=0.06, **options)[0, 0, 0, ::2]
+    torch.testing.assert_close(near, torch.tensor([8.0, -6.0, 1.0, -4.0]), rtol=1e-2, atol=5e-2)
+
+
+def test_sets_come_as_often_as_the_shapley_kernel_says() -> None:
+    shown = shown_by_shapley_kernel(np.random.default_rng(0), 20, 20_000)
+    assert (shown[::2] != shown[1::2]).all()
+    sizes = np.arange(1, 20)
+    expected = 1 / (sizes * (20 - sizes))
+    found = np.bincount(shown.sum(axis=1), minlength=20)[1:] / len(shown)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=0.01)
+    assert len(shown_by_shapley_kernel(np.random.default_rng(0), 4, 14)) == 14
+    assert len(np.unique(shown_by_shapley_kernel(np.random.default_rng(0), 4, 100), axis=0)) == 14
+
+
+def test_sampling_ends_when_halves_agree_and_warns_where_they_do_not(caplog) -> None:
+    asked = []
+
+    class Counting(Game):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            asked.append(len(x))
+            return super().forward(x)
+
+    labels = (torch.arange(8) + 1).expand(1, 1, *SHAPE)
+    explain(Counting(), torch.ones(1, 3, *SHAPE), 0, "rise", labels=labels, samples=4000, agreement=0.5)
+    assert sum(asked) < 4000 and not caplog.records
+    explain(Game(), torch.ones(1, 3, *SHAPE), 0, "rise", labels=labels, samples=16, agreement=1.0)
+    assert "samples are too few" in caplog.text
+
+
+@pytest.mark.parametrize("method", ["rise", "lime", "kernel_shap"])
+def test_a_clip_of_one_supervoxel_or_none(method: str) -> None:
+    model, inputs = seeded(Residual()), clips(1)
+    one, none = torch.ones(1, 1, *SHAPE), torch.zeros(1, 1, *SHAPE)
+    assert torch.equal(explain(model, inputs, 1, method, labels=none), torch.zeros(1, *SHAPE))
+    found = explain(model, inputs, 1, method, labels=one)
+    with torch.no_grad():
+        difference = model(inputs)[0, 1] - model(0 * inputs)[0, 1]
+    if method == "lime":  # the penalty shrinks it
+        assert found.sign().unique() == difference.sign()
+    else:
+        torch.testing.assert_close(found, difference.expand(1, *SHAPE), rtol=1e-3, atol=1e-4)
+
+
+def test_explainers_by_supervoxels_are_those_that_take_labels() -> None:
+    assert set(BY_SUPERVOXELS) == {
+        plugin.name for plugin in EXPLAINERS if "labels" in plugin.schema.model_fields
+    }
 
 
 def test_random_is_uniform_and_differs_between_clips_and_seeds() -> None:

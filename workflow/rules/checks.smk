@@ -8,6 +8,7 @@ SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
 FOLLOWED = TABLE[TABLE["video"].isin(CONFIG.checks.followed or EVALUATION["video"])]
 MIRRORED_BY = explainers_of([name for name in CONFIG.checks.mirrored_explainers if name in EXPLAINERS])
+INTERVENED_BY = explainers_of([name for name in CONFIG.checks.intervened_explainers if name in EXPLAINERS])
 PERTURBED_BY = explainers_of(CONFIG.checks.perturbed_explainers)
 try:
     TRIED_VARIANTS = list(chosen(CONFIG.checks.variants, VARIANTS))
@@ -163,6 +164,31 @@ rule measure_position:
         code=code("measure_position", explainers=[given["method"] for given in MIRRORED_BY.values()]),
     script:
         "../../src/stages/measure_position.py"
+
+
+rule intervene_clips:
+    input:
+        weights=at("weights"),
+        truth=if_made("truth", shard=shards_of(INTERVENED)),
+        clips=at("clips", shard=shards_of(INTERVENED)),
+    output:
+        at("intervention_scores"),
+    log:
+        f"{NETWORK}/logs/intervene_clips.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/intervene_clips.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 240, network=True),
+    params:
+        videos=INTERVENED["video"].tolist(),
+        explainers=INTERVENED_BY,
+        batch=CONFIG.relevance.batch,
+        seed=stream("draws"),
+        code=code("intervene_clips", explainers=[given["method"] for given in INTERVENED_BY.values()]),
+    script:
+        "../../src/stages/intervene_clips.py"
 
 
 rule vary_choices:

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from voxplain.cli.values import read_yaml, with_types
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
+from voxplain.explainers import BY_SUPERVOXELS
 from voxplain.plan import named_plugins, plan_run, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.report.summary import summary
@@ -47,12 +48,13 @@ EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
 PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
 MIRRORED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.mirrored_per_class)
+INTERVENED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.intervened_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
 CONTROLLED = CONFIG.controlled_explainers()
-USES_SUPERVOXELS = any((given["method"] or name) == "occlusion" for name, given in EXPLAINERS.items())
+USES_SUPERVOXELS = any((given["method"] or name) in BY_SUPERVOXELS for name, given in EXPLAINERS.items())
 EMBEDDED = CONFIG.data.path is None
 WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
 KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
@@ -214,6 +216,7 @@ ARTIFACTS = {
     "randomized_scores": (f"{NETWORK}/randomized_scores.parquet", CHECKED, {}),
     "map_similarity": (f"{NETWORK}/map_similarity.parquet", CHECKED, {}),
     "position_shares": (f"{NETWORK}/position_shares.parquet", EXPLAINED, {}),
+    "intervention_scores": (f"{NETWORK}/intervention_scores.parquet", EXPLAINED, {}),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
     "supervoxel_importance": (f"{LAYER}/supervoxel_importance.parquet", FOUND, {}),
     "perturbation_curves": (f"{LAYER}/perturbation_curves/{{shard}}.parquet", FIRST, PERTURBED_SHARDS),

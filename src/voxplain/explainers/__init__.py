@@ -11,7 +11,13 @@ from __future__ import annotations
 from ..registry import Registry
 
 EXPLAINERS = Registry("explainer", "voxplain.explainers")
-__all__ = ["EXPLAINERS", "explain"]
+BY_SUPERVOXELS = (
+    "occlusion",
+    "rise",
+    "lime",
+    "kernel_shap",
+)  # those with an option labels; known without importing torch
+__all__ = ["BY_SUPERVOXELS", "EXPLAINERS", "explain"]
 
 
 def __getattr__(name: str):

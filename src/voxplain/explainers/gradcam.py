@@ -1,4 +1,4 @@
-"""Grad-CAM, guided backpropagation, and their product."""
+"""Grad-CAM and its kin, guided backpropagation, and the product of the two."""
 
 from __future__ import annotations
 
@@ -46,14 +46,59 @@ def gradcam(
     ----------
     Selvaraju et al., Grad-CAM, ICCV (2017), equations (1) and (2).
     """
-    with frozen(model):
-        features, scores = _features_and_scores(model, inputs, layer)
-        gradients = torch.autograd.grad(at_targets(scores, targets).sum(), features)[0]
+    features, gradients = _features_and_gradients(model, inputs, targets, layer)
     weights = gradients.mean((2, 3, 4) if pool == "clip" else (3, 4), keepdim=True)
-    heat = (weights * features.detach()).sum(1).relu()
-    if upsampling == "spline":
-        return torch.stack([_spline(clip, inputs.shape[2:]) for clip in heat])
-    return F.interpolate(heat[:, None], inputs.shape[2:], mode="trilinear", align_corners=False)[:, 0]
+    return _upsampled((weights * features).sum(1).relu(), inputs, upsampling)
+
+
+@EXPLAINERS("hirescam", conservative=False, signed=False, needs=())
+def hirescam(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    layer: str | None = None,
+    upsampling: Upsampling = "trilinear",
+) -> Tensor:
+    """HiRes-CAM: feature maps times their gradients, place by place, positive part of the sum, upsampled to the clip.
+
+    Without pooling gradients, which makes Grad-CAM show places that the score does not depend on.
+
+    Parameters
+    ----------
+    layer, upsampling
+        As for Grad-CAM.
+
+    References
+    ----------
+    Draelos and Carin, Use HiResCAM instead of Grad-CAM, arXiv:2011.08891 (2020), equation (3).
+    """
+    features, gradients = _features_and_gradients(model, inputs, targets, layer)
+    return _upsampled((gradients * features).sum(1).relu(), inputs, upsampling)
+
+
+@EXPLAINERS("layercam", conservative=False, signed=False, needs=())
+def layercam(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    layer: str | None = None,
+    upsampling: Upsampling = "trilinear",
+) -> Tensor:
+    """Layer-CAM: feature maps times the positive part of their gradients, place by place, positive part of the sum, upsampled to the clip.
+
+    Parameters
+    ----------
+    layer, upsampling
+        As for Grad-CAM. Made for early layers, too.
+
+    References
+    ----------
+    Jiang et al., LayerCAM, IEEE Transactions on Image Processing 30 (2021), equations (5) and (6).
+    """
+    features, gradients = _features_and_gradients(model, inputs, targets, layer)
+    return _upsampled((gradients.relu() * features).sum(1).relu(), inputs, upsampling)
 
 
 @EXPLAINERS("guided_backprop", conservative=False, signed=True, needs=())
@@ -93,6 +138,22 @@ def _guided(function: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Ten
         return (upper.clamp(min=0) * (input > 0),)
 
     return OwnDerivative.apply(lambda x: function(x, *args, **kwargs), rule, input)
+
+
+def _features_and_gradients(
+    model: nn.Module, inputs: Tensor, targets: Tensor, layer: str | None
+) -> tuple[Tensor, Tensor]:
+    """Output of the layer and its gradient, both ``(N, C, t, h, w)``."""
+    with frozen(model):
+        features, scores = _features_and_scores(model, inputs, layer)
+        return features.detach(), torch.autograd.grad(at_targets(scores, targets).sum(), features)[0]
+
+
+def _upsampled(heat: Tensor, inputs: Tensor, upsampling: Upsampling) -> Tensor:
+    """Maps ``(N, t, h, w)`` on the grid of the clips."""
+    if upsampling == "spline":
+        return torch.stack([_spline(clip, inputs.shape[2:]) for clip in heat])
+    return F.interpolate(heat[:, None], inputs.shape[2:], mode="trilinear", align_corners=False)[:, 0]
 
 
 def _features_and_scores(model: nn.Module, inputs: Tensor, layer: str | None) -> tuple[Tensor, Tensor]:

@@ -51,22 +51,9 @@ def occlusion(
     ----------
     Zeiler and Fergus, Visualizing and understanding convolutional networks, ECCV (2014), section 4.2.
     """
-    if labels is None:
-        if clips is None:
-            raise ConfigError(
-                "Occlusion needs uint8 clips to segment, or their supervoxels as option 'labels'."
-            )
-        clips = np.asarray(torch.as_tensor(clips).cpu())
-        given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
-        given |= {"method": segmenter, "options": segmenter_options}
-        given = {name: value for name, value in given.items() if value is not None}
-        labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
-    labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
-    if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
-        raise ConfigError(
-            f"Supervoxels are {tuple(labels.shape)} for clips of {tuple(inputs.shape)}: "
-            "give (N, levels, T, H, W)."
-        )
+    labels = supervoxels_of(
+        inputs, labels, clips, n_segments, compactness, sigma, segmenter, segmenter_options
+    )
     relevance = torch.zeros_like(inputs[:, 0])
     with frozen(model), torch.no_grad():
         scores = at_targets(model(inputs), targets)
@@ -81,6 +68,44 @@ def occlusion(
                 ]
                 voxels += torch.cat(falls)[index] * (level > 0)
     return relevance / labels.shape[1]
+
+
+def supervoxels_of(
+    inputs: Tensor,
+    labels: np.ndarray | torch.Tensor | None,
+    clips: np.ndarray | torch.Tensor | None,
+    n_segments: tuple[int, ...] | None,
+    compactness: float | None,
+    sigma: float | None,
+    segmenter: str | None,
+    segmenter_options: dict[str, Any] | None,
+) -> Tensor:
+    """Supervoxels of clips, as given or as segmented; parameters as for `occlusion`.
+
+    Returns
+    -------
+    (N, levels, T, H, W) int64, on the device of `inputs`
+
+    Raises
+    ------
+    ConfigError
+        There is nothing to segment, or the supervoxels are of other clips.
+    """
+    if labels is None:
+        if clips is None:
+            raise ConfigError("It needs uint8 clips to segment, or their supervoxels as option 'labels'.")
+        clips = np.asarray(torch.as_tensor(clips).cpu())
+        given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
+        given |= {"method": segmenter, "options": segmenter_options}
+        given = {name: value for name, value in given.items() if value is not None}
+        labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
+    labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
+    if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
+        raise ConfigError(
+            f"Supervoxels are {tuple(labels.shape)} for clips of {tuple(inputs.shape)}: "
+            "give (N, levels, T, H, W)."
+        )
+    return labels
 
 
 def _painted(clip: Tensor, level: Tensor, present: Tensor, fill: float) -> Tensor:

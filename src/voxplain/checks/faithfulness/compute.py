@@ -10,6 +10,7 @@ import pandas as pd
 import scipy
 
 from ...errors import ConfigError
+from ...explainers.coalitions import shown_in_half, shown_less_hidden
 from ...patches import keep_only
 
 FILLS = ("mean", "blur", "previous")
@@ -261,11 +262,9 @@ def random_masking(
     (n, ...) float : a value per supervoxel, labels ascending, of each of the answers
     """
     present, index = np.unique(level, return_inverse=True)
-    half = np.random.default_rng(seed).random((max(1, masks // 2), len(present))) < 0.5
-    shown = np.concatenate([half, ~half])
+    shown = shown_in_half(np.random.default_rng(seed), len(present), max(2, masks))
     answers = answer_sets(answer, clip, ~shown, index.reshape(level.shape), **options)
-    # With complements every supervoxel is shown in exactly half of the masks.
-    return (2 * shown - 1).T @ answers / (len(shown) / 2)
+    return shown_less_hidden(shown, answers)
 
 
 def curves_by_fill(

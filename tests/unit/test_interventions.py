@@ -1,0 +1,150 @@
+"""Interventions: what is shown, and what the table says of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxplain.checks.concept_motion.compute import stand_still
+from voxplain.checks.interventions.compute import (
+    INTERVENTIONS,
+    OF_TIME,
+    intervene,
+    intervened,
+    still_background,
+)
+from voxplain.checks.interventions.figure import interventions_figure
+from voxplain.checks.interventions.table import interventions_table
+
+FILL = np.array([7, 8, 9], dtype=np.uint8)
+
+
+def clips(seed: int = 0, frames: int = 5):
+    rng = np.random.default_rng(seed)
+    clip, other = rng.integers(10, 255, (2, frames, 6, 6, 3), dtype=np.uint8)
+    evidence, rival = rng.random((2, frames, 6, 6)) < 0.3
+    evidence[0, 0, 0] = rival[0, 0, 1] = True
+    return clip, evidence, other, rival
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 6))
+def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> None:
+    clip, evidence, other, rival = clips(seed, frames)
+    found = intervened(clip, evidence, other, rival, fill=FILL, rng=np.random.default_rng(seed))
+    assert tuple(found) == INTERVENTIONS and all(shown.dtype == np.uint8 for shown, _ in found.values())
+    shown = {name: clip for name, (clip, _) in found.items()}
+    np.testing.assert_array_equal(shown["none"], clip)
+    np.testing.assert_array_equal(shown["frozen"], stand_still(clip))
+    np.testing.assert_array_equal(shown["reversed"], clip[::-1])
+    assert sorted(frame.tobytes() for frame in shown["shuffled"]) == sorted(frame.tobytes() for frame in clip)
+    assert frames == 1 or (shown["shuffled"] != clip).any()
+    for name in OF_TIME:  # the mask goes where its voxels go
+        marked = intervened(
+            np.where(evidence[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1), evidence, other, rival, fill=FILL,
+            rng=np.random.default_rng(seed),
+        )[name]  # fmt: skip
+        np.testing.assert_array_equal(marked[0][..., 0] == 255, marked[1])
+    background = ~evidence
+    assert (shown["background_filled"][background] == FILL).all()
+    np.testing.assert_array_equal(shown["background_filled"][evidence], clip[evidence])
+    assert (shown["evidence_filled"][evidence] == FILL).all()
+    np.testing.assert_array_equal(shown["evidence_filled"][background], clip[background])
+    np.testing.assert_array_equal(shown["background_frozen"][evidence], clip[evidence])
+    np.testing.assert_array_equal(shown["background_exchanged"][evidence], clip[evidence])
+    np.testing.assert_array_equal(
+        shown["background_exchanged"][background & ~rival], other[background & ~rival]
+    )
+    assert (shown["background_exchanged"][background & rival] == FILL).all()
+    np.testing.assert_array_equal(shown["evidence_exchanged"][rival], other[rival])
+    assert (shown["evidence_exchanged"][evidence & ~rival] == FILL).all()
+    assert found["evidence_filled"][1] is None and found["evidence_exchanged"][1] is None
+
+
+def test_a_still_background_takes_the_nearest_frame_that_shows_it() -> None:
+    clip = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 3, 3), dtype=np.uint8)
+    evidence = np.zeros((5, 1, 3), dtype=bool)
+    evidence[2, 0, 1] = True  # of the middle frame: frame 1 is the nearest that shows it
+    evidence[:, 0, 2] = True  # never shown
+    assert still_background(clip, evidence, FILL)[0].tolist() == [[2, 2, 2], [1, 1, 1], [7, 8, 9]]
+
+
+def test_without_a_mask_only_time_is_changed() -> None:
+    clip, evidence, other, rival = clips()
+    for none in (None, np.zeros_like(evidence)):
+        assert (
+            tuple(intervened(clip, none, other, rival, fill=FILL, rng=np.random.default_rng(0)))
+            == INTERVENTIONS[:4]
+        )
+    found = intervened(clip, evidence, other, None, fill=FILL, rng=np.random.default_rng(0))
+    assert "background_frozen" in found and "background_exchanged" not in found
+
+
+class Model:
+    """Answers b where the clip is bright."""
+
+    classes = ["a", "b"]
+
+    def logits(self, clips: np.ndarray) -> np.ndarray:
+        bright = clips.mean(axis=(1, 2, 3, 4)) - 100
+        return np.stack([-bright, bright], axis=1) / 20
+
+    def targets(self, names):
+        return np.array([self.classes.index(name) for name in names])
+
+
+def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
+    def maps_of(model, clips, targets, explainers, *, batch):
+        return {name: clips.mean(axis=-1) for name in explainers}
+
+    monkeypatch.setattr("voxplain.checks.interventions.compute.explain_by_all", maps_of)
+    clip, other = np.full((4, 6, 6, 3), 20, np.uint8), np.full((4, 6, 6, 3), 240, np.uint8)
+    evidence, rival = np.zeros((2, 4, 6, 6), dtype=bool)
+    evidence[:, :2, :2], rival[:, :, 3:] = True, True
+    clip[evidence] = 60
+    rows = intervene(
+        Model(), clip, evidence, "a", other, rival, "b", {"gradcam": {}}, fill=FILL, rng=np.random.default_rng(0), batch=2
+    )  # fmt: skip
+    value = rows.set_index(["intervention", "measure"])["value"]
+    # The clip is dark: a. Over the other's background, or with its evidence, it is bright.
+    assert value["none", "accuracy"] == 1 and value["none", "other_accuracy"] == 0
+    assert value["evidence_exchanged", "accuracy"] == 0 and value["evidence_exchanged", "other_accuracy"] == 1
+    assert value["none", "auroc"] == 1 and ("evidence_filled", "auroc") not in value
+    assert value["background_exchanged", "auroc"] < 1  # the map prefers what is bright behind it
+    assert 0 < value["none", "probability"] < 1
+
+
+def scores(rng: np.random.Generator, shift: float = 0.0, videos: int = 30) -> pd.DataFrame:
+    rows = []
+    for seed in (0, 1, 2):
+        for video in range(videos):
+            for name, more in (("none", 0.0), ("frozen", shift)):
+                value = 0.5 + more + rng.normal(0, 0.1)
+                rows.append(("r3d", seed, f"v{video}", name, "auroc", "dtd", value))
+    return pd.DataFrame(
+        rows, columns=["model", "seed", "video", "intervention", "measure", "method", "value"]
+    )
+
+
+def test_the_table_finds_a_change_and_seldom_one_that_is_none() -> None:
+    table = interventions_table(scores(np.random.default_rng(0), -0.2)).set_index("intervention")
+    assert table.loc["frozen", "difference"] == pytest.approx(-0.2, abs=0.05)
+    assert table.loc["frozen", "p_adjusted"] < 0.05 and np.isnan(table.loc["none", "p_value"])
+    assert table.loc["frozen", ["n_videos", "n_seeds"]].tolist() == [30, 3]
+    interventions_figure(table.reset_index())
+    found = [
+        interventions_table(scores(np.random.default_rng(seed)))["p_value"].min() <= 0.05
+        for seed in range(150)
+    ]
+    assert np.mean(found) <= 0.09
+
+
+def test_groups_are_units() -> None:
+    rows = scores(np.random.default_rng(0)).query("seed == 0")
+    rows["group"] = rows["video"].str[-1]
+    alone = interventions_table(rows).set_index("intervention")
+    means = rows.groupby(["group", "intervention"])["value"].mean().unstack()
+    assert alone.loc["frozen", "difference"] == pytest.approx((means["frozen"] - means["none"]).mean())
