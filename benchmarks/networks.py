@@ -1,6 +1,7 @@
 """Which explainer is right on which network: every video network of the libraries, measured.
 
 python -m benchmarks.networks                             # writes docs/networks.csv and docs/networks.md; half an hour
+python -m benchmarks.networks --missing                   # those that the page lacks, such as new ones
 python -m benchmarks.networks torchvision:s3d --write     # measures one network again
 
 Every cell is measured with random weights and a short clip, against something that does not use what it tests:
@@ -158,7 +159,7 @@ def survey(name: str, explainers: Iterable[str] | None = None) -> Iterator[Cell]
             for layer in layers:
                 yield Cell(name, explainer, layer, *_state(_measured(lambda: concepts(subject, layer))))
         elif "layer" in EXPLAINERS[explainer].schema.model_fields:
-            for layer in layers:
+            for layer in layers if explainer == "gradcam" else layers[:1]:  # the other is a product with it
                 yield Cell(
                     name,
                     explainer,
@@ -208,7 +209,10 @@ class Subject:
         calls_in_order(model, clip)  # refuses what it cannot be shown, as ``check`` does
         self.model, self.exact = model, copy.deepcopy(model).double()
         coarse = torch.randn(1, 3, *(-(-length // 4) for length in clip), generator=generator)
-        self.clip = F.interpolate(coarse, clip, mode="trilinear").clamp(-2, 2)
+        fine = torch.randn(
+            1, 3, *clip, generator=generator
+        )  # lest maxima be ties, where nothing is a derivative
+        self.clip = (F.interpolate(coarse, clip, mode="trilinear") + fine / 10).tanh() * 2
         self.generator = generator
         with torch.no_grad():
             score = self.model(self.clip)
@@ -220,7 +224,7 @@ class Subject:
     def score(self, clip: Tensor) -> float:
         return float(self.exact(clip)[0, TARGET])
 
-    def slope(self, clip: Tensor, direction: Tensor, step: float = 1e-5) -> float:
+    def slope(self, clip: Tensor, direction: Tensor, step: float = 1e-6) -> float:
         """Change of the score along a direction, by differences."""
         clip, direction = clip.double(), direction.double()
         up, down = self.score(clip + step * direction), self.score(clip - step * direction)
@@ -514,9 +518,13 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("networks", nargs="*", help="measure these only; without --write nothing is written")
     parser.add_argument("--write", action="store_true", help="replace their rows, and write the page")
+    parser.add_argument(
+        "--missing", action="store_true", help="measure those that the page lacks, and write it"
+    )
     arguments = parser.parse_args(given)
     write, fine = arguments.write or not arguments.networks, True
-    for name in arguments.networks or all_networks():
+    known = {cell.network for cell in read_cells()} if arguments.missing else ()
+    for name in arguments.networks or [name for name in all_networks() if name not in known]:
         cells = []
         for cell in survey(name):
             print(*cell, sep=" | ", flush=True)

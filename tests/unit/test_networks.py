@@ -38,7 +38,9 @@ def test_the_page_has_every_network_that_is_registered_today_and_no_silent_error
         assert cell.state in STATES, cell
         assert cell.text and (cell.state == "right") == bool(cell.error), cell
         measured.setdefault(cell.network, set()).update([cell.explainer] if cell.explainer else EXPLAINED)
-    assert measured == dict.fromkeys(all_networks(), set(EXPLAINED)), "run: python -m benchmarks.networks"
+    assert measured == dict.fromkeys(all_networks(), set(EXPLAINED)), (
+        "run: python -m benchmarks.networks --missing"
+    )
     assert set(CASES) == set(all_networks())
     block = re.search(r"<!-- networks: [^\n]*-->\n\n(.*?)<!-- end -->", PAGE.read_text(), re.DOTALL)
     assert block[1] == page_block(cells), "run: python -m benchmarks.networks --write"
