@@ -289,6 +289,7 @@ OTHERS = {
     "editing.videos_per_class": 2,
     "editing.shares": [0.3],
     "concepts.models": ["r3d"],
+    "concepts.names": "names.csv",
     "explainers.NAME.method": "random",
     "explainers.NAME.options": {"seed": 1},
     "selective.options": {"padding": "zero"},
@@ -357,6 +358,7 @@ def jobs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plans")
     for name in ("own.csv", "other.csv"):
         (folder / name).write_text(CSV)
+    (folder / "names.csv").write_text("class,concept,name,model\ndisk_slide,0,disk,r3d\n")
     home = os.getcwd()
     os.chdir(folder)
 

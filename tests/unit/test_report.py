@@ -656,6 +656,17 @@ def test_names_from_data_are_text_not_markup():
     assert "alert" in Page(page).text and EVIL not in page
 
 
+def test_names_of_concepts_stand_beside_their_numbers():
+    tables = all_tables() | {"concept_scores": scores_table().assign(name=["hand", "", EVIL])}
+    names = [one["name"] for one in concept_browser(concept_clips(), tables, 10**6)["concepts"]]
+    assert names == ["hand", None, EVIL]
+    assert {one["name"] for one in concept_browser(concept_clips(), all_tables(), 10**6)["concepts"]} == {
+        None
+    }
+    page = build_report(Found(tables, concept_clips()), provenance())
+    assert "hand" in Page(page).text and EVIL not in page
+
+
 def test_sections_without_their_tables_are_left_out():
     page = Page(build_report(Found({"model_accuracy": accuracy_table()}), provenance()))
     titles = [a for a in page.all("a") if a["href"].startswith("#section")]

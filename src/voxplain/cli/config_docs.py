@@ -44,7 +44,7 @@ RERUNS = {
     "supervoxels.options": "extract_activations",
     "activations": "extract_activations",
     "concepts": "find_concepts, find_random_concepts, try_variants",
-    "concepts.names": "tabulate_concepts, tabulate_checks, show_concepts, report",
+    "concepts.names": "tabulate_concepts, show_concepts",
     "concepts.cutoff": "find_concepts, find_random_concepts, try_variants",
     "concepts.popularity": "find_concepts, find_random_concepts, try_variants",
     "concepts.normalize": "find_concepts, find_random_concepts, try_variants",
