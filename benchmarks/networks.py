@@ -17,9 +17,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,7 @@ from voxplain.cli.table_docs import with_block
 from voxplain.errors import VoxplainError
 from voxplain.explainers import EXPLAINERS
 from voxplain.explainers.attnlrp import attention_relevance
+from voxplain.explainers.coalitions import shown_in_half
 from voxplain.models.base import MODELS
 from voxplain.models.external import library_networks
 from voxplain.models.shapes import calls_in_order
@@ -159,7 +162,9 @@ def survey(name: str, explainers: Iterable[str] | None = None) -> Iterator[Cell]
             for layer in layers:
                 yield Cell(name, explainer, layer, *_state(_measured(lambda: concepts(subject, layer))))
         elif "layer" in EXPLAINERS[explainer].schema.model_fields:
-            for layer in layers if explainer == "gradcam" else layers[:1]:  # the other is a product with it
+            for layer in (
+                layers if explainer == "gradcam" else layers[:1]
+            ):  # the others go by the same features
                 yield Cell(
                     name,
                     explainer,
@@ -292,6 +297,35 @@ def occlusions(subject: Subject, explainer: str) -> tuple[float, str]:
     ), "clips painted over"
 
 
+def asked(subject: Subject, explainer: str) -> tuple[float, str]:
+    """Two halves of the clip, and what the scores of their four sets come to by the method's definition."""
+    halves = torch.ones(subject.clip.shape[2:], dtype=torch.int64)
+    halves[..., halves.shape[-1] // 3 :] = 2
+    options = {"labels": halves[None, None], "samples": 16, "agreement": -1.0}
+    relevance = explain(subject.model, subject.clip, TARGET, explainer, **options)[0]
+    clip = subject.clip.double()
+    score = {
+        (a, b): subject.score(clip * torch.where(halves == 1, float(a), float(b)))
+        for a, b in product((False, True), repeat=2)
+    }
+    sets = shown_in_half(np.random.default_rng([0, 2]), 2, 16)
+    scores = np.array([score[tuple(shown)] for shown in sets.tolist()])
+    if explainer == "kernel_shap":  # what each adds, alone and to the other
+        alone = np.array([score[True, False], score[False, True]]) - score[False, False]
+        added = score[True, True] - np.array([score[False, True], score[True, False]])
+        expected = (alone + added) / 2
+    elif explainer == "rise":
+        expected = [scores[shown].mean() - scores[~shown].mean() for shown in sets.T]
+    else:
+        weight = np.exp(-(((1 - np.sqrt(sets.mean(axis=1))) / 0.25) ** 2))
+        design = np.column_stack([np.ones(len(sets)), sets])
+        penalty = np.diag([0.0, 1.0, 1.0])
+        expected = np.linalg.solve(design.T * weight @ design + penalty, design.T * weight @ scores)[1:]
+    return _relative(
+        [float(relevance[halves == label][0]) for label in (1, 2)], list(expected)
+    ), "scores of halves"
+
+
 def noise(subject: Subject, explainer: str) -> tuple[float, str]:
     """Uniform, and without regard to the network."""
     relevance = explain(subject.model, subject.clip, TARGET, explainer)
@@ -321,8 +355,8 @@ def by_hand(name: str, output: Any) -> Tensor:
 
 
 @torch.enable_grad()
-def _map(subject: Subject, layer: str, target: int) -> Tensor:
-    """Grad-CAM on the copy, by plain hooks: the features' gradient comes from the output's."""
+def _map(subject: Subject, layer: str, target: int, explainer: str = "gradcam") -> Tensor:
+    """Grad-CAM or one of its kin on the copy, by plain hooks: the features' gradient comes from the output's."""
     network, outputs = subject.exact, []
     handle = network.get_submodule(layer).register_forward_hook(lambda _m, _i, output: outputs.append(output))
     try:
@@ -335,23 +369,28 @@ def _map(subject: Subject, layer: str, target: int) -> Tensor:
     name = subject.model.spec.name
     features = by_hand(name, output)
     slopes = by_hand(name, (slope, *output[1:]) if isinstance(output, tuple | list) else slope)
-    heat = (slopes.mean((2, 3, 4), keepdim=True) * features).sum(1, keepdim=True).relu()
+    weights = {
+        "gradcam": lambda: slopes.mean((2, 3, 4), keepdim=True),
+        "hirescam": lambda: slopes,
+        "layercam": lambda: slopes.clamp(min=0),
+    }[explainer]()
+    heat = (weights * features).sum(1, keepdim=True).relu()
     return F.interpolate(heat, subject.clip.shape[2:], mode="trilinear").detach()[:, 0]
 
 
-def _maps(subject: Subject, layer: str) -> tuple[int, Tensor]:
+def _maps(subject: Subject, layer: str, explainer: str = "gradcam") -> tuple[int, Tensor]:
     """The first class whose map has something positive, and its map by hand."""
     for target in (TARGET, *range(CLASSES)):
-        heat = _map(subject, layer, target)
+        heat = _map(subject, layer, target, explainer)
         if heat.any():
             return target, heat
     raise AssertionError("no class has a map")
 
 
 def cams(subject: Subject, explainer: str, layer: str) -> tuple[float, str]:
-    """Grad-CAM by hand."""
+    """Grad-CAM or one of its kin by hand."""
     explain(subject.model, subject.clip, TARGET, explainer, layer=layer)  # refuses what is no features
-    target, expected = _maps(subject, layer)
+    target, expected = _maps(subject, layer, explainer)
     found = explain(subject.model, subject.clip, target, explainer, layer=layer)
     return _far(found, expected), "hooks on a copy, axes by hand"
 
@@ -455,7 +494,8 @@ def concepts(subject: Subject, layer: str) -> tuple[float, str]:
 LAWS: dict[str, Callable[..., tuple[float, str]]] = {
     "attnlrp": accounted,
     **dict.fromkeys(("gradient", "input_x_gradient", "integrated_gradients", "smoothgrad"), gradients),
-    "gradcam": cams,
+    **dict.fromkeys(("gradcam", "hirescam", "layercam"), cams),
+    **dict.fromkeys(("rise", "lime", "kernel_shap"), asked),
     "guided_backprop": guided,
     "guided_gradcam": guided_cams,
     "occlusion": occlusions,
