@@ -207,18 +207,16 @@ class Subject:
 
     def __init__(self, model: nn.Module, clip: Clip) -> None:
         generator = torch.Generator().manual_seed(0)
-        for module in model.modules():  # statistics as after training, lest norms do nothing
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.running_mean.normal_(0, 0.1, generator=generator)
-                module.running_var.uniform_(0.5, 1.5, generator=generator)
         calls_in_order(model, clip)  # refuses what it cannot be shown, as ``check`` does
-        self.model, self.exact = model, copy.deepcopy(model).double()
+        self.model = model
         coarse = torch.randn(1, 3, *(-(-length // 4) for length in clip), generator=generator)
         fine = torch.randn(
             1, 3, *clip, generator=generator
         )  # lest maxima be ties, where nothing is a derivative
         self.clip = (F.interpolate(coarse, clip, mode="trilinear") + fine / 10).tanh() * 2
         self.generator = generator
+        _train_norms(self.model, self.clip, generator)
+        self.exact = copy.deepcopy(model).double()
         with torch.no_grad():
             score = self.model(self.clip)
             torch.testing.assert_close(score, self.exact(self.clip.double()).float(), rtol=1e-2, atol=1e-3)
@@ -234,6 +232,21 @@ class Subject:
         clip, direction = clip.double(), direction.double()
         up, down = self.score(clip + step * direction), self.score(clip - step * direction)
         return (up - down) / (2 * step)
+
+
+@torch.no_grad()
+def _train_norms(model: nn.Module, clip: Tensor, generator: torch.Generator) -> None:
+    """Statistics near what the clip gives, as training would: of others the signal may vanish, and with it all differences."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().momentum = 1.0
+    model(clip)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum
+        spread = norm.running_var.sqrt()
+        norm.running_mean += 0.1 * spread * torch.randn(spread.shape, generator=generator)
+        norm.running_var *= torch.empty_like(spread).uniform_(0.5, 1.5, generator=generator)
 
 
 def _built(name: str, case: Case) -> Subject:
@@ -374,7 +387,10 @@ def _map(subject: Subject, layer: str, target: int, explainer: str = "gradcam") 
         "hirescam": lambda: slopes,
         "layercam": lambda: slopes.clamp(min=0),
     }[explainer]()
-    heat = (weights * features).sum(1, keepdim=True).relu()
+    terms = weights * features
+    heat = terms.sum(1, keepdim=True).relu()
+    if heat.max() < 1e-3 * terms.abs().sum(1).max():  # nothing but what rounding leaves of it
+        heat = torch.zeros_like(heat)
     return F.interpolate(heat, subject.clip.shape[2:], mode="trilinear").detach()[:, 0]
 
 

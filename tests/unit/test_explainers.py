@@ -773,6 +773,21 @@ def test_hirescam_is_gradcam_where_gradients_are_the_same_everywhere() -> None:
     assert not torch.allclose(ways[0], explain(model, clips(), 1, "layercam", layer="0"))
 
 
+def test_hirescam_before_a_layer_norm_is_refused() -> None:
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv3d(3, 6, 3), nn.LayerNorm(6, eps=0), nn.Linear(6, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.norm(self.conv(x).movedim(1, -1)).relu().mean((1, 2, 3)))
+
+    model = seeded(Normed())
+    with pytest.raises(ConfigError, match="Take gradcam or layercam"):
+        explain(model, clips(), 1, "hirescam", layer="conv")
+    assert explain(model, clips(), 1, "layercam", layer="conv").max() > 0
+
+
 def test_gradcam_upsamples_between_the_centers_of_its_cells() -> None:
     model = seeded(
         nn.Sequential(nn.Conv3d(3, 2, (4, 4, 8), stride=(4, 4, 8)), nn.Flatten(), nn.Linear(4, 5)), 3

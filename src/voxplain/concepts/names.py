@@ -72,7 +72,10 @@ def read_names(
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    text = read_text(path)
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        raise ConfigError(f"concepts.names: {error}") from None
     try:
         if path.suffix == ".csv":
             return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False).to_dict("records")

@@ -75,7 +75,15 @@ def hirescam(
     Draelos and Carin, Use HiResCAM instead of Grad-CAM, arXiv:2011.08891 (2020), equation (3).
     """
     features, gradients = _features_and_gradients(model, inputs, targets, layer)
-    return _upsampled((gradients * features).sum(1).relu(), inputs, upsampling)
+    terms = gradients * features
+    sums = terms.sum(1)
+    # A norm over channels takes their scale away, so that at every place the products sum to 0 (Euler's theorem).
+    if sums.abs().max() < 1e-4 * terms.abs().sum(1).max():
+        raise ConfigError(
+            "HiRes-CAM is 0 everywhere, whatever the clip shows: what follows the layer does not depend on the size of its "
+            "features, as a layer norm does not. Take gradcam or layercam, or another layer as option 'layer'."
+        )
+    return _upsampled(sums.relu(), inputs, upsampling)
 
 
 @EXPLAINERS("layercam", conservative=False, signed=False, needs=())
