@@ -157,7 +157,8 @@ def decode(clips: int) -> Iterator[dict[str, float]]:
             rows = [[f"v{shard + n}", path, "a", "train", None, None] for n, path in enumerate(paths)]
             output = SimpleNamespace(clips=f"{folder}/clips.h5", set_aside=f"{folder}/set_aside.parquet")
             options = {"frames": 8, "step": 1, "size": 32}
-            params = SimpleNamespace(listed={"rows": rows[: clips - shard]}, options=options)
+            listed = {"rows": rows[: clips - shard], "files": None}
+            params = SimpleNamespace(listed=listed, options=options)
             cache_clips(SimpleNamespace(params=params, output=output, made_by={"shard": shard}))
             gc.collect()  # decoders, whose threads go with them
             yield state(psutil.Process())

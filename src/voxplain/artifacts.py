@@ -389,7 +389,11 @@ def read_table(path: StrPath, kind: str) -> pd.DataFrame:
         table = pq.read_table(path, page_checksum_verification=True)
         if "table" in found and found["table"] != _shape_of(table):
             raise ValueError("its rows or columns are not those that were written")
-        return table.to_pandas()
+        frame = table.to_pandas()
+        # What pandas adds for itself has no checksum either, and renames columns.
+        if list(frame.columns) != table.column_names:
+            raise ValueError("its columns are not called as they were written")
+        return frame
     except MemoryError:
         raise
     except Exception as error:  # of damaged metadata, PyArrow and pandas raise nearly anything
