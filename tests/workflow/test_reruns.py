@@ -77,7 +77,7 @@ def plan(tmp_path_factory):
                     "input": sorted(job.input),
                     "params": {name: repr(value) for name, value in job.params.items()},
                     "runs a network": "device" in job.resources.keys(),
-                    "explains": isinstance(job.params.get("explainers"), dict),
+                    "explains": isinstance(named := job.params.get("explainers"), dict) and "dtd" in named,
                 }
                 for job in workflow.dag.jobs
                 if job.output
