@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from voxplain.__main__ import main
 from voxplain.artifacts import write_json, write_table
 from voxplain.errors import VoxplainError
+from voxplain.finished import SCORED
 from voxplain.report.strips import clip_strip, mask_strip
 from voxplain.study.answers import attentive, read_answers, study_tables, words_of
 from voxplain.study.page import study_page
@@ -190,6 +191,9 @@ def run(tmp_path):
     folder = tmp_path / "results/demo"
     (folder / "models/r3d/seed0/layer3").mkdir(parents=True)
     (folder / "tables").mkdir()
+    (folder / "models/r3d/seed0/weights.safetensors").touch()
+    for name in SCORED:  # which a finished run has, and which are not read here
+        (folder / "models/r3d/seed0/layer3" / name).touch()
     content = {"clips": clips, "concepts": entries}
     write_json(folder / "models/r3d/seed0/layer3/concept_clips.json", content, kind="concept_clips")
     write_table(folder / "tables/concept_scores.parquet", scores, kind="concept_scores")
@@ -221,8 +225,8 @@ def test_from_a_run_to_a_table(run, tmp_path, capsys) -> None:
 
 def test_what_is_missing_is_said(run, tmp_path, capsys) -> None:
     assert main(["study", str(tmp_path / "none")]) == 1
-    assert "no concepts to ask about" in capsys.readouterr().err
+    assert "is no run with concepts" in capsys.readouterr().err
     assert main(["study", str(run), "--model", "i3d"]) == 1
-    assert "it has r3d layer3" in capsys.readouterr().err
+    assert "Known: r3d" in capsys.readouterr().err
     assert main(["study", str(run), "--answers", "a.json"]) == 1
     assert "key.json" in capsys.readouterr().err

@@ -24,10 +24,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _write(arguments: argparse.Namespace, run: Path, folder: Path) -> int:
+    from ..finished import finished_layers
     from ..study.page import study_page
     from ..study.questions import choose_questions
 
-    path = _clips_of(run, arguments.model, arguments.layer)
+    path = finished_layers(run, model=arguments.model, layer=arguments.layer)[0].folder / "concept_clips.json"
     scores = read_table(run / "tables/concept_scores.parquet", "concept_scores")
     content = read_json(path, "concept_clips")
     rng = stream(arguments.seed, "study", str(path.relative_to(run)))
@@ -54,17 +55,6 @@ def _write(arguments: argparse.Namespace, run: Path, folder: Path) -> int:
     print(f"wrote {folder / PAGE}: {len(questions)} questions; give this one file to people, and keep {KEY}")
     print(f"then: python -m voxplain study {run} --answers FILE ...")
     return 0
-
-
-def _clips_of(run: Path, model: str | None, layer: str | None) -> Path:
-    found = sorted(run.glob("models/*/seed*/*/concept_clips.json"))
-    if not found:
-        raise VoxplainError(f"{run} has no concepts to ask about: finish a run with the part concepts first.")
-    chosen = [path for path in found if model in (None, path.parts[-4]) and layer in (None, path.parts[-2])]
-    if not chosen:
-        places = ", ".join(dict.fromkeys(f"{path.parts[-4]} {path.parts[-2]}" for path in found))
-        raise VoxplainError(f"The run has no concepts of that network and layer; it has {places}.")
-    return chosen[0]
 
 
 def _read(arguments: argparse.Namespace, folder: Path) -> int:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 import yaml
@@ -20,6 +19,7 @@ from ..artifacts import csv_text
 from ..figures import STYLES
 from ..tables import USUAL
 from . import TEMPLATES, browsers, formats, panels, words
+from .environment import page_environment
 
 # Encoded clips and pictures beyond this are left out and their places named, so that the file opens smoothly.
 CLIP_BYTES = 18_000_000
@@ -125,13 +125,7 @@ def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP
     str
         One HTML page that needs nothing else.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(TEMPLATES)
     tables = dict(found.tables)
     # Half for either browser; what one leaves is the other's.
     relevance = browsers.relevance_browser(

@@ -7,13 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from ..figures import outline
-from ..report import TEMPLATES
 from ..report.browsers import as_json
+from ..report.environment import page_environment
 from ..report.strips import read_strip
 from .questions import Question
 
@@ -48,15 +47,8 @@ def study_page(questions: Sequence[Question], clips: Mapping[str, Any], *, study
                 addresses.append(_picture(clips[example["clip"]], example["mask"]))
             shown.append(pictures[key])
         asked.append({"kind": question.kind, "pictures": shown})
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data = as_json({"study": study, "questions": asked, "pictures": addresses})
-    return environment.get_template("study.html.j2").render(data=data, count=len(questions))
+    return page_environment().get_template("study.html.j2").render(data=data, count=len(questions))
 
 
 def _picture(clip: Mapping[str, Any], mask: str) -> str:
