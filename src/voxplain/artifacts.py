@@ -61,6 +61,7 @@ KINDS = {
     "features": 2,
     "flow": 1,
     "flow_errors": 1,
+    "frame_scores": 1,
     "ground_truth": 1,
     "ground_truth_scores": 3,
     "intervention_scores": 1,

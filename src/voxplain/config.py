@@ -567,7 +567,9 @@ class Checks(Section):
         description="Explainers of position_bias, as far as the run has them; by default the second paper's.",
     )
     intervened_per_class: PositiveInt = Field(
-        4, description="Test videos per class whose motion and background are changed, for interventions."
+        4,
+        description="Test videos per class whose motion and background are changed, for interventions, and whose frames "
+        "are hidden, for frame_importance."
     )
     intervened_explainers: list[Name] = Field(
         ["gradcam"], description="Explainers of changed clips, for interventions, as far as the run has them."

@@ -4,6 +4,7 @@ from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
+INTERVENED_VIDEOS = videos_by_shard(INTERVENED)
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
 FOLLOWED = TABLE[TABLE["video"].isin(CONFIG.checks.followed or EVALUATION["video"])]
@@ -189,6 +190,33 @@ rule intervene_clips:
         code=code("intervene_clips", explainers=[given["method"] for given in INTERVENED_BY.values()]),
     script:
         "../../src/stages/intervene_clips.py"
+
+
+rule measure_frames:
+    input:
+        weights=at("weights"),
+        clips=at("clips"),
+        flow=at("flow"),
+        explanations=at("explanations"),
+        selective=at("selective_maps"),
+    output:
+        at("frame_scores"),
+    log:
+        f"{NETWORK}/logs/measure_frames.{{shard}}.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/measure_frames.{{shard}}.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 240, network=True),
+    params:
+        videos=lambda wildcards: INTERVENED_VIDEOS.get(wildcards.shard, []),
+        explainers=list(EXPLAINERS),
+        controls=CONTROLLED,
+        batch=CONFIG.relevance.batch,
+        code=code("measure_frames"),
+    script:
+        "../../src/stages/measure_frames.py"
 
 
 rule vary_choices:

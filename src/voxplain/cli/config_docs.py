@@ -98,7 +98,7 @@ RERUNS = {
     "checks.maps_per_class": "randomize_network",
     "checks.mirrored_per_class": "measure_position",
     "checks.mirrored_explainers": "measure_position",
-    "checks.intervened_per_class": "intervene_clips",
+    "checks.intervened_per_class": "intervene_clips, measure_frames",
     "checks.intervened_explainers": "intervene_clips",
     "checks.clusters": "vary_choices",
     "checks.stable": "tabulate_checks",

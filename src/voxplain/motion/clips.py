@@ -23,6 +23,8 @@ class MotionClip:
     Attributes
     ----------
     video, class_name : str
+    target : str
+        The class that is explained.
     number : int
         Of the clip within its video.
     indices : (T,) int array
@@ -41,6 +43,7 @@ class MotionClip:
 
     video: str
     class_name: str
+    target: str
     number: int
     indices: np.ndarray
     pairs: np.ndarray
@@ -81,6 +84,7 @@ class MotionClips:
         explanations = self._files["explanations"][video]
         flows = self._files["flow"][video]["flow"][()].astype(np.float32)
         maps = {name: scaled_maps(explanations, name) for name in self._methods}
+        targets = explanations["target"].asstr()[()]
         masks = {}
         if "selective" in self._files:
             masks = {name: self._files["selective"][video][name][()] for name in self._methods}
@@ -89,6 +93,7 @@ class MotionClips:
             MotionClip(
                 video,
                 explanations.attrs["class"],
+                targets[number],
                 number,
                 indices,
                 np.diff(indices) > 0,

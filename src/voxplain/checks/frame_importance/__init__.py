@@ -1,0 +1,1 @@
+"""Which frames matter: relevance over time beside what hiding or repeating a frame changes."""
