@@ -200,6 +200,34 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", metavar="FILE", help="table to write: .csv, or .json with a summary")
 
     command = commands.add_parser(
+        "repair",
+        help="switch concepts off in a run's network, and see what it answers to the test videos then",
+    )
+    command.set_defaults(module="repair")
+    command.add_argument("run", metavar="RUN", help="results/<run>, finished, with concepts")
+    command.add_argument(
+        "--concept",
+        nargs="+",
+        metavar="CLASS/NUMBER",
+        help="concepts to switch off, as concept_scores names them",
+    )
+    command.add_argument(
+        "--target",
+        help="in place of names: all concepts that lie mostly on this target of the ground truth, such as cue",
+    )
+    command.add_argument(
+        "--share", type=float, default=0.5, help="of a concept's voxels that is mostly (default: 0.5)"
+    )
+    command.add_argument("--model", help="only this network, by its name in the config")
+    command.add_argument("--layer", help="only this layer")
+    command.add_argument("--seed", type=int, help="only this seed")
+    command.add_argument(
+        "--draws", type=_count, default=20, help="random directions, and random concepts (default: 20)"
+    )
+    command.add_argument("--network", help="function of your own that the weights may name as their network")
+    command.add_argument("--output", metavar="FILE", help="table to write: .csv")
+
+    command = commands.add_parser(
         "config", help="write config/README.md and the config's JSON schema from the code"
     )
     command.set_defaults(module="config_docs")

@@ -569,7 +569,7 @@ class Checks(Section):
     intervened_per_class: PositiveInt = Field(
         4,
         description="Test videos per class whose motion and background are changed, for interventions, and whose frames "
-        "are hidden, for frame_importance."
+        "are hidden, for frame_importance.",
     )
     intervened_explainers: list[Name] = Field(
         ["gradcam"], description="Explainers of changed clips, for interventions, as far as the run has them."

@@ -59,7 +59,10 @@ def scores(rng: np.random.Generator, follows: float, videos: int = 24, seeds: in
         for video in range(videos):
             fall = {name: rng.normal(size=8) for name in ("hidden", "repeated")}
             curve = np.exp(follows * fall["hidden"] + rng.normal(size=8))[:, None, None]
-            noise = {("random", ""): rng.random((8, 2, 2)), ("control_other_class", "dtd"): rng.random((8, 2, 2))}
+            noise = {
+                ("random", ""): rng.random((8, 2, 2)),
+                ("control_other_class", "dtd"): rng.random((8, 2, 2)),
+            }
             rows = frame_rows({"dtd": curve}, {"dtd": curve > 0}, noise, fall)
             parts.append(rows.assign(model="r3d", seed=seed, video=f"v{video}", clip=0))
     return pd.concat(parts, ignore_index=True)

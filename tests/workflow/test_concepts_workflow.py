@@ -182,6 +182,34 @@ def test_an_idea_of_the_users_is_tested_as_found_concepts_are(finished, tmp_path
         assert mend in capsys.readouterr().err
 
 
+def test_concepts_of_the_run_are_switched_off(finished, tmp_path, capsys):
+    """What the run's accuracy was stays what it was; the rest is beside as many other directions."""
+    run = finished / "results/tiny"
+    scores = pd.read_parquet(run / "models/r3d/seed0/layer3/scored_concepts.parquet")
+    first = scores.sort_values(["class", "rank"]).iloc[0]
+    asked = ["repair", run, "--model", "r3d", "--layer", "layer3", "--draws", 3]
+    named = ["--concept", f"{first['class']}/{first['concept']}"]
+    assert main([str(part) for part in [*asked, *named, "--output", tmp_path / "off.csv"]]) == 0
+    assert f"without {named[1]}" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "off.csv").set_index("what")
+    predictions = pd.read_parquet(run / "models/r3d/seed0/predictions.parquet")
+    right = predictions["class"] == predictions["predicted"]
+    assert table.loc["as it is", "accuracy"] == pytest.approx(right.mean())
+    assert (table["n_videos"] == len(predictions)).all() and set(table["subset"]) == {"all"}
+    # Few random directions of many tell little, and another draw of them is another number; the concept's is its own.
+    assert (
+        main([str(part) for part in [*asked, *named, "--draws", 1, "--output", tmp_path / "again.csv"]]) == 0
+    )
+    again = pd.read_csv(tmp_path / "again.csv").set_index("what")
+    assert again.loc["concepts off", "accuracy"] == table.loc["concepts off", "accuracy"]
+    for wrong, mend in [
+        (["--concept", "wave/1"], "no concept wave/1"), ([*named, "--target", "cue"], "Say which concepts"),
+        (["--target", "cue"], "name them by --concept"), ([*named, "--output", "x.json"], "ends in .csv"),
+    ]:  # fmt: skip
+        assert main([str(part) for part in [*asked, *wrong]]) == 1
+        assert mend in capsys.readouterr().err
+
+
 def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, capsys):
     """A clip that concepts were found in, which has them where the run says; of other weights there are none."""
     video = sorted(finished.glob("results/shared/embedded-*/embedded/**/*.mp4"))[0]

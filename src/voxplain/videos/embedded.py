@@ -77,7 +77,7 @@ def make_embedded_videos(folder: str | Path, *, workers: int = 1, **options: Any
         create_h5(truth_file, kind="ground_truth", made_by=MADE_BY, attrs=given) as truth,
         ThreadPoolExecutor(workers) as pool,
     ):
-        draws = _draws(options)
+        draws = draws_of_videos(options)
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]
             jobs = [pool.submit(_make_video, path, *draw, options) for path, draw in zip(rows["path"], draws)]
@@ -156,7 +156,7 @@ def embedded_truth(path: str | Path, video: str, frame_indices: np.ndarray) -> T
     )
 
 
-def _draws(options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
+def draws_of_videos(options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:
     """Random stream and what hangs on the class of each video, in the order of the table."""
     classes, names = options["classes"], CLASS_NAMES[options["variant"]]
     if options["variant"] != "two_actors":

@@ -53,7 +53,12 @@ def without_frames(clip: np.ndarray, fill: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def frame_effects(
-    logits: Callable[[np.ndarray], np.ndarray], clip: np.ndarray, target: int, *, fill: np.ndarray, batch: int = 8
+    logits: Callable[[np.ndarray], np.ndarray],
+    clip: np.ndarray,
+    target: int,
+    *,
+    fill: np.ndarray,
+    batch: int = 8,
 ) -> dict[str, np.ndarray]:
     """By how much a class's logit falls when a frame is hidden, and when it is repeated.
 
@@ -112,7 +117,11 @@ def frame_rows(
         (RELEVANCE, name, "", True): frame_shares(np.where(kept, maps[name], 0))
         for name, kept in selected.items()
     }
-    curves |= {(RELEVANCE, name, of, False): frame_shares(own) for (name, of), own in controls.items() if name != CENTER}
+    curves |= {
+        (RELEVANCE, name, of, False): frame_shares(own)
+        for (name, of), own in controls.items()
+        if name != CENTER
+    }
     frames = len(next(iter(effects.values())))
     nearness = 1 + np.minimum(np.arange(frames), np.arange(frames)[::-1])
     curves[RELEVANCE, MIDDLE, "", False] = nearness / nearness.sum()

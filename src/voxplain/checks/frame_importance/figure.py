@@ -27,7 +27,9 @@ def frame_importance_figure(table: pd.DataFrame, agreement: pd.DataFrame) -> Fig
         own = table[(table["model"] == model) & ~table["selective"].astype(bool)]
         relevance = own[own["measure"] == "relevance"]
         told = agreement[(agreement["model"] == model) & (agreement["effect"] == "hidden")]
-        told = told[(told["control_of"] == "") & ~told["selective"].astype(bool)].set_index("method")["correlation"]
+        told = told[(told["control_of"] == "") & ~told["selective"].astype(bool)].set_index("method")[
+            "correlation"
+        ]
         methods = [
             name for name in relevance["method"].unique() if not is_control(name) or name in SHOWN_CONTROLS
         ]

@@ -53,7 +53,13 @@ def frame_importance_table(scores: pd.DataFrame) -> pd.DataFrame:
         values = _by_unit(own, "value")
         low, high = mean_interval(values)
         mean = values.mean() if values.size else np.nan
-        row = {"value": mean, "ci_low": low, "ci_high": high, "n_units": values.shape[1], "n_seeds": len(values)}
+        row = {
+            "value": mean,
+            "ci_low": low,
+            "ci_high": high,
+            "n_units": values.shape[1],
+            "n_seeds": len(values),
+        }
         rows.append(dict(zip(keys, key, strict=True)) | row)
     return pd.DataFrame(rows, columns=[*keys, "value", "ci_low", "ci_high", "n_units", "n_seeds"])
 

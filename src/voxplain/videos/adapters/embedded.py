@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -56,6 +57,7 @@ def embedded(
     cue_probability_train: Probability = 0.6,
     cue_probability_test: Probability = 0.6,
     noise: Annotated[float, Field(ge=0)] = 4.0,
+    subset: Literal["cue"] | None = None,
 ) -> pd.DataFrame:
     """Moving shapes made by the project itself, with exact ground truth.
 
@@ -86,12 +88,15 @@ def embedded(
         it shows another class's. Chance is ``1 / classes``.
     noise : float
         Standard deviation of the sensor noise in gray levels of 255.
+    subset : {"cue"}, optional
+        In variant "standard", tell videos apart by whether they show their own class's cue: own_cue, other_cue.
 
     Returns
     -------
     DataFrame
-        path, class, split; the same whether the videos have been made or not.
+        path, class, split, and with `subset` that; the same whether the videos have been made or not.
     """
+    options = dict(locals())
     names = CLASS_NAMES[variant][:classes]
     if len(names) < classes:
         raise ConfigError(
@@ -99,6 +104,10 @@ def embedded(
         )
     if labels and variant != "two_actors":
         raise ConfigError(f"data.options.labels: variant {variant!r} has no two actors to choose from.")
+    if subset and variant != "standard":
+        raise ConfigError(
+            f"data.options.subset: videos of variant {variant!r} have no cue beside their class."
+        )
     splits = ["train"] * train_per_class + ["test"] * test_per_class
     if variant == "two_actors":
         # One folder for all: neither the pixels nor the names of videos hang on the labels.
@@ -111,10 +120,17 @@ def embedded(
     else:
         rows = [(f"{name}/{name}_{i:03d}", name, split) for name in names for i, split in enumerate(splits)]
     folder = Path(source).absolute()
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [(str(folder / f"{path}.mp4"), name, split) for path, name, split in rows],
         columns=["path", "class", "split"],
     )
+    if subset is None:
+        return table
+    from ..embedded import draws_of_videos  # which imports this module
+
+    cues = [parts["cue"] for _, parts in draws_of_videos(options)]
+    own = [names[cue] == name for cue, name in zip(cues, table["class"], strict=True)]
+    return table.assign(subset=np.where(own, "own_cue", "other_cue"))
 
 
 def two_acts(classes: int, per_class: int) -> list[tuple[int, int]]:

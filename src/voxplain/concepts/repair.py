@@ -1,0 +1,141 @@
+"""Switch concepts off in a network: what lies along their directions is set to what random samples have, for every clip.
+
+The same directional ablation as the removal of `voxplain.concepts.steering`, of several directions at once, and whatever the clip's
+class is: what a network loses that leaned on the wrong thing, and what one loses that did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..activations import Grid, hooked_features, on_positions
+from ..models.upper import Upper
+from ..statistics import mean_interval, mean_p_value
+
+AS_IS, CONCEPTS_OFF = "as it is", "concepts off"
+CONTROLS = ("random directions off", "random concepts off")
+ALL = "all"
+
+
+def basis(ways: np.ndarray, cells: int = 1) -> np.ndarray:
+    """Orthonormal directions that span ways; of several cells, in each cell.
+
+    Parameters
+    ----------
+    ways : (k, d) float
+        At least one that is not 0.
+    cells : int
+        Of the grid that the layer is averaged to: d is channels times cells.
+
+    Returns
+    -------
+    (at most k, d) float32 : of length 1 in every cell in which the ways span so many directions, else 0 there
+    """
+    vectors = np.asarray(ways, dtype=np.float64).reshape(len(ways), -1, cells).transpose(2, 1, 0)
+    left, sizes, _ = np.linalg.svd(vectors, full_matrices=False)
+    there = sizes > 1e-6 * sizes.max(initial=1e-30)
+    found = (left * there[:, None]).transpose(2, 1, 0).reshape(left.shape[2], -1)
+    return found[np.abs(found).max(axis=1) > 0].astype(np.float32)
+
+
+@torch.no_grad()
+def repaired_logits(
+    upper: Upper,
+    inputs: torch.Tensor,
+    bases: Sequence[np.ndarray | None],
+    baseline: np.ndarray,
+    *,
+    grid: Grid | None = (1, 1, 1),
+) -> np.ndarray:
+    """Logits of clips with directions removed from the layer's activation at every position.
+
+    Parameters
+    ----------
+    upper : Upper
+        The network above the layer.
+    inputs : (N, 3, T, H, W) float
+    bases : sequence of (k, d) float or None
+        As of `basis`, each a version of the network; None removes nothing.
+    baseline : (d,) float
+        Mean of the random samples, whose part along the directions stands in.
+    grid : (t, h, w) or None
+        That the layer is averaged to for CAVs.
+
+    Returns
+    -------
+    (versions, N, classes) float32
+    """
+    features = upper.features(inputs)
+    base = torch.as_tensor(np.asarray(baseline, dtype=np.float32)[None], device=inputs.device)
+    found = []
+    for directions in bases:
+
+        def remove(
+            _: str, output: torch.Tensor, directions: np.ndarray | None = directions
+        ) -> torch.Tensor | None:
+            if directions is None:
+                return None
+            excess = output - on_positions(base, output, grid)
+            step = torch.zeros_like(output)
+            for direction in torch.as_tensor(directions, device=output.device):
+                unit = on_positions(direction[None], output, grid)
+                step += (excess * unit).sum(1, keepdim=True) * unit
+            return output - step
+
+        with (
+            upper.given(features) as given,
+            hooked_features(upper.network, given, [upper.layer], remove),
+        ):
+            found.append(upper.network(given).float().cpu().numpy())
+    return np.stack(found)
+
+
+def repair_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy before and after, by subset of the test videos, beside as many other directions.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        video, subset ("" where videos have none), what (`AS_IS`, `CONCEPTS_OFF` or one of `CONTROLS`), draw, right (bool);
+        and group, where videos have it.
+
+    Returns
+    -------
+    DataFrame
+        subset (all, and each), what, accuracy, ci_low, ci_high; difference (less as it is, of the same videos) with its
+        interval; beyond (the concepts' difference less a control's, mean over draws) with its interval and p_value;
+        n_videos. Units are videos, or groups; for controls the mean over draws is a unit's value.
+    """
+    unit = "group" if "group" in answers else "video"
+    subsets = [ALL, *sorted(set(answers["subset"]))] if answers["subset"].nunique() > 1 else [ALL]
+    rows = []
+    for subset in subsets:
+        own = answers if subset == ALL else answers[answers["subset"] == subset]
+        right = {
+            what: of.groupby(unit)["right"].mean().sort_index()
+            for what, of in own.groupby("what", sort=False)
+        }
+        before, after = right[AS_IS], right[CONCEPTS_OFF]
+        for what, values in right.items():
+            row = {"subset": subset, "what": what, "accuracy": values.mean()}
+            row |= dict(zip(("ci_low", "ci_high"), mean_interval(values.to_numpy(), share=True), strict=True))
+            if what != AS_IS:
+                row |= _difference("difference", (values - before).to_numpy())
+            if what in CONTROLS:
+                change = (after - values).to_numpy()
+                row |= _difference("beyond", change) | {"p_value": mean_p_value(change)}
+            rows.append(row | {"n_videos": own["video"].nunique()})
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _difference(name: str, values: np.ndarray) -> dict[str, float]:
+    low, high = mean_interval(values)
+    return {name: values.mean(), f"{name}_ci_low": low, f"{name}_ci_high": high}
+
+
+COLUMNS = """subset what accuracy ci_low ci_high difference difference_ci_low difference_ci_high beyond beyond_ci_low
+beyond_ci_high p_value n_videos""".split()
