@@ -77,6 +77,7 @@ KINDS = {
     "position_shares": 1,
     "predictions": 2,
     "presets": 2,
+    "probe_scores": 1,
     "random_cavs": 1,
     "random_gradients": 1,
     "random_sets": 2,

@@ -574,6 +574,9 @@ class Checks(Section):
     intervened_explainers: list[Name] = Field(
         ["gradcam"], description="Explainers of changed clips, for interventions, as far as the run has them."
     )
+    probed_layers: Annotated[int, Field(ge=2)] = Field(
+        8, description="Layers of each network that are probed for motion, evenly spread, for motion_probes."
+    )
     clusters: list[Annotated[int, Field(ge=2)]] = Field(
         [6, 18, 25], description="Other numbers of clusters, for stability."
     )

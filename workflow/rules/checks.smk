@@ -219,6 +219,34 @@ rule measure_frames:
         "../../src/stages/measure_frames.py"
 
 
+rule probe_layers:
+    input:
+        weights=at("weights"),
+        truth=if_made("truth", shard=TRUTH_SHARDS),
+        train=at("clips", shard=DISCOVERY_SHARDS),
+        test=at("clips", shard=shards_of(RELEVANCE_VIDEOS)),
+    output:
+        at("probe_scores"),
+    log:
+        f"{NETWORK}/logs/probe_layers.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/probe_layers.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(6000, 240, network=True),
+    params:
+        train=DISCOVERY["video"].tolist(),
+        test=RELEVANCE_VIDEOS["video"].tolist(),
+        layers=CONFIG.checks.probed_layers,
+        grid=CONFIG.activations.pooling,
+        batch=CONFIG.relevance.batch,
+        seed=stream("random_sets"),
+        code=code("probe_layers"),
+    script:
+        "../../src/stages/probe_layers.py"
+
+
 rule vary_choices:
     input:
         activations=at("activations", shard=DISCOVERY_SHARDS),

@@ -218,6 +218,7 @@ ARTIFACTS = {
     "map_similarity": (f"{NETWORK}/map_similarity.parquet", CHECKED, {}),
     "position_shares": (f"{NETWORK}/position_shares.parquet", EXPLAINED, {}),
     "intervention_scores": (f"{NETWORK}/intervention_scores.parquet", EXPLAINED, {}),
+    "probe_scores": (f"{NETWORK}/probe_scores.parquet", TRAINED if KNOWN and FLOW_KNOWN else [], {}),
     "frame_scores": (f"{NETWORK}/frame_scores/{{shard}}.parquet", EXPLAINED, RELEVANT_SHARDS),
     "choices": (f"{LAYER}/choices.parquet", FOUND, {}),
     "supervoxel_importance": (f"{LAYER}/supervoxel_importance.parquet", FOUND, {}),
