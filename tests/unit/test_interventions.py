@@ -53,6 +53,13 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
     np.testing.assert_array_equal(shown["background_filled"][evidence], clip[evidence])
     assert (shown["evidence_filled"][evidence] == FILL).all()
     np.testing.assert_array_equal(shown["evidence_filled"][background], clip[background])
+    path = np.broadcast_to(evidence.any(axis=0), evidence.shape)
+    assert (shown["path_filled"][path] == FILL).all()
+    np.testing.assert_array_equal(shown["path_filled"][~path], clip[~path])
+    elsewhere = path[:, :, ::-1] & ~evidence
+    assert (shown["mirrored_path_filled"][elsewhere] == FILL).all()
+    np.testing.assert_array_equal(shown["mirrored_path_filled"][~elsewhere], clip[~elsewhere])
+    assert found["path_filled"][1] is None and found["mirrored_path_filled"][1] is evidence
     np.testing.assert_array_equal(shown["background_frozen"][evidence], clip[evidence])
     np.testing.assert_array_equal(shown["background_exchanged"][evidence], clip[evidence])
     np.testing.assert_array_equal(

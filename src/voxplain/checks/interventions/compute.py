@@ -19,6 +19,8 @@ OF_TIME = ("frozen", "shuffled", "reversed")
 OF_PLACE = (
     "background_filled",
     "evidence_filled",
+    "path_filled",
+    "mirrored_path_filled",
     "background_frozen",
     "background_exchanged",
     "evidence_exchanged",
@@ -52,7 +54,8 @@ def intervened(
     -------
     dict of str to (clip, evidence)
         none: as it is. frozen: the middle frame all the time. shuffled, reversed: in other orders. With evidence:
-        background_filled, evidence_filled: hidden. background_frozen: the evidence moves over the background of the middle
+        background_filled, evidence_filled: hidden. path_filled: in all frames all is hidden that the evidence ever covers, so
+        that no outline moves; mirrored_path_filled: the same on the other side of the frame, except the evidence. background_frozen: the evidence moves over the background of the middle
         frame. background_exchanged: over the other clip, whose own evidence is hidden. evidence_exchanged: in its place,
         hidden, and over it the other's evidence.
     """
@@ -69,6 +72,9 @@ def intervened(
     seen = evidence[..., None]
     found["background_filled"] = (np.where(seen, clip, fill), evidence)
     found["evidence_filled"] = (np.where(seen, fill, clip), None)
+    path = np.broadcast_to(evidence.any(axis=0)[None, ..., None], seen.shape)
+    found["path_filled"] = (np.where(path, fill, clip), None)
+    found["mirrored_path_filled"] = (np.where(path[:, :, ::-1] & ~seen, fill, clip), evidence)
     found["background_frozen"] = (np.where(seen, clip, still_background(clip, evidence, fill)), evidence)
     if other_evidence is not None and other_evidence.any():
         others = other_evidence[..., None]

@@ -18,7 +18,7 @@ NONE = "none"
     meaning="What the network answers, and how well explanations lie on the evidence, when clips stand still, are shuffled or reversed, and, where masks are known, when the background or the evidence is hidden, frozen or exchanged with another class's.",
     columns="""
     model
-    intervention: none; frozen (the middle frame all the time), shuffled, reversed; background_filled, evidence_filled (hidden under the input mean); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden)
+    intervention: none; frozen (the middle frame all the time), shuffled, reversed; background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden)
     measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence)
     method: explainer of the auroc
     value: mean over clips
