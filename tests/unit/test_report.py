@@ -16,7 +16,7 @@ from PIL import Image
 
 from voxplain.claims.table import STATEMENTS
 from voxplain.figures import COLORS, STYLES
-from voxplain.report import TEMPLATES, formats, panels, templates_hash, words
+from voxplain.report import TEMPLATES, advice, formats, panels, templates_hash, words
 from voxplain.report.browsers import concept_browser, relevance_browser
 from voxplain.report.builder import Found, Meaning, Provenance, build_report, editing_grid
 from voxplain.report.charts import SHAPES, look
@@ -365,6 +365,34 @@ def test_the_report_begins_with_its_claims(page):
         if name == "claims" and attributes["data-column"] == "verdict"
     ]
     assert len(cells) == len(made_up_claims())
+
+
+def test_advice_names_what_beats_all_and_the_rivals_of_what_does_not():
+    claims = claims_of(
+        claim("maps_on_evidence", "no", method="gradcam", missed="control_saturation, chance"),
+        claim("maps_on_evidence", "yes", method="dtd"),
+        claim("faithful", "no", method="gradcam", missed="control_center"),
+        claim("faithful", "no", method="dtd", missed="control_center, control_size"),
+        claim("adding", "no", missed=""),
+        claim("removing", "opposite", missed="chance, control_size", n_controls=1),
+        claim("concepts_on_evidence", "too few", missed="chance"),
+        claim("maps_on_motion", "yes", model="c3d", n_controls=0),
+    )
+    accuracy = pd.concat([accuracy_table(), accuracy_table().assign(model="c3d", ci_low=0.4)])
+    bias = pd.DataFrame(
+        {"model": "r3d", "method": ["dtd", "gradcam"], "axis": "width", "verdict": ["left", "even"]}
+    )
+    told = dict(advice.advice({"claims": claims, "position_bias": bias, "model_accuracy": accuracy}))
+    assert told["What lies on what decides the class"] == [
+        "r3d: DTD (first - last), which beats chance and all 4 controls (it leans to one side of the frame)."
+    ]
+    assert told["What to hide first, if the answer is to change"] == [
+        "r3d: Grad-CAM (first - last) beats 4 of 5 rivals, but not center: show that beside it."
+    ]
+    assert "not after correction for all claims" in told["Which concepts are enough for the answer"][0]
+    assert told["Which concepts the answer needs"][0].startswith("r3d: nothing here;")
+    assert "not surely more than chance (50.0 %)" in told["What lies on what moves"][0]
+    assert "Which concepts lie on what decides the class" not in told and advice.advice({}) == []
 
 
 def test_several_seeds_and_dead_classes_are_told():

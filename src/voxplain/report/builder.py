@@ -18,7 +18,7 @@ from PIL import Image
 from ..artifacts import csv_text
 from ..figures import STYLES
 from ..tables import USUAL
-from . import TEMPLATES, browsers, formats, panels, words
+from . import TEMPLATES, advice, browsers, formats, panels, words
 from .environment import page_environment
 
 # Encoded clips and pictures beyond this are left out and their places named, so that the file opens smoothly.
@@ -110,7 +110,7 @@ def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP
     """Write the report.
 
     Each template in ``templates/sections`` is given `found`, its tables, `provenance`, the modules
-    `voxplain.report.words` and `panels`, the functions of `formats` (these as filters too), and the data of
+    `voxplain.report.words`, `advice` and `panels`, the functions of `formats` (these as filters too), and the data of
     both browsers; it writes nothing where the run lacks what it shows.
 
     Parameters
@@ -144,6 +144,7 @@ def build_report(found: Found, provenance: Provenance, *, clip_bytes: int = CLIP
         "tables": tables,
         "provenance": provenance,
         "words": words,
+        "advice": advice,
         "panels": panels,
         "styles": STYLES,
         "picture_address": picture_address,
