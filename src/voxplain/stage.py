@@ -85,7 +85,7 @@ def _describe(stage: Any, device: str) -> None:
         from voxplain.artifacts import read_table
 
         # What one job decided for all: the shards of a network never differ.
-        stage.precision = str(read_table(stage.input.precision, "precision")["precision"].item())
+        stage.precision = str(read_table(stage.input.precision, "chosen_precision")["precision"].item())
         stage.made_by["precision"] = stage.precision
     stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}
     if stage.input.get("weights"):
