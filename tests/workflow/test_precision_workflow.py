@@ -54,7 +54,7 @@ def test_float32_adds_nothing_and_auto_one_decision_a_network(given):
 @pytest.mark.slow
 def test_a_run_says_at_which_precision_it_was_made(tmp_path):
     network = "results/tiny/models/r3d/seed0"
-    shards = [f"{network}/activations/{shard}.h5" for shard in ("train-0", "test-0")]
+    shards = [f"{network}/activations/{shard}.h5" for shard in ("train-000", "test-000")]
     config = ["device={precision: bfloat16}"]
     planning.run_here(tmp_path, *shards, configfile="tiny", config=config, threads=1)
     (row,) = read_table(tmp_path / network / "chosen_precision.parquet", "chosen_precision").to_dict(
