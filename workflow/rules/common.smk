@@ -45,7 +45,7 @@ EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
 COMMON = EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on="video")
 TRIED = discovery_videos(DISCOVERY, CONFIG.checks.videos_per_class)
-COMPARED = DISCOVERY.iloc[:: max(1, -(-len(DISCOVERY) // 8))]  # at most 8, of as many classes and shards as there are
+COMPARED = DISCOVERY.iloc[:: max(1, -(-len(DISCOVERY) // 8))]  # at most 8, spread over classes and shards
 EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
 PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
