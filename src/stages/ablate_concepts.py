@@ -16,7 +16,7 @@ from voxplain.streams import stream
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (

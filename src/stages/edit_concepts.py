@@ -15,7 +15,7 @@ from voxplain.streams import stream
 def main(stage):
     wildcards, params = stage.wildcards, stage.params
     network = (params.draws_seed, "edit_concepts", wildcards.model, wildcards.layer)
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     controls = read_table(stage.input.controls, "concept_controls").groupby("class")
     classes = {}

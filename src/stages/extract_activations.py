@@ -12,7 +12,7 @@ from voxplain.supervoxels import distinct_supervoxels
 def main(stage):
     options, layers, videos = stage.params.options, stage.params.layers, stage.params.videos
     grid = options["pooling"] and tuple(options["pooling"])
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     with (
         open_h5(stage.input.clips, "clips") as clips,
         open_h5(stage.input.supervoxels, "supervoxels") as segmented,
@@ -30,11 +30,11 @@ def main(stage):
             parts = supervoxel_activations(
                 model, clip, levels, rows, layers, preset=stage.params.preset, **options
             )
-            whole, logits = layer_activations(model.network, model.inputs(clip[None]), layers, grid=grid)
-            gradients = logit_gradients(
-                model.network, model.inputs(clip[None]), model.targets([class_name]), layers, grid=grid
-            )
-            arrays = {"kept": rows, "logits": logits[0].cpu().numpy()}
+            inputs = model.inputs(clip[None])
+            with model.passes():  # whole clips are compared with supervoxels
+                whole, logits = layer_activations(model.network, inputs, layers, grid=grid)
+            gradients = logit_gradients(model.network, inputs, model.targets([class_name]), layers, grid=grid)
+            arrays = {"kept": rows, "logits": logits[0].float().cpu().numpy()}
             for layer in layers:
                 arrays[f"supervoxels/{layer}"] = parts[layer]
                 arrays[f"clip/{layer}"] = whole[layer][0].cpu().numpy()

@@ -15,7 +15,7 @@ from voxplain.videos.plan import table_of_rows
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     vectors = {}
     for class_name, path in zip(scores, stage.input.cavs, strict=True):

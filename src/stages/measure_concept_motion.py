@@ -19,7 +19,7 @@ from voxplain.motion.precision import moving_mask
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     shares, whole = [], []
     with (

@@ -11,7 +11,7 @@ from voxplain.videos.store import ClipStore, SupervoxelStore
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     members = [read_table(path, "concept_members") for path in stage.input.members]
     with open_h5(stage.input.random_sets, "random_sets") as file:
         random_sets = file["sets"][()]

@@ -20,7 +20,7 @@ from voxplain.streams import seed_of, stream
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks)
+    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
     color = model.fill(params.fill)
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []

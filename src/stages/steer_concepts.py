@@ -18,7 +18,8 @@ from voxplain.streams import stream
 def main(stage):
     source, wildcards, params = stage.input, stage.wildcards, stage.params
     layer, batch, grid = wildcards.layer, params.batch, params.grid and tuple(params.grid)
-    model, upper, plans, parts = load_trained(source.weights, trust=stage.networks), None, {}, []
+    model = load_trained(source.weights, trust=stage.networks, precision=stage.precision)
+    upper, plans, parts = None, {}, []
     places, scores = read_rankings(source.concepts, source.scores)
     order = {name: ranking(own) for name, own in scores.items()}
     ways = {}

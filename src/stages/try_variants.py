@@ -22,7 +22,7 @@ def main(stage):
         SupervoxelStore(stage.input.supervoxels) as supervoxels,
     ):
         bench = Bench(
-            load_trained(stage.input.weights, trust=stage.networks),
+            load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision),
             clips,
             supervoxels,
             params.discovery,

@@ -94,7 +94,8 @@ def layer_activations(
     model, found = uncompiled(model), {}
 
     def record(name: str, output: torch.Tensor) -> None:
-        found[name] = average_to_grid(output, grid)
+        # A mean in bfloat16 would be rounded once more.
+        found[name] = average_to_grid(output.float() if output.dtype == torch.bfloat16 else output, grid)
 
     with hooked_features(model, inputs, layers, record):
         logits = model(inputs)
@@ -153,7 +154,7 @@ def supervoxel_activations(
     batch: int = 32,
     preset: Literal["official", "corrected"] = "corrected",
 ) -> dict[str, np.ndarray]:
-    """Activations of supervoxels, each shown to a network alone.
+    """Activations of supervoxels, each shown to a network alone, at the network's precision.
 
     Parameters
     ----------
@@ -177,7 +178,9 @@ def supervoxel_activations(
     grid = pooling and tuple(pooling)
 
     def shown(clips: np.ndarray) -> dict[str, torch.Tensor]:
-        return layer_activations(model.network, model.inputs(clips), layers, grid=grid)[0]
+        inputs = model.inputs(clips)
+        with model.passes():
+            return layer_activations(model.network, inputs, layers, grid=grid)[0]
 
     patches = supervoxel_inputs(
         clip, labels, kept, form=form, fill=model.fill(fill), preset=preset, batch=batch

@@ -41,6 +41,7 @@ KINDS = {
     "activations": 2,
     "cavs": 2,
     "choices": 2,
+    "chosen_precision": 1,
     "clip_motion": 2,
     "clips": 2,
     "concept_ablation": 2,

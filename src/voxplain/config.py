@@ -654,7 +654,7 @@ class Streams(Section):
 
 
 class Device(Section):
-    """Where networks run. No number hangs on it, and no change reruns anything."""
+    """Where networks run, on which no number hangs, and how exactly."""
 
     use: Literal["auto", "cpu"] = Field(
         "auto",
@@ -663,6 +663,13 @@ class Device(Section):
     jobs_per_gpu: PositiveInt = Field(1, description="Jobs that share a GPU; the next ones wait.")
     cpu_after_failure: bool = Field(
         True, description="Try a job on the CPU after it failed (snakemake --retries)."
+    )
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="Of passes without gradients over the many clips of which parts are shown or hidden, for concepts and "
+        "what is asked of them. bfloat16: where the hardware has it. auto: where, besides, the run's own clips show that it "
+        "is faster and changes no clear decision and hardly a rank (table network_precision). Training, gradients, maps "
+        "and test accuracy are float32 here; so is what is to be published.",
     )
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from .errors import ConfigError, VoxplainError
 
 log = logging.getLogger(__name__)
 Items = TypeVar("Items", torch.Tensor, np.ndarray, Sequence)
+Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 # What this process was given by `lease_device`: all that it computes is computed there.
 _leased: torch.device | None = None
@@ -195,23 +196,35 @@ def measured() -> dict[str, int]:
     return {"peak_memory_mb": -(-torch.cuda.max_memory_allocated(device) // 2**20)}
 
 
-def choose_precision(
-    device: torch.device, precision: Literal["float32", "bfloat16"] = "float32"
-) -> AbstractContextManager:
-    """Context in which to run a network: automatic bfloat16 where asked for and where the hardware has it.
+def choose_precision(device: torch.device, precision: Precision = "float32") -> AbstractContextManager:
+    """Context in which to train a network: automatic bfloat16 where asked for and where the hardware has it.
 
     Elsewhere float32 is used, and the log says so.
     """
     if precision == "bfloat16":
-        if _has_bfloat16(device):
-            return torch.autocast(device.type, dtype=torch.bfloat16)
-        log.warning("%s has no bfloat16 of its own: float32 is used.", device)
+        # Not the CPU's: training small 3D networks with it ended in losses that are no numbers (torch 2.15).
+        if device.type == "cuda" and has_bfloat16(device):
+            return passes_in(device, precision)
+        log.warning("%s has no bfloat16 of its own to train in: float32 is used.", device)
     return nullcontext()
 
 
-def _has_bfloat16(device: torch.device) -> bool:
-    # Not the CPU's: training small 3D networks with it ended in losses that are no numbers (torch 2.15).
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+def passes_in(device: torch.device, precision: Precision) -> AbstractContextManager:
+    """Context in which a network is shown clips, without gradients, at a precision.
+
+    It is kept also where the hardware has no bfloat16 and takes longer: what one run computes on several machines is
+    computed alike.
+    """
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 itself, so that it may be faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Not public in torch 2.11 to 2.15; where they are no more, float32 is used.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in probes)
 
 
 def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> Any:

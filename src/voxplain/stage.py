@@ -28,8 +28,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     `stage` is Snakemake's object (input, output, params, wildcards, threads, resources, log,
     config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
     `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
-    `voxplain.artifacts.resumable_h5` takes, and `networks` the names of networks that the config trusts weights to
-    be of. What is printed goes to the rule's log too. A `VoxplainError`, and what the machine lacks (room,
+    `voxplain.artifacts.resumable_h5` takes, `networks` the names of networks that the config trusts weights to
+    be of, and `precision` that at which the network is shown many clips. What is printed goes to the rule's log too. A `VoxplainError`, and what the machine lacks (room,
     permission, memory), are told in one line, the traceback only in the log.
 
     Parameters
@@ -80,6 +80,13 @@ def _describe(stage: Any, device: str) -> None:
     stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
     stage.made_by = record(rule=stage.rule, params=params, code=code, device=device, wildcards=wildcards)
+    stage.precision = "float32"
+    if stage.input.get("precision"):
+        from voxplain.artifacts import read_table
+
+        # What one job decided for all: the shards of a network never differ.
+        stage.precision = str(read_table(stage.input.precision, "chosen_precision")["precision"].item())
+        stage.made_by["precision"] = stage.precision
     stage.resumed = {"made_by": stage.made_by, "inputs": stage.input, "attrs": stage.measured}
     if stage.input.get("weights"):
         from voxplain.models.weights import check_weights_place

@@ -34,11 +34,11 @@ def time_steps(
     """
     readings = []
     for _ in range(warmup + repeats):
-        start = _now(device)
+        start = now(device)
         made = first()
-        middle = _now(device)
+        middle = now(device)
         then(made)
-        readings.append((middle - start, _now(device) - start))
+        readings.append((middle - start, now(device) - start))
     counted = readings[warmup:]
     return [1e3 * one for one, _ in counted], [1e3 * both for _, both in counted]
 
@@ -50,7 +50,8 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
 
 
-def _now(device: torch.device) -> float:
+def now(device: torch.device) -> float:
+    """Seconds of a clock, once a device has done all that it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

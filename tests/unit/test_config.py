@@ -406,7 +406,7 @@ def first_rules(before: dict, after: dict) -> set[str]:
 def test_keys_rerun_what_the_documentation_says(jobs):
     bases = {"embedded": EMBEDDED, "csv": {**EMBEDDED, "data": {"adapter": "csv", "path": "own.csv"}}}
     before = {kind: jobs(base) for kind, base in bases.items()}
-    rules = {rule for plan in before.values() for rule, _ in plan} | {"extract_features"}
+    rules = {rule for plan in before.values() for rule, _ in plan} | {"extract_features", "choose_precision"}
     wrong = {}
     for key in keys():
         value = another(key)

@@ -703,6 +703,33 @@ def test_sections_without_their_tables_are_left_out():
     Page(build_report(Found({}), Provenance(CONFIG, None, {}, pd.DataFrame())))
 
 
+def test_a_run_says_at_which_precision_it_was_made():
+    chosen = {
+        "model": "i3d",
+        "seed": 0,
+        "asked": "auto",
+        "precision": "bfloat16",
+        "reason": "",
+        "n_clips": 8,
+        "n_inputs": 392,
+    }
+    chosen |= {
+        "changed": 0.01,
+        "changed_clearly": 0.0,
+        "tau_alone": 0.978,
+        "tau_hidden": 0.96,
+        "cosine": 0.9997,
+        "speed": 2.2,
+    }
+    page = build_report(
+        Found({"model_accuracy": accuracy_table(), "network_precision": pd.DataFrame([chosen])}), provenance()
+    )
+    assert "bfloat16" in Page(page).text and "0.98" in Page(page).text
+    assert (
+        "bfloat16" not in Page(build_report(Found({"model_accuracy": accuracy_table()}), provenance())).text
+    )
+
+
 def test_a_new_section_is_one_file(tmp_path, monkeypatch):
     import shutil
 

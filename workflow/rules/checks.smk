@@ -20,6 +20,7 @@ except VoxplainError as error:
 
 rule try_variants:
     input:
+        **CHOSEN,
         weights=at("weights"),
         clips=at("clips", shard=SEARCHED),
         supervoxels=at("supervoxels", shard=SEARCHED),
@@ -352,6 +353,7 @@ rule measure_concept_motion:
 
 rule follow_concepts:
     input:
+        **CHOSEN,
         made=MADE,
         weights=at("weights"),
         concepts=at("concepts", **OF_CLASS),

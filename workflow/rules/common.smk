@@ -45,6 +45,7 @@ EVALUATION = evaluation_videos(TABLE, CONFIG.editing.videos_per_class)
 RELEVANCE_VIDEOS = evaluation_videos(TABLE, CONFIG.relevance.videos_per_class)
 COMMON = EVALUATION.merge(RELEVANCE_VIDEOS[["video"]], on="video")
 TRIED = discovery_videos(DISCOVERY, CONFIG.checks.videos_per_class)
+COMPARED = DISCOVERY.iloc[:: max(1, -(-len(DISCOVERY) // 8))]  # at most 8, spread over classes and shards
 EDITED = evaluation_videos(EVALUATION, CONFIG.checks.edited_per_class)
 PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
@@ -168,6 +169,7 @@ def layers(models, most=None):
     ]
 
 
+PRECISION_IS_CHOSEN = CONFIG.device.precision != "float32"
 ONE, TRAINED = [{}], networks(CONFIG.models)
 FOUND, FIRST, CHECKED = layers(CONCEPT_MODELS), layers(CONCEPT_MODELS, 1), networks(CONCEPT_MODELS)
 EXPLAINED, BOTH, FIRST_OF_BOTH = networks(RELEVANCE_MODELS), networks(COMMON_MODELS), layers(COMMON_MODELS, 1)
@@ -185,6 +187,7 @@ ARTIFACTS = {
     "features": (f"{RUN}/models/{{model}}/features.h5", [], {}),
     "weights": (f"{NETWORK}/weights.safetensors", TRAINED, {}),
     "predictions": (f"{NETWORK}/predictions.parquet", TRAINED, {}),
+    "chosen_precision": (f"{NETWORK}/chosen_precision.parquet", CHECKED if PRECISION_IS_CHOSEN else [], {}),
     "supervoxels": (f"{SEGMENTS}/{{shard}}.h5", ONE, SEGMENTED_SHARDS),
     "activations": (f"{NETWORK}/activations/{{shard}}.h5", CHECKED, SEGMENTED_SHARDS),
     "random_sets": (f"{LAYER}/random_sets.h5", FOUND, {}),
@@ -273,9 +276,11 @@ def if_made(kind, **values):
     return at(kind, **values) if ARTIFACTS[kind][1] else []
 
 
+# The decision that stages which show a network many clips read, so that no shard differs from another.
+CHOSEN = {"precision": at("chosen_precision")} if PRECISION_IS_CHOSEN else {}
 # What it takes to place concepts in a shard's clips and show these to the network; and what concepts were found in.
 PLACED = {kind: at(kind) for kind in ("weights", "clips", "supervoxels", "activations")}
-PLACED |= {"concepts": at("concepts", **OF_CLASS), "scores": at("scored_concepts")}
+PLACED |= CHOSEN | {"concepts": at("concepts", **OF_CLASS), "scores": at("scored_concepts")}
 DISCOVERED = {kind: at(kind, shard=DISCOVERY_SHARDS) for kind in ("clips", "supervoxels")}
 
 
@@ -347,6 +352,7 @@ try:
         shared=EMBEDDED
         and CONFIG.relevance.compare_with is not None
         and CONFIG.data.options.get("variant") == "two_actors",
+        precision=PRECISION_IS_CHOSEN,
         checks=CONFIG.checks.tables,
     )
 except VoxplainError as error:

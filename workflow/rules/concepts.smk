@@ -21,6 +21,7 @@ rule segment_supervoxels:
 
 rule extract_activations:
     input:
+        **CHOSEN,
         weights=at("weights"),
         clips=at("clips"),
         supervoxels=at("supervoxels"),
@@ -170,6 +171,7 @@ rule score_concepts:
 
 rule measure_controls:
     input:
+        **CHOSEN,
         **DISCOVERED,
         weights=at("weights"),
         random_sets=at("random_sets"),

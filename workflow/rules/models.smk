@@ -65,3 +65,30 @@ rule test_model:
         code=code("test_model"),
     script:
         "../../src/stages/test_model.py"
+
+
+rule choose_precision:
+    input:
+        weights=at("weights"),
+        clips=at("clips", shard=shards_of(COMPARED)),
+        supervoxels=at("supervoxels", shard=shards_of(COMPARED)),
+    output:
+        at("chosen_precision"),
+    log:
+        f"{NETWORK}/logs/choose_precision.log",
+    benchmark:
+        f"{NETWORK}/benchmarks/choose_precision.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 60, network=True),
+    params:
+        asked=CONFIG.device.precision,
+        layers=lambda wildcards: CONFIG.models[wildcards.model].layers,
+        videos=COMPARED["video"].tolist(),
+        options=part("activations", "fill", "batch"),
+        preset=CONFIG.supervoxels.preset,
+        criteria=CONFIG.supervoxels.options,
+        code=code("choose_precision"),
+    script:
+        "../../src/stages/choose_precision.py"

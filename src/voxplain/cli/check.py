@@ -269,8 +269,10 @@ def check_compared(config: Config, directory: Path) -> Iterator[str]:
 
 
 def check_device(config: Config) -> Iterator[str | Note]:
-    """A GPU that is asked for, by CUDA_VISIBLE_DEVICES or by training in bfloat16, and not there."""
+    """A GPU that is asked for, by CUDA_VISIBLE_DEVICES or by training in bfloat16, and not there; nor bfloat16."""
     import torch
+
+    from ..device import choose_device, has_bfloat16
 
     asked = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
     if asked and asked not in ("-1", "NoDevFiles") and not torch.cuda.is_available():
@@ -283,6 +285,11 @@ def check_device(config: Config) -> Iterator[str | Note]:
             yield Note(
                 f"models.{name}.training.precision: bfloat16 needs a GPU, and there is none: float32 is used."
             )
+    if config.device.precision != "float32" and not has_bfloat16(choose_device(config.device.use)):
+        yield Note(
+            f"device.precision is {config.device.precision}, and this machine has no bfloat16 of its own: float32 is used "
+            "where a run decides on it."
+        )
 
 
 def check_network(

@@ -118,6 +118,7 @@ RERUNS = {
     "checks.window_step": "follow_concepts",
     "checks.windows": "follow_concepts",
     "device": "nothing",
+    "device.precision": "choose_precision, and with float32 what was made by its choice",
     "accept_versions": "nothing; it keeps a change of these versions from doing so",
     "temporary": "cache_clips, or what else is named: what a run throws away lies in its own folder",
     "figures": "show_concepts",

@@ -65,3 +65,31 @@ def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
             rows.append((model, seed, class_name, correct.mean(), low, high, len(part)))
     names = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     return pd.DataFrame(rows, columns=names)
+
+
+@table(
+    "network_precision",
+    part="concepts",
+    title="Precision of the networks",
+    meaning="Whether networks were shown the clips of concepts in float32 or in bfloat16, and what bfloat16 changes on a sample "
+    "of the run's own clips: supervoxels alone under the fill, and clips of which more and more is hidden.",
+    columns="""
+    model, seed
+    asked: what device.precision says
+    precision: what was used: float32 or bfloat16
+    reason: what speaks against bfloat16; empty where nothing does
+    n_clips
+    n_inputs: clips shown, whole and edited
+    changed: share of them that bfloat16 answers in another way
+    changed_clearly: share of them where, besides, float32 gives the one class odds over the other of 1.05 or more
+    tau_alone: Kendall's tau of the class's logits of supervoxels alone, float32 against bfloat16, mean over clips
+    tau_hidden: the same of clips of which more and more is hidden
+    cosine: of activations less their mean, float32 against bfloat16, mean over supervoxels, of the layer where it is least
+    speed: how many times as fast bfloat16 was
+    """,
+    inputs={"chosen": "chosen_precision"},
+    needs=["chosen_precision"],
+)
+def precision_table(chosen: pd.DataFrame) -> pd.DataFrame:
+    """The networks, as they come."""
+    return chosen

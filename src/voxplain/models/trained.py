@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..device import choose_device
+from ..device import Precision, choose_device, has_bfloat16, passes_in
 from ..errors import ConfigError
 from .base import ModelSpec
 from .build import load_model
 from .inputs import normalize
 from .weights import load_weights
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,15 @@ class TrainedModel:
     classes : list of str
         Names of the classes in the order of the logits.
     device : torch.device
+    precision : {"float32", "bfloat16"}
+        At which many edited clips are shown to it: of `logits`, `predict` and activations of supervoxels, and of nothing
+        else. Gradients and explainers are float32 whatever it is.
     """
 
     network: nn.Module
     classes: list[str]
     device: torch.device
+    precision: Precision = "float32"
 
     @property
     def spec(self) -> ModelSpec:
@@ -51,25 +59,39 @@ class TrainedModel:
         """Color (3,) uint8 for hidden voxels: the input mean for ``"mean"``, which is 0 to the network."""
         return np.rint(self.spec.mean if color == "mean" else color).astype(np.uint8)
 
+    def passes(self) -> AbstractContextManager:
+        """Context in which the network is shown clips at its precision."""
+        return passes_in(self.device, self.precision)
+
     @torch.no_grad()
     def logits(self, clips: np.ndarray) -> np.ndarray:
         """Logits (N, classes) float32 of uint8 clips (N, T, H, W, 3)."""
-        return self.network(self.inputs(clips)).float().cpu().numpy()
+        inputs = self.inputs(clips)
+        with self.passes():
+            return self.network(inputs).float().cpu().numpy()
 
     def predict(self, clips: np.ndarray) -> np.ndarray:
         """Names (N,) of the classes with the largest logits."""
         return np.array(self.classes)[self.logits(clips).argmax(axis=1)]
 
 
-def load_trained(path: str | Path, *, trust: Collection[str] = ()) -> TrainedModel:
+def load_trained(
+    path: str | Path, *, trust: Collection[str] = (), precision: Precision = "float32"
+) -> TrainedModel:
     """Load a network that a training stage saved, onto the machine's device.
 
     Parameters
     ----------
     path, trust
         As for `voxplain.models.load_model`, and so are the errors.
+    precision : {"float32", "bfloat16"}
+        As of `TrainedModel`.
     """
     device = choose_device()
+    if precision == "bfloat16" and not has_bfloat16(device):
+        log.warning(
+            "%s has no bfloat16 of its own, which was chosen on another machine: it takes longer.", device
+        )
     _, spec, about = load_weights(path)
     classes = about.get("classes")
     named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
@@ -79,4 +101,4 @@ def load_trained(path: str | Path, *, trust: Collection[str] = ()) -> TrainedMod
             "Train or fit the network again: snakemake --cores all --forcerun train_model fit_head."
         )
     network = load_model(path, trust=trust).to(device, memory_format=torch.channels_last_3d)
-    return TrainedModel(network, classes, device)
+    return TrainedModel(network, classes, device, precision)

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...activations import layer_activations, logit_gradients
+from ...activations import logit_gradients, supervoxel_activations
 from ...concepts.clustering import nearest_concepts
 from ...errors import VoxplainError
 from ...models.trained import TrainedModel
-from ...patches import supervoxel_inputs
 from ...supervoxels import distinct_supervoxels, segment_supervoxels
 from ..answers import answers_of
 from ..concept_ablation.compute import concept_masks
@@ -71,20 +70,9 @@ def follow_clip(
         raise VoxplainError(
             "no supervoxel is kept. Loosen supervoxels.options, or name other videos in checks.followed."
         )
-    patches = supervoxel_inputs(
-        clip,
-        levels,
-        kept,
-        form=view["form"],
-        fill=model.fill(view["fill"]),
-        preset=preset,
-        batch=view["batch"],
-    )
-    found = [
-        layer_activations(model.network, model.inputs(part), [layer], grid=pooling)[0][layer]
-        for part in patches
-    ]
-    found = np.concatenate([part.cpu().numpy() for part in found])
+    found = supervoxel_activations(
+        model, clip, levels, kept, [layer], preset=preset, pooling=pooling, **view
+    )[layer]
     gradient = logit_gradients(
         model.network, model.inputs(clip[None]), model.targets([class_name]), [layer], grid=pooling
     )[layer][0]
