@@ -93,7 +93,8 @@ class Table:
     needs : frozenset of str
         What the run must have: ``ground_truth`` (the embedded data, or masks or boxes), ``exact_flow`` (embedded data,
         or flow), ``common_clips`` (clips and networks that both
-        concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels).
+        concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels),
+        ``given_concepts`` (concepts that the config gives).
     figure : Figure, optional
     optional : bool
         Whether the function also does without final tables of parts that the run does not make: None then.
@@ -217,6 +218,7 @@ def choose_tables(
     common: bool,
     flow_known: bool = False,
     shared: bool = False,
+    given: bool = False,
     checks: Sequence[str] | None = None,
 ) -> dict[str, Table]:
     """Final tables that a run can have, in the order of `all_tables`.
@@ -231,6 +233,8 @@ def choose_tables(
         Whether concepts and relevance have networks and clips in common.
     shared : bool
         Whether the run that it is compared with has the same videos with other labels.
+    given : bool
+        Whether the config gives concepts.
     checks : sequence of str, optional
         Tables of the part ``checks``: these and what they are computed from. By default all.
 
@@ -240,6 +244,7 @@ def choose_tables(
         A check is unknown, or cannot be made here.
     """
     there = {"ground_truth": known, "exact_flow": flow_known, "common_clips": common, "same_videos": shared}
+    there["given_concepts"] = given
     lacking = {name for name, is_there in there.items() if not is_there}
     tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
     possible = [name for name, entry in tables.items() if entry.part == "checks"]

@@ -18,6 +18,7 @@ NEEDS = {
     "ground_truth": "embedded data, or videos with masks or boxes",
     "exact_flow": "embedded data, or videos with exact flow",
     "same_videos": "where another run has the same videos with other labels",
+    "given_concepts": "where the config gives concepts",
     "common_clips": "where concepts and relevance have networks and clips in common",
 }
 

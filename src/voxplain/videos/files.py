@@ -47,6 +47,25 @@ def walk_videos(folder: str | Path, endings: Collection[str] = frozenset(ENDINGS
                 yield entry.path
 
 
+def example_files(folder: str | Path) -> list[str]:
+    """Paths of the videos and images in a folder and in those below it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such folder, or neither video nor image in it.
+    """
+    if not Path(folder).is_dir():
+        raise ConfigError(f"There is no folder {folder}: give one that holds example clips.")
+    found = list(walk_videos(Path(folder).resolve(), ENDINGS | IMAGES))
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no videos ({', '.join(sorted(ENDINGS))}) and no images ({', '.join(sorted(IMAGES))}): put "
+            "example clips into it."
+        )
+    return found
+
+
 def list_folder(folder: str | Path) -> list[os.DirEntry]:
     """Entries of a folder by name, without hidden ones and those whose names are no text, of which it tells.
 

@@ -372,7 +372,7 @@ def summarize_given(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame, a row per network, layer and source
         model, layer, source (given; control; given less control), effect (mean over classes and seeds), ci_low, ci_high
         (95 %, over classes and seeds: `mean_interval`), p_value (that the mean is 0: `mean_p_value`), n_significant (of the
-        n rows; for a positive effect), n.
+        n rows; for a positive effect), n, n_classes, n_seeds.
     """
     rows = []
     for (model, layer), group in table.groupby(["model", "layer"], sort=False):
@@ -396,6 +396,8 @@ def summarize_given(table: pd.DataFrame) -> pd.DataFrame:
                     "p_value": mean_p_value(values.to_numpy()),
                     "n_significant": int((own["significant"] & (own["effect"] > 0)).sum()),
                     "n": int(values.notna().to_numpy().sum()),
+                    "n_classes": int(values.notna().any().sum()),
+                    "n_seeds": int(values.notna().any(axis=1).sum()),
                 }
             )
     return pd.DataFrame(rows)

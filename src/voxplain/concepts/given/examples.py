@@ -16,11 +16,10 @@ import pandas as pd
 from ...activation_store import open_activations
 from ...activations import layer_activations, supervoxel_activations
 from ...editing import covering
-from ...errors import ConfigError
 from ...models.trained import TrainedModel
 from ...streams import stream
 from ...videos.clips import decode_shard, fit_frame
-from ...videos.files import ENDINGS, IMAGES, walk_videos
+from ...videos.files import ENDINGS, example_files
 from ...videos.store import SupervoxelStore, TruthStore, clips_of
 from ...videos.truth import Truth, read_truth
 
@@ -220,19 +219,6 @@ def folder_clips(
         frame = fit_frame(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), size=options["size"], crop=options["crop"])
         clip = np.repeat(frame[None], options["frames"], axis=0)
         yield os.path.relpath(path, home), path, clip, np.zeros(len(clip), dtype=np.int64)
-
-
-def example_files(folder: str | Path) -> list[str]:
-    """Paths of the videos and images in a folder and in those below it; errors as of `folder_clips`."""
-    if not Path(folder).is_dir():
-        raise ConfigError(f"There is no folder {folder}: give one that holds example clips.")
-    found = list(walk_videos(Path(folder).resolve(), ENDINGS | IMAGES))
-    if not found:
-        raise ConfigError(
-            f"{folder} holds no videos ({', '.join(sorted(ENDINGS))}) and no images ({', '.join(sorted(IMAGES))}): put "
-            "example clips into it."
-        )
-    return found
 
 
 def masks_of(
