@@ -159,8 +159,8 @@ def test_examples_go_to_their_class_or_to_all_and_some_are_kept(model):
 # Scores
 
 
-def finished_layer(folder, rng, classes, *, videos=4, supervoxels=6, size=8):
-    """Artifacts of a layer without any structure: all that scoring a given concept takes."""
+def finished_layer(folder, rng, classes, *, sets=None, videos=4, supervoxels=6, size=8):
+    """Artifacts of a layer without any structure, but for random sets that are given: what scoring a concept takes."""
 
     def noise(*shape):
         return rng.normal(size=(*shape, size)).astype(np.float32)
@@ -181,7 +181,7 @@ def finished_layer(folder, rng, classes, *, videos=4, supervoxels=6, size=8):
                 )
     params = {"params": {"options": {"random_sets": 3, "set_size": 12}}}
     with create_h5(folder / "random_sets.h5", kind="random_sets", made_by=params) as file:
-        file["sets"], file["subset"] = noise(3, 12), noise(12)
+        file["sets"], file["subset"] = noise(3, 12) if sets is None else sets, noise(12)
     clustering = {"clusters": 3, "min_supervoxels": 4, "max_members": 12, "cutoff": None, "popularity": "coverage",
                   "normalize": "root", "max_supervoxels": 1000}  # fmt: skip
     cavs = {"classifier": "mean_difference", "options": {}}
@@ -218,20 +218,16 @@ def test_a_given_concept_of_random_members_is_rarely_significant(tmp_path):
 
 def test_the_effect_is_the_mean_gradient_along_the_direction(tmp_path):
     rng = np.random.default_rng(1)
-    place = finished_layer(tmp_path / "run/layer", rng, ["a", "b"])
-    members = {"given": {"a": list(rng.normal(size=(5, 8)) + 3), "b": list(rng.normal(size=(2, 8)))}}
+    sets = rng.normal(size=(3, 1, 8)).repeat(12, axis=1)  # without spread, so that a CAV is the way to the example
+    place = finished_layer(tmp_path / "run/layer", rng, ["a", "b"], sets=sets)
+    members = {"given": {"a": [np.arange(8.0)] * 5, "b": [np.arange(8.0)] * 2}}
     found = score_members(members, place, name="x", whole=False)
     assert found.few == {"given": ["b"]} and found.table["class"].tolist() == ["a"]
     with h5py.File(place.activations[0]) as file:
         gradient = np.mean([file[f"a{number}#0/gradient/l"][()] for number in range(4)], axis=0)
     way = found.directions["given", "a"].way
     assert found.table["effect"].item() == pytest.approx(gradient @ way, rel=1e-5)
-    with h5py.File(place.folder / "random_sets.h5") as file:
-        sets = file["sets"][()]
-    # The mean difference from each random set.
-    np.testing.assert_allclose(
-        way, np.mean(members["given"]["a"], axis=0) - sets.mean(axis=(0, 1)), rtol=1e-4
-    )
+    np.testing.assert_allclose(way, np.arange(8.0) - sets.mean(axis=(0, 1)), rtol=1e-5)
     np.testing.assert_allclose(found.directions["given", "a"].baseline, sets.mean(axis=(0, 1)))
     with pytest.raises(ConfigError, match="x has fewer than three examples"):
         score_members({"given": {"a": members["given"]["b"]}}, place, name="x", whole=False)
