@@ -63,6 +63,7 @@ def _by_class(axis: Axes, rows: pd.DataFrame, classes: list[str], title: str) ->
     axis.invert_yaxis()
     axis.set_title(f"{title}: effect by class (filled: significant)", fontsize=9)
     axis.set_xlabel("logits", fontsize=8)
+    axis.tick_params(axis="x", labelsize=7)
     axis.grid(alpha=0.25)
 
 
@@ -79,4 +80,5 @@ def _means(axis: Axes, rows: pd.DataFrame) -> None:
     axis.invert_yaxis()
     axis.set_title("mean over classes", fontsize=9)
     axis.set_xlabel("logits", fontsize=8)
+    axis.tick_params(axis="x", labelsize=7)
     axis.grid(alpha=0.25)
