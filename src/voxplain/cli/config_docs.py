@@ -45,7 +45,7 @@ RERUNS = {
     "activations": "extract_activations",
     "concepts": "find_concepts, find_random_concepts, try_variants",
     "concepts.names": "tabulate_concepts, show_concepts",
-    "concepts.given": "score_given",
+    "concepts.given.NAME": "score_given",
     "concepts.cutoff": "find_concepts, find_random_concepts, try_variants",
     "concepts.popularity": "find_concepts, find_random_concepts, try_variants",
     "concepts.normalize": "find_concepts, find_random_concepts, try_variants",
