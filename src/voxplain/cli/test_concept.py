@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..activation_store import read_classes
 from ..artifacts import atomic_path, attributes_of, csv_text
-from ..concepts.given.compute import mark_by_source, score_members, summarize_given
+from ..concepts.given.compute import score_members
 from ..concepts.given.examples import (
     CONTROL,
     GIVEN,
@@ -27,6 +27,7 @@ from ..concepts.given.examples import (
     masks_of,
     whole_examples,
 )
+from ..concepts.given.summary import mark_by_source, summarize_given
 from ..errors import ConfigError, nearest
 from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_layers
 from ..models.trained import load_trained

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...statistics import adjust_p_values, mean_interval
 from ...tables import Figure, table
-from .compute import mark_by_source, summarize_given
+from .summary import mark_by_source, summarize_given
 
 PLACE = ["name", "model", "seed", "layer", "source", "class"]
 STEERINGS = ("removal", "addition")
