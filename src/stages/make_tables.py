@@ -17,10 +17,10 @@ def main(stage):
         """What a table or figure takes; None of a kind that this run has not."""
         for kind in set(inputs.values()) - set(known):
             parts = [read_table(path, kind.removeprefix("other_")) for path in stage.input.get(kind, [])]
-            whole = (
-                pd.concat(parts, ignore_index=True).drop(columns="name", errors="ignore") if parts else None
-            )
-            known[kind] = with_groups(whole, videos) if parts else None  # no number hangs on names
+            whole = pd.concat(parts, ignore_index=True) if parts else None
+            if parts and "concept" in whole:  # no number hangs on names of found concepts
+                whole = whole.drop(columns="name", errors="ignore")
+            known[kind] = with_groups(whole, videos) if parts else None
         return {name: known[kind] for name, kind in inputs.items()}
 
     videos = read_table(stage.input.videos[0], "videos")

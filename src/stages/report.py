@@ -19,6 +19,7 @@ def main(stage):
         merge_clips([read_json(path, "concept_clips") for path in stage.input.concepts]),
         merge_clips([read_json(path, "relevance_clips") for path in stage.input.relevance]),
         about,
+        next(iter(stage.input.given), None),
     )
     benchmarks = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
     page = build_report(

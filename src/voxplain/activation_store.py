@@ -132,6 +132,21 @@ def read_gradients(paths: Sequence[str | Path], layer: str) -> Callable[[str], n
     return read
 
 
+def read_classes(paths: Sequence[str | Path]) -> dict[tuple[str, int], str]:
+    """The class of each clip by (video, clip), those of a class in the order of `read_gradients`.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``activations``.
+    """
+    found = {}
+    for path in paths:
+        with open_activations(path) as groups:
+            found |= {key: group.attrs["class"] for key, group in groups.items()}
+    return found
+
+
 def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFrame:
     """video, clip, level, supervoxel of the kept supervoxels of some videos, in order.
 

@@ -289,6 +289,46 @@ class Activations(Section):
     batch: PositiveInt = Field(32, description="Clips per forward pass; halved when memory runs out.")
 
 
+class Examples(Section):
+    """What a given concept is compared with: examples of the same kind; by default random supervoxels of the mask's volume."""
+
+    folder: str | None = Field(
+        None,
+        description="Folder of clips or images, each shown whole; an image is a clip that stands still.",
+    )
+    labels: Annotated[list[Annotated[int, Field(ge=1, le=253)]], Field(min_length=1)] | None = Field(
+        None, description="Labels of the masks that the video table names, in the run's discovery clips."
+    )
+    target: Name | None = Field(
+        None,
+        description="A target of the ground truth by its name: of truth.targets, or of the embedded videos' own "
+        "(evidence, distractor, actor, cue).",
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Examples:
+        named = [key for key in ("folder", "labels", "target") if getattr(self, key) is not None]
+        if len(named) != 1:
+            raise ValueError(
+                f"{' and '.join(named) or 'nothing'} given; name one of folder, labels and target"
+            )
+        return self
+
+
+class Given(Examples):
+    """A concept of one's own, scored, tested and steered as found ones are: clips of a folder, or what lies under masks."""
+
+    control: Examples | None = None
+
+    @model_validator(mode="after")
+    def _control_of_the_same_kind(self) -> Given:
+        if self.control is not None and (self.folder is None) != (self.control.folder is None):
+            raise ValueError(
+                "whole clips and what lies under masks are shown differently; give a control of the same kind"
+            )
+        return self
+
+
 class Concepts(Section):
     """Clustering per class (3D-ACE, section 2.2)."""
 
@@ -326,6 +366,9 @@ class Concepts(Section):
         None,
         description="File of names for concepts found (YAML or CSV: class, concept, name; of several networks, seeds or "
         "layers also model, seed, layer): a column of tables, and captions. No number changes.",
+    )
+    given: dict[Name, Given] = Field(
+        default_factory=dict, description="Concepts of one's own by the name they get in tables."
     )
 
 

@@ -21,7 +21,7 @@ from .errors import ArtifactError, ConfigError, nearest
 from .models.trained import TrainedModel
 from .supervoxels import distinct_supervoxels
 from .videos.plan import table_of_rows
-from .videos.store import SupervoxelStore
+from .videos.store import SupervoxelStore, clips_of
 
 SCORED = ("random_sets.h5", "random_cavs.h5", "random_gradients.h5", "scored_concepts.parquet")
 
@@ -36,12 +36,15 @@ class FinishedLayer:
     seed : int
     folder : Path
         Of the layer's artifacts.
+    shards : tuple of path
+        Artifacts of kind activations that hold the discovery videos, where they are known.
     """
 
     model: str
     seed: int
     layer: str
     folder: Path
+    shards: tuple[str | Path, ...] = ()
 
     @property
     def network(self) -> Path:
@@ -50,8 +53,10 @@ class FinishedLayer:
 
     @cached_property
     def activations(self) -> list[Path]:
-        """Artifacts of kind activations that hold the discovery videos."""
-        found = sorted((self.network / "activations").glob("train-*.h5"))
+        """Artifacts of kind activations that hold the discovery videos: those known, else all of the network's."""
+        found = [Path(path) for path in self.shards] or sorted(
+            (self.network / "activations").glob("train-*.h5")
+        )
         if not found:
             raise ArtifactError(
                 f"{self.network} has no activations any more: leave activations out of the config's temporary, and run again."
@@ -67,6 +72,11 @@ class FinishedLayer:
         """How supervoxels were shown: options of `voxplain.activations.supervoxel_activations`."""
         made = attributes_of(self.activations[0])["params"]
         return made["options"] | {"preset": made["preset"]}
+
+    @property
+    def precision(self) -> str:
+        """At which the network was shown them: float32 or bfloat16."""
+        return attributes_of(self.activations[0]).get("precision", "float32")
 
 
 def finished_layers(
@@ -132,10 +142,7 @@ class FinishedClips:
 
     def clips(self, keys: set[tuple[str, int]]) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
         """video, number, clip (T, H, W, 3) uint8 and its frames' numbers in the file (T,), one clip at a time."""
-        for path in self.paths:
-            with open_h5(path, "clips") as file:
-                for video, number in sorted(key for key in keys if key[0] in file):
-                    yield video, number, file[video]["clips"][number], file[video]["frames"][number]
+        yield from clips_of(self.paths, keys)
 
     def supervoxels(self, place: FinishedLayer) -> list[Path] | None:
         """Artifacts of kind supervoxels that the run's activations are of; None where they are no more."""

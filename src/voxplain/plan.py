@@ -69,6 +69,7 @@ def canonical(config: Config) -> Config:
     return _changed(
         config,
         data=_canonical_data(config.data),
+        concepts=_changed(config.concepts, given=dict(sorted(config.concepts.given.items()))),
         models=models,
         explainers=explainers,
         flow=_changed(flow, options=with_defaults("flows", flow.method, flow.options)),

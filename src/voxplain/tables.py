@@ -94,7 +94,8 @@ class Table:
         What the run must have: ``ground_truth`` (the embedded data, or masks or boxes), ``exact_flow`` (embedded data,
         or flow), ``common_clips`` (clips and networks that both
         concepts and relevance look at), ``same_videos`` (videos that another run has too, with other labels),
-        ``chosen_precision`` (another ``device.precision`` than float32).
+        ``chosen_precision`` (another ``device.precision`` than float32),
+        ``given_concepts`` (concepts that the config gives).
     figure : Figure, optional
     optional : bool
         Whether the function also does without final tables of parts that the run does not make: None then.
@@ -219,6 +220,7 @@ def choose_tables(
     flow_known: bool = False,
     shared: bool = False,
     precision: bool = False,
+    given: bool = False,
     checks: Sequence[str] | None = None,
 ) -> dict[str, Table]:
     """Final tables that a run can have, in the order of `all_tables`.
@@ -235,6 +237,8 @@ def choose_tables(
         Whether the run that it is compared with has the same videos with other labels.
     precision : bool
         Whether it is decided for each network at which precision it is shown clips.
+    given : bool
+        Whether the config gives concepts.
     checks : sequence of str, optional
         Tables of the part ``checks``: these and what they are computed from. By default all.
 
@@ -245,6 +249,7 @@ def choose_tables(
     """
     there = {"ground_truth": known, "exact_flow": flow_known, "common_clips": common, "same_videos": shared}
     there["chosen_precision"] = precision
+    there["given_concepts"] = given
     lacking = {name for name, is_there in there.items() if not is_there}
     tables = {name: entry for name, entry in all_tables().items() if not entry.needs & lacking}
     possible = [name for name, entry in tables.items() if entry.part == "checks"]

@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -258,6 +260,7 @@ EMBEDDED = {
         "r3d": {"network": "r3d_18", "layers": ["layer3"]},
         "i3d": {"network": "i3d", "layers": ["mixed_4f"]},
     },
+    "concepts": {"given": {"actor": {"target": "evidence"}}},
 }
 OTHERS = {
     "accept_versions": {"torch": library_versions()["torch"]},
@@ -290,6 +293,11 @@ OTHERS = {
     "editing.shares": [0.3],
     "concepts.models": ["r3d"],
     "concepts.names": "names.csv",
+    "concepts.given.NAME.folder": "examples",
+    "concepts.given.NAME.labels": [1],
+    "concepts.given.NAME.target": "actor",
+    # They need what they are the control of.
+    **{f"concepts.given.NAME.control.{name}": None for name in ("folder", "labels", "target")},
     "explainers.NAME.method": "random",
     "explainers.NAME.options": {"seed": 1},
     "selective.options": {"padding": "zero"},
@@ -359,6 +367,8 @@ def jobs(tmp_path_factory):
     for name in ("own.csv", "other.csv"):
         (folder / name).write_text(CSV)
     (folder / "names.csv").write_text("class,concept,name,model\ndisk_slide,0,disk,r3d\n")
+    (folder / "examples").mkdir()
+    cv2.imwrite(str(folder / "examples/one.png"), np.zeros((8, 8, 3), np.uint8))
     home = os.getcwd()
     os.chdir(folder)
 
@@ -404,7 +414,10 @@ def first_rules(before: dict, after: dict) -> set[str]:
 
 
 def test_keys_rerun_what_the_documentation_says(jobs):
-    bases = {"embedded": EMBEDDED, "csv": {**EMBEDDED, "data": {"adapter": "csv", "path": "own.csv"}}}
+    bases = {
+        "embedded": EMBEDDED,
+        "csv": {**EMBEDDED, "concepts": {}, "data": {"adapter": "csv", "path": "own.csv"}},
+    }
     before = {kind: jobs(base) for kind, base in bases.items()}
     rules = {rule for plan in before.values() for rule, _ in plan} | {"extract_features", "choose_precision"}
     wrong = {}
@@ -500,7 +513,9 @@ def test_jobs_get_nested_values_as_they_were_meant(jobs):
 
 def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
     Path("braces.csv").write_text(CSV.replace(f",{CSV.splitlines()[1].split(',')[1]},", ",{label},"))
-    planned = jobs({**EMBEDDED, "parts": ["concepts"], "data": {"adapter": "csv", "path": "braces.csv"}})
+    planned = jobs(
+        {**EMBEDDED, "concepts": {}, "parts": ["concepts"], "data": {"adapter": "csv", "path": "braces.csv"}}
+    )
     classes = {params["classes"] for _, params in planned.values() if "classes" in params}
     assert len(classes) == 1 and "'{label}'" in classes.pop()
 

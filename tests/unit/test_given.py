@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from voxplain.__main__ import main
 from voxplain.activation_store import LayerActivations
 from voxplain.activations import logit_gradients, supervoxel_activations
-from voxplain.concepts.examples import equal_volume, example_activations, folder_clips, masks_of
 from voxplain.concepts.explain import explain_by_concepts
-from voxplain.concepts.given import enough, score_given, summarize_given, whole_clips
+from voxplain.concepts.given.compute import enough, score_given, whole_clips
+from voxplain.concepts.given.examples import equal_volume, example_activations, folder_clips, masks_of
+from voxplain.concepts.given.summary import summarize_given
 from voxplain.concepts.names import read_names, with_names
 from voxplain.errors import ConfigError
 from voxplain.finished import SCORED, finished_layers
@@ -46,7 +47,7 @@ def test_scores_by_hand():
 
 
 def test_null_concepts_have_as_many_members_as_there_are_examples(monkeypatch):
-    from voxplain.concepts import given as module
+    from voxplain.concepts.given import compute as module
 
     seen, own = [], module.cav_arrays
     monkeypatch.setattr(

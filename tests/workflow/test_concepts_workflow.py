@@ -130,6 +130,23 @@ def test_steering_stands_beside_its_controls(finished):
     assert spread.max() < 1e-4 and sizes["size"].max() > 0.01
 
 
+def test_a_given_concept_is_steered_beside_its_control_and_drawn(finished):
+    home = finished / "results/tiny"
+    table = pd.read_parquet(home / "tables/given_concepts.parquet")
+    steered = pd.read_parquet(home / "models/r3d/seed0/layer3/steered_given.parquet")
+    place = "model == 'r3d' and layer == 'layer3' and `class` == 'disk_slide' and source == 'control'"
+    for control, norm, column in (
+        ("none", "own", "removal"), ("random_direction", "matched", "removal_random_direction"),
+    ):  # fmt: skip
+        own = steered.query(f"{place} and steering == 'removal' and control == @control and norm == @norm")
+        assert table.query(place)[column].item() == pytest.approx(own["change_of_logit"].mean())
+    assert table.query(place)["n_videos"].item() == 3
+    summary = pd.read_parquet(home / "tables/given_summary.parquet")
+    assert set(summary["source"]) == {"given", "control", "given less control"} and len(summary) == 3 * 3 * 7
+    assert (home / "figures/given_concepts.png").stat().st_size > 0
+    assert (home / "figures/given/r3d/seed0/layer3.png").stat().st_size > 0
+
+
 def test_an_idea_of_the_users_is_tested_as_found_concepts_are(finished, tmp_path, capsys):
     """The actor by its masks, and clips of a folder; a found concept's own members give its own score."""
     run, data = finished / "results/tiny", next(finished.glob("results/shared/embedded-*/embedded"))
@@ -147,6 +164,14 @@ def test_an_idea_of_the_users_is_tested_as_found_concepts_are(finished, tmp_path
     assert (table["n_examples"] == 8).all() and (table["n_found"] >= 3).all()
     assert (table["p_value"] == table[["p_clusters", "p_gradients"]].max(axis=1)).all()
     assert (table["p_adjusted"] >= table["p_value"] - 1e-12).all()
+    # The config gives the actor too, by the ground truth.
+    given = pd.read_parquet(run / "tables/given_concepts.parquet")
+    assert set(given["name"]) == {"actor"} and len(given) == len(table)
+    keys = ["model", "seed", "layer", "source", "class"]
+    same = "n_examples score score_sd derivative effect effect_ci_low effect_ci_high p_clusters p_gradients p_value"
+    same = f"{same} p_adjusted significant cav_accuracy rank_among_found n_found".split()
+    mine, its = (one.set_index(keys).sort_index()[same] for one in (given, table))
+    pd.testing.assert_frame_equal(mine, its, check_dtype=False, rtol=1e-5)
     # As often as it is asked, the same; of one layer and class the same numbers.
     more = ["--layer", "layer3", "--class", classes[0], "--control", 2, "--output", tmp_path / "again.json"]
     assert main([str(part) for part in [*asked, *more]]) == 0
@@ -272,7 +297,7 @@ def test_a_changed_number_of_clusters_reruns_clustering_and_what_follows(finishe
     rerun = planned(finished, "concepts={clusters: 3}")
     assert rerun == {
         "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "steer_concepts", "show_concepts",
-        "tabulate_concepts",
+        "score_given", "tabulate_concepts",
     }  # fmt: skip
 
 
@@ -326,6 +351,7 @@ def test_bad_videos_are_set_aside_and_listed(finished, tmp_path):
     )  # fmt: skip
     pd.concat([videos, extra]).to_csv(tmp_path / "videos.csv", index=False)
     config = yaml.safe_load(TINY.read_text()) | {"data": {"path": str(tmp_path / "videos.csv")}}
+    del config["concepts"]["given"]  # these videos have no ground truth
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     snakemake(tmp_path, "results/tiny/tables/set_aside.parquet", configfile=tmp_path / "config.yaml")
     aside = pd.read_csv(tmp_path / "results/tiny/tables/set_aside.csv")

@@ -305,7 +305,7 @@ def test_a_finished_run_after_an_edit(concept_run, checkout):
     checkout.restore("concepts/classifiers.py")
     assert rerun == {
         "find_random_concepts", "find_concepts", "measure_controls", "score_concepts", "edit_concepts", "steer_concepts", "show_concepts",
-        "tabulate_concepts",
+        "score_given", "tabulate_concepts",
     }  # fmt: skip
 
 

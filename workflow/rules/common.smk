@@ -10,6 +10,7 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from voxplain.cli.values import read_yaml, with_types
+from voxplain.concepts.given.plan import given_files, given_problems, under_masks
 from voxplain.concepts.names import read_names
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
@@ -55,6 +56,7 @@ CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]
 EXPLAINERS = CONFIG.model_dump(mode="json")["explainers"]
+GIVEN = CONFIG.model_dump(mode="json")["concepts"]["given"]
 CONTROLLED = CONFIG.controlled_explainers()
 USES_SUPERVOXELS = any((given["method"] or name) in BY_SUPERVOXELS for name, given in EXPLAINERS.items())
 EMBEDDED = CONFIG.data.path is None
@@ -200,6 +202,8 @@ ARTIFACTS = {
     "concept_controls": (f"{LAYER}/concept_controls.parquet", FOUND, {}),
     "edits": (f"{LAYER}/edits/{{shard}}.parquet", FOUND, EDITED_SHARDS),
     "steered_concepts": (f"{LAYER}/steered_concepts/{{shard}}.parquet", FOUND, EDITED_SHARDS),
+    "given_scores": (f"{LAYER}/given_scores.parquet", FOUND if GIVEN else [], {}),
+    "steered_given": (f"{LAYER}/steered_given.parquet", FOUND if GIVEN else [], {}),
     "concept_clips": (f"{LAYER}/concept_clips.json", FOUND, {}),
     "flow": (f"{FLOW}/{{shard}}.h5", ONE, RELEVANT_SHARDS),
     "flow_errors": (f"{RUN}/flow_errors.parquet", ONE if FLOW_KNOWN else [], {}),
@@ -349,12 +353,16 @@ try:
     FINAL = choose_tables(
         **WHAT_IS_KNOWN,
         common=bool(COMMON_MODELS) and len(COMMON) > 0,
+        given=bool(GIVEN),
         shared=EMBEDDED
         and CONFIG.relevance.compare_with is not None
         and CONFIG.data.options.get("variant") == "two_actors",
         precision=PRECISION_IS_CHOSEN,
         checks=CONFIG.checks.tables,
     )
+    masks, known = EMBEDDED or bool((TABLE["masks"] != "").any()), {row["name"] for row in NAMES}
+    for problem in given_problems(CONFIG, masks=masks, known=KNOWN, names=known):
+        raise VoxplainError(problem)
 except VoxplainError as error:
     raise WorkflowError(str(error)) from None
 
@@ -384,6 +392,10 @@ def options_of(entry):
     return {name: CONFIG.value(place) for name, place in entry.options.items()}
 
 
+GIVEN_EXAMPLES = [
+    f"{FIGURES}/given/{{model}}/seed{{seed}}/{{layer}}.png".format(**place)
+    for place in (FOUND if GIVEN else [])
+]
 PARTS = {
     "concepts": tables_of("networks", "concepts")
     + figures_of("concepts")

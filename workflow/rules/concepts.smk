@@ -247,6 +247,42 @@ rule steer_concepts:
         "../../src/stages/steer_concepts.py"
 
 
+rule score_given:
+    input:
+        **CHOSEN,
+        **DISCOVERED,
+        weights=at("weights"),
+        truth=at("truth", shard=DISCOVERY_SHARDS) if under_masks(GIVEN) else [],
+        activations=at("activations", shard=DISCOVERY_SHARDS),
+        sets=[at(kind) for kind in ("random_sets", "random_cavs", "random_gradients")],
+        scores=at("scored_concepts"),
+        test_clips=at("clips", shard=EVALUATION_SHARDS),
+    output:
+        scores=at("given_scores"),
+        steered=at("steered_given"),
+        examples=f"{FIGURES}/given/{{model}}/seed{{seed}}/{{layer}}.png",
+    log:
+        f"{LAYER}/logs/score_given.log",
+    benchmark:
+        f"{LAYER}/benchmarks/score_given.tsv"
+    conda:
+        "../../envs/voxplain.yaml"
+    resources:
+        **needs(4000, 480, network=True),
+    params:
+        given=GIVEN,
+        files=digest(file_states(given_files(GIVEN))),
+        clips=part("clips"),
+        videos=EVALUATION["video"].tolist(),
+        draws=CONFIG.steering.draws,
+        grid=CONFIG.activations.pooling,
+        batch=CONFIG.activations.batch,
+        draws_seed=stream("draws"),
+        code=code("score_given"),
+    script:
+        "../../src/stages/score_given.py"
+
+
 rule show_concepts:
     input:
         **DISCOVERED,

@@ -10,6 +10,8 @@ rule report:
         ],
         figures=[path for part in ("concepts", "checks") if part in CONFIG.parts for path in figures_of(part)],
         concepts=every("concept_clips") if "concepts" in CONFIG.parts else [],
+        # Of the first network and layer: examples are the same for all.
+        given=GIVEN_EXAMPLES[:1] if "concepts" in CONFIG.parts else [],
         relevance=every("relevance_clips") if "relevance" in CONFIG.parts else [],
     output:
         report(

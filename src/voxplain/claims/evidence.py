@@ -91,6 +91,27 @@ def steering(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
     return found
 
 
+def given_concepts(summary: pd.DataFrame | None) -> Rows:
+    """Effects of the concepts that the config gives, against none and against what each is compared with (given_summary)."""
+    found: Rows = []
+    if summary is not None:
+        summary = summary[summary["measure"] == "effect"]
+    for (name, model, layer), rows in _groups(summary, ["name", "model", "layer"]):
+        of = {row.source: row for row in rows.itertuples()}
+        own = of["given"]
+        base = {
+            "claim": "given_concepts", "model": model, "layer": layer, "method": name, "measure": "effect", "sign": 1,
+            "value": own.value, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "classes", "n": own.n_classes,
+            "n_seeds": own.n_seeds,
+        }  # fmt: skip
+        found.append(_above(base, 0.0, own.p_value))
+        if "control" in of:
+            less = of["given less control"]
+            # Which voxels or clips the control has is chosen without the network.
+            found.append(_against(base, "given_control", PIXELS, of["control"].value, less.value, less))
+    return found
+
+
 def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
     """The run's own ranking of concepts by how well it finds what decides the class (concept_ground_truth)."""
     found: Rows = []

@@ -23,6 +23,7 @@ STATEMENTS = {
     "removing_by_score": "hidden, the concepts that the paper's score S ranks first take more answers away than others",
     "removing_direction": "removed from the layer, the directions of the concepts ranked first cost their class more than others",
     "adding_direction": "added to the layer, the directions of the concepts ranked first raise their class more than others",
+    "given_concepts": "the concepts that the config gives raise the classes' logits, and more than what they are compared with",
     "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
     "concepts_significant": "more concepts count for their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
@@ -49,7 +50,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     statement: what it says
     data: variant of the embedded videos, or real
     model, layer
-    method: ranking of concepts or explainer
+    method: ranking of concepts, explainer, or the name of a given concept
     measure: what is measured
     value: the method's
     ci_low, ci_high
@@ -70,6 +71,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     inputs={
         "gaps": "concept_gaps",
         "steered": "steering_gaps",
+        "given": "given_summary",
         "truth": "concept_ground_truth",
         "scores": "concept_scores",
         "maps": "explanation_controls",
@@ -91,6 +93,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
 def claims_table(
     gaps: pd.DataFrame | None = None,
     steered: pd.DataFrame | None = None,
+    given: pd.DataFrame | None = None,
     truth: pd.DataFrame | None = None,
     scores: pd.DataFrame | None = None,
     maps: pd.DataFrame | None = None,
@@ -123,6 +126,7 @@ def claims_table(
         *evidence.same_pixels(pixels),
         *evidence.editing(gaps, rank_by=rank_by),
         *evidence.steering(steered, rank_by=rank_by),
+        *evidence.given_concepts(given),
         *evidence.concepts_on_evidence(truth, rank_by=rank_by),
         *evidence.significant_concepts(scores, rank_by=rank_by),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_evidence", targets=EVIDENCE),

@@ -31,7 +31,7 @@ from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
 from ..videos.plan import discovery_videos, evaluation_videos, source_of, truth_rows, what_is_known
-from ..videos.truth import read_truth
+from ..videos.truth import mask_labels, read_truth
 from .values import key_values, merge, read_yaml
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
         findings.problems.append(str(error))
     findings.add(check_tables(config, table))
     findings.add(check_plugins(config))
+    findings.add(check_given(config, table))
     findings.add(check_thresholds(config))
     findings.add(check_device(config))
     findings.add(check_explanations(config))
@@ -156,6 +157,44 @@ def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
             "truth.targets is given, and no video has ground truth: name its file in the video table's columns masks or "
             "boxes, or in data.options."
         )
+
+
+def check_given(config: Config, table: pd.DataFrame | None) -> Iterator[str | Note]:
+    """Concepts that the config gives, and that its folders, masks or names do not allow."""
+    from ..concepts.given.plan import given_labels, given_problems
+    from ..concepts.names import read_names
+
+    if not config.concepts.given or table is None:
+        return
+    embedded, seeds = config.data.path is None, config.seeds
+    models = {name: config.models[name] for name in config.concepts.models or config.models}
+    places = [
+        {"model": name, "seed": seed, "layer": layer}
+        for name, model in models.items()
+        for seed in seeds
+        for layer in model.layers
+    ]
+    names = {row["name"] for row in read_names(config.concepts.names, places, sorted(set(table["class"])))}
+    masks = embedded or bool((table["masks"] != "").any())
+    known = what_is_known(table, embedded=embedded)["known"]
+    yield from given_problems(config, masks=masks, known=known, names=names)
+    wanted = set() if embedded or not masks else set().union(*given_labels(config).values())
+    rows = truth_rows(discovery_videos(table, config.concepts.videos_per_class))
+    deadline = time.monotonic() + PROBE_SECONDS
+    for row in (row for row in rows if row["masks"]):
+        if not wanted or time.monotonic() > deadline:
+            break
+        wanted -= mask_labels(row)
+    else:
+        for where, labels in given_labels(config).items() if wanted else ():
+            if lacking := sorted(wanted & labels):
+                yield (
+                    f"{where}: no mask of a training video has the label {' or '.join(map(str, lacking))}: correct it, "
+                    "or the masks."
+                )
+        wanted = set()
+    if wanted:
+        yield Note(f"Within {PROBE_SECONDS:g} s, no mask was found that has the label {min(wanted)}.")
 
 
 def check_plugins(config: Config) -> Iterator[str]:

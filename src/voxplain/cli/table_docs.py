@@ -19,6 +19,7 @@ NEEDS = {
     "exact_flow": "embedded data, or videos with exact flow",
     "same_videos": "where another run has the same videos with other labels",
     "chosen_precision": "where device.precision is not float32",
+    "given_concepts": "where the config gives concepts",
     "common_clips": "where concepts and relevance have networks and clips in common",
 }
 

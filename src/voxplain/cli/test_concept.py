@@ -5,28 +5,35 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..activation_store import open_activations, read_activations, read_gradients
-from ..artifacts import atomic_path, attributes_of, csv_text, open_h5, read_table
-from ..concepts.examples import equal_volume, example_activations, folder_clips, masks_of
-from ..concepts.given import enough, score_given, summarize_given, whole_clips
-from ..concepts.nulls import random_concepts
-from ..concepts.scores import mark_significant
+from ..activation_store import read_classes
+from ..artifacts import atomic_path, attributes_of, csv_text
+from ..concepts.given.compute import score_members
+from ..concepts.given.examples import (
+    CONTROL,
+    GIVEN,
+    Example,
+    Members,
+    equal_volume_control,
+    folder_clips,
+    gather_members,
+    masked_examples,
+    masks_of,
+    whole_examples,
+)
+from ..concepts.given.summary import mark_by_source, summarize_given
 from ..errors import ConfigError, nearest
 from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_layers
-from ..models.trained import TrainedModel, load_trained
-from ..streams import seed_of, stream
-from ..videos.store import SupervoxelStore
+from ..models.trained import load_trained
 
 SHOWN = """model layer seed class source n_examples score derivative effect p_clusters p_gradients p_adjusted significant
 cav_accuracy rank_among_found n_found""".split()
-Members = dict[str, dict[str, list[np.ndarray]]]  # activations by source and class
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -37,9 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
         networks[place.network].append(place)
     parts = [_test_network(arguments, own) for own in networks.values()]
     table = pd.concat(parts, ignore_index=True)
-    # Each question is a family of its own: what is asked of the control does not weaken what is asked of the idea.
-    families = table.groupby(["model", "seed", "layer", "source"], sort=False, group_keys=False)
-    table = families[table.columns.tolist()].apply(mark_significant, alpha=_alpha(arguments.run))
+    table = mark_by_source(table, alpha=_alpha(arguments.run))
     table.insert(0, "concept", _name(arguments))
     summary = summarize_given(table)
     print(_words(arguments, table, summary))
@@ -68,23 +73,16 @@ def _check(arguments: argparse.Namespace) -> None:
 def _test_network(arguments: argparse.Namespace, places: list[FinishedLayer]) -> pd.DataFrame:
     """Rows of one network's layers."""
     first = places[0]
-    model = load_trained(
-        first.network / "weights.safetensors", trust=[arguments.network] if arguments.network else []
-    )
+    trusted = [arguments.network] if arguments.network else []
+    model = load_trained(first.network / "weights.safetensors", trust=trusted, precision=first.precision)
     clips = finished_clips(arguments.run, first, model)
-    seen = {}
-    for path in first.activations:
-        with open_activations(path) as groups:
-            seen |= {key: group.attrs["class"] for key, group in groups.items()}
+    seen = read_classes(first.activations)
     classes = _classes(arguments.classes, sorted(set(seen.values())))
     keys = {key for key, name in seen.items() if name in classes}
     layers = [place.layer for place in places]
-    members: dict[str, Members] = {layer: defaultdict(lambda: defaultdict(list)) for layer in layers}
-    for source, class_name, found in _examples(arguments, model, first, clips, keys, layers):
-        for layer in layers:
-            for name in classes if class_name is None else [class_name]:
-                members[layer][source][name].append(found[layer])
-    if not members[layers[0]]["given"]:
+    examples = _examples(arguments, first, clips, keys)
+    members = gather_members(model, examples, classes, layers, **first.shown)
+    if not members[layers[0]][GIVEN]:
         raise ConfigError(
             f"No clip has an example of {_name(arguments)}: correct the folder, --masks or --label."
         )
@@ -101,109 +99,43 @@ def _classes(wanted: list[str] | None, known: list[str]) -> list[str]:
 
 
 def _examples(
-    arguments: argparse.Namespace,
-    model: TrainedModel,
-    place: FinishedLayer,
-    run: FinishedClips,
-    keys: set[tuple[str, int]],
-    layers: list[str],
-) -> Iterator[tuple[str, str | None, dict[str, np.ndarray]]]:
-    """source (given, control), class (None: of any) and activations by layer of each example."""
-    labels = {} if arguments.masks is None else {"given": arguments.label}
-    if labels and arguments.control is not None:
-        labels["control"] = [int(arguments.control)]
-    own = arguments.folder is None
-    if own:
+    arguments: argparse.Namespace, place: FinishedLayer, run: FinishedClips, keys: set[tuple[str, int]]
+) -> Iterator[Example]:
+    """The idea's examples and the control's."""
+    if arguments.masks is None:
+        yield from whole_examples(arguments.folder, run.options)
+        if arguments.control is not None:
+            yield from whole_examples(arguments.control, run.options, CONTROL)
+        return
+    labels, equal = {GIVEN: arguments.label}, None
+    if arguments.control is not None:
+        labels[CONTROL] = [int(arguments.control)]
+    if arguments.folder is not None:
+        found = (
+            (None, v, 0, path, clip, frames)
+            for v, path, clip, frames in folder_clips(arguments.folder, run.options)
+        )
+    else:
         found = (
             (run.videos.at[video, "class"], video, number, run.videos.at[video, "path"], clip, frames)
             for video, number, clip, frames in run.clips(keys)
         )
-    else:
-        found = ((None, v, 0, path, clip, frames) for v, path, clip, frames in _folder(arguments.folder, run))
-    control = _equal_volume(place, run, keys) if own and labels and arguments.control is None else None
-    for class_name, video, number, path, clip, frames in found:
-        masks = None
-        if labels:
-            masks = masks_of(video, path, frames, arguments.masks, labels, run.options)
-            if control and "given" in masks:
-                masks["control"] = control(video, number, masks["given"])
-            if not masks:
-                continue
-        for source, activations in example_activations(model, clip, masks, layers, **place.shown).items():
-            yield source, class_name, activations
-    if not labels and arguments.control is not None:
-        for *_, clip, _ in _folder(arguments.control, run):
-            yield "control", None, example_activations(model, clip, None, layers, **place.shown)["given"]
-
-
-def _equal_volume(
-    place: FinishedLayer, run: FinishedClips, keys: set[tuple[str, int]]
-) -> Callable[[str, int, np.ndarray], np.ndarray] | None:
-    """A function from a clip and a mask to random supervoxels of its volume; None where supervoxels are no more."""
-    paths, kept = run.supervoxels(place), {}
-    if paths is None:
-        return None
-    supervoxels = SupervoxelStore(paths)
-    for path in place.activations:
-        with open_activations(path) as groups:
-            kept |= {key: groups[key]["kept"][()] for key in keys & set(groups)}
-
-    def control(video: str, number: int, mask: np.ndarray) -> np.ndarray:
-        rng = stream(place.seed, "test_concept", video, number)
-        return equal_volume(supervoxels.labels(video, number), kept[video, number], mask, rng)
-
-    return control
-
-
-def _folder(folder: str, run: FinishedClips) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    return folder_clips(folder, run.options)
+        supervoxels = run.supervoxels(place) if arguments.control is None else None
+        if supervoxels is not None:
+            equal = equal_volume_control(supervoxels, place.activations, keys, place.seed)
+    masked = (
+        (class_name, video, number, clip, masks_of(video, path, frames, arguments.masks, labels, run.options))
+        for class_name, video, number, path, clip, frames in found
+    )
+    yield from masked_examples(masked, equal)
 
 
 def _score(arguments: argparse.Namespace, place: FinishedLayer, members: Members) -> pd.DataFrame:
     """Rows of one layer: the idea's, and the control's."""
-    made, activations = place.params("random_cavs.h5"), place.activations
-    drawn, scored = place.params("random_sets.h5"), place.params("scored_concepts.parquet")["options"]
-    seed = seed_of(made["random_sets_seed"], "random_concepts", place.model, place.layer)
-    with open_h5(place.folder / "random_gradients.h5", "random_gradients") as file:
-        null_gradients = dict(zip(file["class"].asstr()[()], file["gradients"][()], strict=True))
-    found = read_table(place.folder / "scored_concepts.parquet", "scored_concepts")
-    enough_of = {source: enough(by_class) for source, by_class in members.items()}
-    given = enough_of["given"][0]
-    if not given:
-        raise ConfigError(
-            f"{_name(arguments)} has fewer than three examples in every class, and a CAV takes three: give more."
-        )
-    if arguments.masks is None:
-        # One set more is the random subset of the authors' test.
-        (*random_sets, subset), null_members = whole_clips(
-            read_activations(activations, place.layer, max_supervoxels=0),
-            examples=len(next(iter(given.values()))),
-            sets=drawn["options"]["random_sets"] + 1,
-            size=drawn["options"]["set_size"],
-            clusterings=made["clusterings"],
-            normalize=made["options"]["normalize"],
-            seed=seed,
-        )
-        random_sets = np.stack(random_sets)
-    else:
-        with open_h5(place.folder / "random_sets.h5", "random_sets") as file:
-            random_sets, subset = file["sets"][()], file["subset"][()]
-        null_members = list(
-            random_concepts(
-                activations, place.layer, clusterings=made["clusterings"], seed=seed, **made["options"]
-            )
-        )
-    gradients, parts = read_gradients(activations, place.layer), []
-    for source, (some, few) in enough_of.items():
-        if few:
-            print(f"{place.model}, {place.layer}: fewer than three examples ({source}) of {', '.join(few)}")
-        if some:
-            table = score_given(
-                some, gradients, random_sets, null_members, null_gradients, found, subset=subset, cavs=made["cavs"],
-                seed=seed, **scored,
-            )  # fmt: skip
-            parts.append(table.assign(model=place.model, seed=place.seed, layer=place.layer, source=source))
-    return pd.concat(parts)
+    scored = score_members(members, place, name=_name(arguments), whole=arguments.masks is None)
+    for source, few in scored.few.items():
+        print(f"{place.model}, {place.layer}: fewer than three examples ({source}) of {', '.join(few)}")
+    return scored.table
 
 
 def _name(arguments: argparse.Namespace) -> str:

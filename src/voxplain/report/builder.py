@@ -94,12 +94,15 @@ class Found:
         Content of the artifacts of these kinds.
     about : mapping of str to Meaning
         What the tables are, by their names.
+    given_examples : str, optional
+        Path of a picture of examples of given concepts.
     """
 
     tables: Mapping[str, pd.DataFrame]
     concept_clips: Mapping[str, Any] | None = None
     relevance_clips: Mapping[str, Any] | None = None
     about: Mapping[str, Meaning] = field(default_factory=dict)
+    given_examples: str | None = None
 
     def meaning_of(self, table: str, column: str) -> str | None:
         """What a column of a table means, where its entry says so."""

@@ -89,6 +89,7 @@ QUESTIONS = {
         "adding",
         "removing",
         "removing_direction",
+        "given_concepts",
         "concepts_on_evidence",
         "maps_on_evidence",
     ),
@@ -206,6 +207,27 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
             f"Removing the direction of a class's first concept costs {model} ({layer}) {percent(accuracy['value'])} points "
             f"of accuracy and changes the logit {listing(times)}; its order of concepts agrees with the effect's by a tau "
             f"of {number(tau['tau'])} ({interval(tau, number)})."
+        )
+    return sentences
+
+
+def given_sentences(summary: pd.DataFrame) -> list[str]:
+    """A sentence per given concept, network and layer (table given_summary)."""
+    sentences = []
+    for (name, model, layer), rows in summary.groupby(["name", "model", "layer"], sort=False):
+        cells = {(row["source"], row["measure"]): row for _, row in rows.iterrows()}
+        effect, removal = cells["given", "effect"], cells["given", "removal"]
+        beyond = cells["given", "removal_beyond_random_concept"]
+        told = (
+            f"{name}: its effect on {model} ({layer}) is {number(effect['value'])} logits on average over classes "
+            f"({interval(effect, number)}), positive and significant for {effect['n_significant']} of {effect['n']}"
+        )
+        if ("control", "effect") in cells:
+            less = cells["given less control", "effect"]
+            told += f", and {number(less['value'])} ({interval(less, number)}) more than its control's"
+        sentences.append(
+            f"{told}. Removing its direction changes the class's logit by {number(removal['value'])}, "
+            f"{number(beyond['value'])} ({interval(beyond, number)}) more than removing as much along random concepts."
         )
     return sentences
 

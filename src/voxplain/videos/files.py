@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from voxplain.errors import ConfigError
@@ -15,14 +15,15 @@ ENDINGS = {
     ".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".m2ts", ".ogv",
     ".gif",
 }  # fmt: skip
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 
 log = logging.getLogger(__name__)
 
 
-def walk_videos(folder: str | Path) -> Iterator[str]:
+def walk_videos(folder: str | Path, endings: Collection[str] = frozenset(ENDINGS)) -> Iterator[str]:
     """Paths of the videos in a folder and in those below it, in order of name; hidden ones do not count.
 
-    Links are followed, but no folder is entered twice.
+    Links are followed, but no folder is entered twice. `endings` are those of what is looked for, in small letters.
 
     Raises
     ------
@@ -40,10 +41,29 @@ def walk_videos(folder: str | Path) -> Iterator[str]:
         for entry in entries:
             if os.path.isdir(entry.path):
                 todo.append(entry.path)
-                if os.path.splitext(entry.name)[1].lower() in ENDINGS and not list_folder(entry.path):
+                if os.path.splitext(entry.name)[1].lower() in endings and not list_folder(entry.path):
                     yield entry.path  # is named as a video, and told of when it is opened
-            elif os.path.splitext(entry.name)[1].lower() in ENDINGS:
+            elif os.path.splitext(entry.name)[1].lower() in endings:
                 yield entry.path
+
+
+def example_files(folder: str | Path) -> list[str]:
+    """Paths of the videos and images in a folder and in those below it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such folder, or neither video nor image in it.
+    """
+    if not Path(folder).is_dir():
+        raise ConfigError(f"There is no folder {folder}: give one that holds example clips.")
+    found = list(walk_videos(Path(folder).resolve(), ENDINGS | IMAGES))
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no videos ({', '.join(sorted(ENDINGS))}) and no images ({', '.join(sorted(IMAGES))}): put "
+            "example clips into it."
+        )
+    return found
 
 
 def list_folder(folder: str | Path) -> list[os.DirEntry]:

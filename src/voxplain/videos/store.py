@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -87,6 +87,28 @@ class ClipStore:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def clips_of(
+    paths: Sequence[str | Path], keys: Collection[tuple[str, int]]
+) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
+    """Some clips of several shards, one at a time: shard after shard, and in one by name and number.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``clips``.
+    keys : collection of (str, int)
+        Video and number of each.
+
+    Yields
+    ------
+    video, number, clip (T, H, W, 3) uint8, frames (T,) int64 : these are the frames' numbers in the file
+    """
+    for path in paths:
+        with open_h5(path, "clips") as file:
+            for video, number in sorted(key for key in keys if key[0] in file):
+                yield video, number, file[video]["clips"][number], file[video]["frames"][number]
 
 
 def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:

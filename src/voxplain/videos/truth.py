@@ -232,8 +232,7 @@ def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
     """A label volume from HDF5: a data set per video, named as its path beside the file, or as the video."""
     try:
         with h5py.File(video["masks"]) as file:
-            known = (os.path.relpath(video["path"], Path(video["masks"]).parent), video["video"])
-            name = next((name for name in known if isinstance(file.get(name), h5py.Dataset)), None)
+            name = _volume_of(file, video)
             if name is None:
                 return None
             volume = file[name]
@@ -255,6 +254,28 @@ def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
             f"The masks {video['masks']} cannot be read ({error}). Correct the column masks of the video table, or "
             "data.options."
         ) from None
+
+
+def _volume_of(file: h5py.File, video: Mapping[str, Any]) -> str | None:
+    """Name of a video's label volume in an open file of masks."""
+    known = (os.path.relpath(video["path"], Path(video["masks"]).parent), video["video"])
+    return next((name for name in known if isinstance(file.get(name), h5py.Dataset)), None)
+
+
+def mask_labels(video: Mapping[str, Any]) -> set[int]:
+    """Labels that the masks of a video have in any frame; none where they cannot be read.
+
+    Parameters
+    ----------
+    video : row of a video table
+        Columns video, path and masks.
+    """
+    try:
+        with h5py.File(video["masks"]) as file:
+            name = _volume_of(file, video)
+            return set() if name is None else set(np.unique(file[name][()]).tolist())
+    except OSError:
+        return set()
 
 
 def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
