@@ -23,14 +23,14 @@ PICTURES = 4  # of each concept, and of its control
 
 def main(stage):
     source, wildcards, params = stage.input, stage.wildcards, stage.params
-    layer, grid = wildcards.layer, params.grid and tuple(params.grid)
+    layer = wildcards.layer
+    how = {"draws": params.draws, "grid": params.grid and tuple(params.grid), "batch": params.batch}
     files = {kind: source.get(kind, []) for kind in ("clips", "truth", "supervoxels", "activations")}
     folder, shards = Path(source.scores).parent, tuple(files["activations"])
     place = FinishedLayer(wildcards.model, int(wildcards.seed), layer, folder, shards)
     model = load_trained(source.weights, trust=stage.networks, precision=stage.precision)
-    seen = read_classes(shards)
-    classes, names = sorted(set(seen.values())), {"model": place.model, "seed": place.seed, "layer": layer}
-    scores, steered, pictures = [], [], []
+    seen, names = read_classes(shards), {"model": place.model, "seed": place.seed, "layer": layer}
+    classes, scores, steered, pictures = sorted(set(seen.values())), [], [], []
     with ClipStore(source.test_clips, params.videos) as clips:
         for name, given in params.given.items():
             kept = {}
@@ -40,17 +40,15 @@ def main(stage):
             found = score_members(members, place, name=name, whole=given["folder"] is not None)
             for of, few in found.few.items():
                 print(f"{name}: fewer than three examples ({of}) of {', '.join(few)}")
-            rng = partial(stream, params.draws_seed, "score_given", place.model, layer, name)
-            how = {"draws": params.draws, "grid": grid, "batch": params.batch, "rng": rng}
+            how["rng"] = partial(stream, params.draws_seed, "score_given", place.model, layer, name)
             steered.append(steer_directions(model, clips, found.directions, layer, **how).assign(name=name))
             scores.append(found.table.assign(name=name))
-            pictures += [
-                (f"{name}\n{of}", [Example(*one) for one in its.values()]) for of, its in kept.items()
-            ]
-    made_by = stage.made_by | stage.measured()
-    scores, steered = (pd.concat(some, ignore_index=True).assign(**names) for some in (scores, steered))
-    write_table(stage.output.scores, scores, kind="given_scores", made_by=made_by)
-    write_table(stage.output.steered, steered, kind="steered_given", made_by=made_by)
+            for of, its in kept.items():
+                pictures.append((f"{name}\n{of}", [Example(*one) for one in its.values()]))
+    made = {stage.output.scores: ("given_scores", scores), stage.output.steered: ("steered_given", steered)}
+    for path, (kind, some) in made.items():
+        table = pd.concat(some, ignore_index=True).assign(**names)
+        write_table(path, table, kind=kind, made_by=stage.made_by | stage.measured())
     figure = concept_figure(pictures, title="Examples of given concepts, and of what they are compared with")
     with atomic_path(stage.output.examples) as path:
         figure.savefig(path, dpi=110)

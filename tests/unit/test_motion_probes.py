@@ -5,20 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from voxplain import build_model
 from voxplain.checks.motion_probes.compute import (
     QUANTITIES,
+    Side,
     evidence_quantities,
     pixel_features,
     probe,
+    probe_network,
     probe_rows,
     probed_layers,
 )
 from voxplain.checks.motion_probes.figure import motion_probes_figure
 from voxplain.checks.motion_probes.table import motion_probes_table
+from voxplain.models.trained import TrainedModel
 from voxplain.videos.truth import Truth
 
 
@@ -136,3 +140,28 @@ def test_variance_explained_is_what_scikit_learn_says() -> None:
     assert table.loc["velocity", "r_squared"] == pytest.approx(
         r2_score(truth, predicted, multioutput="variance_weighted"), abs=0.02
     )
+
+
+def test_a_network_is_probed_beside_all_controls() -> None:
+    rng, network = np.random.default_rng(0), build_model("r3d", None, 2, width=8, depth=[1, 1, 1, 1]).eval()
+    model = TrainedModel(network, ["a", "b"], torch.device("cpu"))
+
+    def side(n: int) -> Side:
+        clips = rng.integers(0, 255, (n, 4, 16, 16, 3), dtype=np.uint8)
+        table = pd.DataFrame(
+            {"video": [f"v{i}" for i in range(n)], "clip": 0, "class": ["a", "b"] * (n // 2)}
+        )
+        quantities = [
+            {name: np.full(2 if name in ("velocity", "place") else 1, float(i % 2)) for name in QUANTITIES}
+            for i in range(n)
+        ]
+        return Side(clips, quantities, table)
+
+    found = probe_network(model, side(20), side(12), layers=3, grid=(1, 1, 1), batch=4)
+    table = motion_probes_table(found.assign(model="r3d", seed=0))
+    assert set(table["source"]) == {"network", "frozen", "random_network", "pixels", "class"}
+    # The class says all of it, and so beats whatever a network says of noise.
+    assert table.loc[table["source"] == "class", "r_squared"].min() > 0.95
+    own = table[table["source"] == "network"]
+    assert (own["best_control"] == "class").all() and own["r_squared"].max() < 0.9
+    assert probe_network(model, side(20), side(2), layers=3, grid=(1, 1, 1)).empty

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,11 @@ from torch import nn
 from ...activations import Grid, layer_activations
 from ...device import batched
 from ...models.shapes import layer_names
+from ...models.trained import TrainedModel
 from ...pixel_maps import frame_difference_map, saturation_map
 from ...videos.truth import Truth
+from ..concept_motion.compute import stand_still
+from ..randomization.compute import randomized, weight_groups
 
 NETWORK, FROZEN, RANDOM, PIXELS, CLASS = "network", "frozen", "random_network", "pixels", "class"
 MOTION = ("speed", "velocity")
@@ -24,6 +28,23 @@ QUANTITIES = (*MOTION, "place", "size")
 PENALTIES = np.logspace(-1, 5, 13)
 FEWEST = 3  # layers that are worth a curve, and clips that a probe takes
 COLUMNS = ["source", "layer", "depth", "quantity", "video", "clip", "error", "deviation"]
+
+
+class Side(NamedTuple):
+    """Clips of which is known what their evidence does.
+
+    Attributes
+    ----------
+    clips : (N, T, H, W, 3) uint8
+    quantities : list of dict
+        As of `evidence_quantities`.
+    table : DataFrame
+        video, clip and class.
+    """
+
+    clips: np.ndarray
+    quantities: list[dict[str, np.ndarray]]
+    table: pd.DataFrame
 
 
 def evidence_quantities(truth: Truth) -> dict[str, np.ndarray] | None:
@@ -177,3 +198,54 @@ def probe_rows(
             )
             rows.append(part)
     return pd.concat(rows, ignore_index=True)[COLUMNS]
+
+
+def probe_network(
+    model: TrainedModel,
+    train: Side,
+    test: Side,
+    *,
+    layers: int,
+    grid: Grid | None,
+    batch: int = 8,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Probes of a network's layers and of all controls.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    train, test : Side
+        What probes are fitted on, and what they are asked about.
+    layers : int
+        As `most` of `probed_layers`.
+    grid, batch
+        As for `layer_features`.
+    seed : int
+        Of the random network.
+
+    Returns
+    -------
+    DataFrame
+        As of `probe_rows`; without rows where either side has fewer than 3 clips.
+    """
+    if min(len(train.table), len(test.table)) < FEWEST:
+        return pd.DataFrame(columns=COLUMNS)
+    names = probed_layers(model.network, train.clips.shape[1:4], layers)
+    random = randomized(model, weight_groups(model.network), seed=seed)
+    shown = [side.clips for side in (train, test)]
+    still = [np.stack([stand_still(clip) for clip in clips]) for clips in shown]
+    features: dict[tuple[str, str], tuple[np.ndarray, ...]] = {}
+    for source, network, sides in ((NETWORK, model, shown), (FROZEN, model, still), (RANDOM, random, shown)):
+        found = [
+            layer_features(network.network, network.inputs, clips, names, grid=grid, batch=batch)
+            for clips in sides
+        ]
+        features |= {(source, name): tuple(side[name] for side in found) for name in names}
+    features[PIXELS, ""] = tuple(np.stack([pixel_features(clip) for clip in clips]) for clips in shown)
+    # Classes move each in its own way: what is known of a clip's class is no reading of its motion.
+    features[CLASS, ""] = tuple(
+        np.eye(len(model.classes))[model.targets(side.table["class"].tolist()).cpu()]
+        for side in (train, test)
+    )
+    return probe_rows(features, (train.quantities, test.quantities), test.table.reset_index(drop=True))
