@@ -27,14 +27,14 @@ def main(stage):
             rows = distinct_supervoxels(levels, stage.params.preset, **stage.params.criteria)
             if not len(rows):
                 continue
-            parts = supervoxel_activations(
+            parts, alone = supervoxel_activations(
                 model, clip, levels, rows, layers, preset=stage.params.preset, **options
             )
             inputs = model.inputs(clip[None])
             with model.passes():  # whole clips are compared with supervoxels
                 whole, logits = layer_activations(model.network, inputs, layers, grid=grid)
             gradients = logit_gradients(model.network, inputs, model.targets([class_name]), layers, grid=grid)
-            arrays = {"kept": rows, "logits": logits[0].float().cpu().numpy()}
+            arrays = {"kept": rows, "logits": logits[0].float().cpu().numpy(), "supervoxel_logits": alone}
             for layer in layers:
                 arrays[f"supervoxels/{layer}"] = parts[layer]
                 arrays[f"clip/{layer}"] = whole[layer][0].cpu().numpy()

@@ -3,15 +3,16 @@
 import pandas as pd
 from _stage import run
 
+from voxplain.activation_store import read_logits
 from voxplain.artifacts import open_h5, read_table, write_table
 from voxplain.concepts.controls import CONTROLS, member_controls, pool_distances
-from voxplain.models.trained import load_trained
+from voxplain.models.weights import load_weights
 from voxplain.videos.store import ClipStore, SupervoxelStore
 
 
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
-    model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
+    _, _, about = load_weights(stage.input.weights)
     members = [read_table(path, "concept_members") for path in stage.input.members]
     with open_h5(stage.input.random_sets, "random_sets") as file:
         random_sets = file["sets"][()]
@@ -26,12 +27,12 @@ def main(stage):
         ClipStore(stage.input.clips, members["video"].unique()) as clips,
         SupervoxelStore(stage.input.supervoxels) as supervoxels,
     ):
-        table = member_controls(members, model, clips, supervoxels, **params.options)
+        logits = read_logits(stage.input.activations)
+        table = member_controls(members, logits, about["classes"], clips, supervoxels)
     table = table.merge(pd.concat(distances), on=["class", "concept"], validate="one_to_one")
     place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
     table = table.assign(**place)[[*place, "class", "concept", *CONTROLS]]
-    made_by = stage.made_by | stage.measured()
-    write_table(stage.output[0], table, kind="concept_controls", made_by=made_by)
+    write_table(stage.output[0], table, kind="concept_controls", made_by=stage.made_by)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,29 @@ def read_classes(paths: Sequence[str | Path]) -> dict[tuple[str, int], str]:
     return found
 
 
+def read_logits(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """The network's logits of every supervoxel shown alone, as it was for its activations.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Artifacts of kind ``activations``.
+
+    Returns
+    -------
+    DataFrame
+        A column per class number; the index is video, clip, level, supervoxel.
+    """
+    keys, logits = [], []
+    for path in paths:
+        with open_activations(path) as groups:
+            for (video, clip), group in groups.items():
+                keys += [(video, clip, int(level), int(label)) for level, label in group["kept"][()]]
+                logits.append(group["supervoxel_logits"][()])
+    index = pd.MultiIndex.from_tuples(keys, names=["video", "clip", "level", "supervoxel"])
+    return pd.DataFrame(np.concatenate(logits), index=index)
+
+
 def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFrame:
     """video, clip, level, supervoxel of the kept supervoxels of some videos, in order.
 

@@ -153,8 +153,8 @@ def supervoxel_activations(
     pooling: Sequence[int] | None = (1, 1, 1),
     batch: int = 32,
     preset: Literal["official", "corrected"] = "corrected",
-) -> dict[str, np.ndarray]:
-    """Activations of supervoxels, each shown to a network alone, at the network's precision.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Activations and logits of supervoxels, each shown to a network alone, at the network's precision.
 
     Parameters
     ----------
@@ -173,17 +173,19 @@ def supervoxel_activations(
 
     Returns
     -------
-    dict of (n, d) float32, by layer
+    activations : dict of (n, d) float32, by layer
+    logits : (n, classes) float32
     """
     grid = pooling and tuple(pooling)
 
-    def shown(clips: np.ndarray) -> dict[str, torch.Tensor]:
+    def shown(clips: np.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         inputs = model.inputs(clips)
         with model.passes():
-            return layer_activations(model.network, inputs, layers, grid=grid)[0]
+            return layer_activations(model.network, inputs, layers, grid=grid)
 
     patches = supervoxel_inputs(
         clip, labels, kept, form=form, fill=model.fill(fill), preset=preset, batch=batch
     )
     parts = [batched(shown, some, batch) for some in patches]
-    return {layer: np.concatenate([part[layer].cpu().numpy() for part in parts]) for layer in layers}
+    found = {layer: np.concatenate([part[layer].cpu().numpy() for part, _ in parts]) for layer in layers}
+    return found, np.concatenate([logits.float().cpu().numpy() for _, logits in parts])

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # Version of each kind's layout: raise it when a reader of the old layout would misread the new one. Final tables
 # (voxplain.tables) are kinds of their own, of version 1 where they are not here.
 KINDS = {
-    "activations": 2,
+    "activations": 3,
     "cavs": 2,
     "choices": 2,
     "chosen_precision": 1,

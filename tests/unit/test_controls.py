@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from voxplain import build_model
+from voxplain.activations import supervoxel_activations
 from voxplain.concepts.controls import (
     center_map,
     frame_difference_map,
@@ -65,7 +66,18 @@ def test_members_are_measured_in_place_and_averaged_by_concept():
     model = TrainedModel(network, ["a", "b"], torch.device("cpu"))
     rows = [("b", 0, "v", 0, 0, 1), ("b", 0, "w", 0, 0, 2), ("a", 1, "v", 0, 0, 2)]
     members = pd.DataFrame(rows, columns=["class", "concept", "video", "clip", "level", "supervoxel"])
-    table = member_controls(members, model, Store(clips), Store(dict.fromkeys(clips, labels)), batch=2)
+    kept = np.array([[0, 1], [0, 2]])
+    found = {
+        key: supervoxel_activations(model, clip, labels, kept, ["layer4"], batch=2)[1]
+        for key, clip in clips.items()
+    }
+    keys = [(video, number, 0, label) for video, number in clips for label in (1, 2)]
+    names = ["video", "clip", "level", "supervoxel"]
+    logits = pd.DataFrame(
+        np.concatenate(list(found.values())), index=pd.MultiIndex.from_tuples(keys, names=names)
+    )
+    stores = Store(clips), Store(dict.fromkeys(clips, labels))
+    table = member_controls(members, logits, model.classes, *stores)
     assert table[["class", "concept"]].to_numpy().tolist() == [["a", 1], ["b", 0]]
     small = 4 * 8 * 4
     assert table["size"].tolist() == [small, 512.0]

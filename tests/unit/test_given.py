@@ -191,7 +191,7 @@ def test_a_clip_is_explained_by_the_concepts_it_has(model):
     labels = np.ones((1, 8, 32, 32), np.uint16)
     labels[0, :, :, 12:] = 2
     kept, shown = np.array([(0, 1), (0, 2)]), {"pooling": [1, 1, 1], "batch": 8}
-    own = supervoxel_activations(model, clip, labels, kept, ["layer3"], **shown)["layer3"]
+    own = supervoxel_activations(model, clip, labels, kept, ["layer3"], **shown)[0]["layer3"]
     centres = np.concatenate([own, own[:1] + 100])
     vectors, distances = rng.normal(size=(3, 2, own.shape[1])), rng.uniform(1, 2, (3, 2))
     table, effect = explain_by_concepts(

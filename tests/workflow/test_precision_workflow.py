@@ -8,7 +8,7 @@ from tests.workflow import planning
 from voxplain.artifacts import attributes_of, read_table
 
 READS = {
-    "extract_activations", "measure_controls", "edit_concepts", "steer_concepts", "try_variants", "perturb_supervoxels",
+    "extract_activations", "edit_concepts", "steer_concepts", "try_variants", "perturb_supervoxels",
     "ablate_concepts", "follow_concepts", "measure_concept_motion",
 }  # fmt: skip
 

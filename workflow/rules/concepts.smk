@@ -171,9 +171,9 @@ rule score_concepts:
 
 rule measure_controls:
     input:
-        **CHOSEN,
         **DISCOVERED,
         weights=at("weights"),
+        activations=at("activations", shard=DISCOVERY_SHARDS),
         random_sets=at("random_sets"),
         concepts=at("concepts", **OF_CLASS),
         members=at("concept_members", **OF_CLASS),
@@ -186,10 +186,9 @@ rule measure_controls:
     conda:
         "../../envs/voxplain.yaml"
     resources:
-        **needs(4000, 120, network=True),
+        **needs(4000, 120),
     params:
         classes=CLASSES,
-        options=part("activations", "fill", "batch"),
         code=code("measure_controls"),
     script:
         "../../src/stages/measure_controls.py"

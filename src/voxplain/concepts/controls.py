@@ -6,29 +6,23 @@ concept: by the color, the motion, the size or the place of what a concept shows
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from ..patches import keep_only
 from ..pixel_maps import center_map, frame_difference_map, saturation_map
 from ..videos.store import ClipStore, SupervoxelStore
-
-if TYPE_CHECKING:
-    from ..models.trained import TrainedModel
 
 CONTROLS = ("saturation", "frame_difference", "size", "center", "pool_distance", "member_logit")
 
 
 def member_controls(
     members: pd.DataFrame,
-    model: TrainedModel,
+    logits: pd.DataFrame,
+    classes: Sequence[str],
     clips: ClipStore,
     supervoxels: SupervoxelStore,
-    *,
-    fill: str | tuple[int, int, int] = "mean",
-    batch: int = 32,
 ) -> pd.DataFrame:
     """Controls of concepts, of which a greater value ranks first.
 
@@ -36,23 +30,21 @@ def member_controls(
     ----------
     members : DataFrame
         class, concept, video, clip, level, supervoxel.
-    model : TrainedModel
+    logits : DataFrame
+        Of all members, as of `voxplain.activation_store.read_logits`.
+    classes : sequence of str
+        Names of the classes in the order of the logits.
     clips, supervoxels
         Of all videos in `members`.
-    fill : str or color
-        What surrounds a member that is shown alone.
-    batch : int
-        Clips per forward pass.
 
     Returns
     -------
     DataFrame, one row per concept, in order: means over its members
         class, concept, saturation (as `saturation_map`), frame_difference (as `frame_difference_map`), size
-        (voxels), center (as `center_map`), member_logit (the class's logit of the member alone, in its place).
+        (voxels), center (as `center_map`), member_logit (the class's logit of the member alone, shown as it was for its
+        activation).
     """
-    from ..device import batched  # with torch, which the planning can do without
-
-    color, parts = model.fill(fill), []
+    parts = []
     members = members.reset_index(drop=True)
     for (video, number), rows in members.groupby(["video", "clip"], sort=False):
         clip, levels = clips.clip(video, number), supervoxels.labels(video, number)
@@ -63,12 +55,10 @@ def member_controls(
         }
         masks = [levels[row.level] == row.supervoxel for row in rows.itertuples()]
         found = {name: [values[mask].mean() for mask in masks] for name, values in maps.items()}
-        logits = batched(
-            lambda some, clip=clip: model.logits(np.stack([keep_only(clip, mask, color) for mask in some])),
-            masks,
-            batch,
-        )
-        own = logits[np.arange(len(rows)), model.targets(rows["class"].tolist()).cpu().numpy()]
+        alone = logits.loc[
+            pd.MultiIndex.from_frame(rows[["video", "clip", "level", "supervoxel"]])
+        ].to_numpy()
+        own = alone[np.arange(len(rows)), [classes.index(name) for name in rows["class"]]]
         found |= {"size": [mask.sum() for mask in masks], "member_logit": own}
         parts.append(rows[["class", "concept"]].assign(**found))
     return pd.concat(parts).groupby(["class", "concept"], as_index=False).mean()

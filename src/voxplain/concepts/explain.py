@@ -54,7 +54,7 @@ def explain_by_concepts(
     effect : (T, H, W) float32
         At each voxel that of the concepts there which is the greatest in magnitude; 0 where there is none.
     """
-    found = supervoxel_activations(model, clip, labels, kept, [layer], **shown)[layer]
+    found = supervoxel_activations(model, clip, labels, kept, [layer], **shown)[0][layer]
     nearest = nearest_concepts(found.astype(np.float32), *places)
     gradient = logit_gradients(
         model.network,

@@ -70,9 +70,10 @@ def follow_clip(
         raise VoxplainError(
             "no supervoxel is kept. Loosen supervoxels.options, or name other videos in checks.followed."
         )
-    found = supervoxel_activations(
+    shown, _ = supervoxel_activations(
         model, clip, levels, kept, [layer], preset=preset, pooling=pooling, **view
-    )[layer]
+    )
+    found = shown[layer]
     gradient = logit_gradients(
         model.network, model.inputs(clip[None]), model.targets([class_name]), [layer], grid=pooling
     )[layer][0]

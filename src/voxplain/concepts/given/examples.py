@@ -355,5 +355,5 @@ def example_activations(
         return {"given": {layer: found[layer][0].float().cpu().numpy() for layer in layers}}
     levels = np.stack(list(masks.values())).astype(np.uint16)
     kept = np.array([(level, 1) for level in range(len(levels))])
-    found = supervoxel_activations(model, clip, levels, kept, layers, **shown)
+    found, _ = supervoxel_activations(model, clip, levels, kept, layers, **shown)
     return {name: {layer: found[layer][row] for layer in layers} for row, name in enumerate(masks)}
