@@ -109,6 +109,7 @@ KINDS = {
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18
+MOST_IDENTITIES = 1500
 # Not the file's fault: with these, it may be whole.
 _NO_DAMAGE = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE}
 # What a spreadsheet takes for a formula, and what pandas reads from a CSV file as a missing value.
@@ -495,6 +496,67 @@ def check_place(path: StrPath, made_by: Attributes) -> None:
             raise ArtifactError(f"{path} holds what was made for {told}. {_mend(path, made_by)}")
         del parts[: near[0] + 1]
         reach = 2
+
+
+def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
+    """Identities of a job's inputs, and see that those that were made from others were made from these.
+
+    An identity stands for the rule, parameters and code that made an artifact, and for what that was made from in turn.
+    Versions of libraries and the device do not count: what was made again with others is the same work.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Artifacts, files of weights, and files that are neither, which have none.
+
+    Returns
+    -------
+    dict of str to str
+        Eight digits each, by eight digits for the path. Empty where there are more than `MOST_IDENTITIES`.
+
+    Raises
+    ------
+    ArtifactError
+        One was made from another file than now lies where that lay.
+    """
+    paths = [str(path) for path in paths]
+    where = {_short(path): path for path in paths}
+    made = {digits: found for digits, path in where.items() if (found := _what_made(path)) is not None}
+    told = ("rule", "params", "code", "wildcards", "inputs")
+    found = {digits: _short(_json([by.get(name) for name in told])) for digits, by in made.items()}
+    for digits, by in made.items():
+        for source, name in (by.get("inputs") or {}).items():
+            if found.get(source, name) != name:
+                raise ArtifactError(
+                    f"{where[digits]} was made from another {where[source]} than the one that lies there now: one of the two "
+                    f"is of another run. {_mend(where[source], made[source])}"
+                )
+    # An attribute of HDF5 has 64 kB at most. What is made from more files than that is a final table or a network.
+    return found if len(found) <= MOST_IDENTITIES else {}
+
+
+def _what_made(path: str) -> Attributes | None:
+    """What an artifact or a file of weights says of what made it, if it can be read and says it."""
+    try:
+        match Path(path).suffix:
+            case ".safetensors":
+                with open(path, "rb") as file:
+                    length = int.from_bytes(file.read(8), "little")
+                    header = json.loads(file.read(min(length, os.path.getsize(path))))
+                found = json.loads(header["__metadata__"][_KEY])["metadata"]["made_by"]
+            case ".h5" | ".parquet" | ".json":
+                found = attributes_of(path)
+            case _:
+                return None
+        return found if found.get("rule") else None
+    except MemoryError:
+        raise
+    except Exception:  # whoever reads it says what is wrong
+        return None
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:

@@ -102,11 +102,13 @@ def record(
     code: str,
     device: str = "cpu",
     wildcards: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Describe what makes an artifact, as its ``made_by`` attributes.
 
     There is no time, host or revision in it: the same work gives the same bytes. Of the `wildcards` (network, seed,
-    layer, class, shard) readers see that they are those of the file's path: `voxplain.artifacts.check_place`.
+    layer, class, shard) readers see that they are those of the file's path: `voxplain.artifacts.check_place`, and of the `inputs` that these
+    are those that it was made from: `voxplain.artifacts.input_identities`.
     """
     return {
         "rule": rule,
@@ -117,6 +119,7 @@ def record(
         "device": device,
         # In their order, which JSON's sorted mappings lose.
         "wildcards": [[name, str(value)] for name, value in (wildcards or {}).items()],
+        "inputs": dict(inputs or {}),
     }
 
 

@@ -79,7 +79,12 @@ def _describe(stage: Any, device: str) -> None:
     code = params.pop("code", "")
     stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
     stage.measured = _measured if device == "cuda" else dict
-    stage.made_by = record(rule=stage.rule, params=params, code=code, device=device, wildcards=wildcards)
+    from voxplain.artifacts import input_identities
+
+    inputs = input_identities(stage.input)
+    stage.made_by = record(
+        rule=stage.rule, params=params, code=code, device=device, wildcards=wildcards, inputs=inputs
+    )
     stage.precision = "float32"
     if stage.input.get("precision"):
         from voxplain.artifacts import read_table

@@ -217,3 +217,72 @@ def test_a_stage_takes_no_weights_of_another_network(tmp_path, capfd):
     with pytest.raises(SystemExit):
         run(lambda stage: None, job(tmp_path, weights=str(path)))
     assert "made for model i3d, seed 0" in capfd.readouterr().err
+
+
+def test_what_was_made_from_another_run_s_file_is_told(tmp_path, capsys):
+    """Of the same network, seed and layer, and at the same place: by its place alone it would be read."""
+    clips, concepts, scores = (tmp_path / name for name in ("clips.h5", "concepts.h5", "scores.parquet"))
+
+    def make(kind, clusters):
+        def main(stage):
+            with artifacts.create_h5(stage.output[0], kind=kind, made_by=stage.made_by):
+                pass
+
+        made = {"clips": {}, "concepts": {"clips": str(clips)}}[kind]
+        asked = job(tmp_path, output=f"{kind}.h5", **made)
+        asked["snakemake"].rule, asked["snakemake"].params = f"make_{kind}", Named(clusters=clusters)
+        run(main, asked)
+
+    def score(stage):
+        frame = pd.DataFrame({"a": [1]})
+        artifacts.write_table(stage.output[0], frame, kind="scored_concepts", made_by=stage.made_by)
+
+    both = {"clips": str(clips), "concepts": str(concepts)}
+    make("clips", 3)
+    make("concepts", 3)
+    run(score, job(tmp_path, output="scores.parquet", **both))
+    first = artifacts.attributes_of(scores)["inputs"]
+    make("clips", 3)  # the same work once more
+    run(score, job(tmp_path, output="scores.parquet", **both))
+    assert artifacts.attributes_of(scores)["inputs"] == first and len(first) == 2
+    make("clips", 4)
+    with pytest.raises(SystemExit):
+        run(score, job(tmp_path, output="scores.parquet", **both))
+    told = capsys.readouterr().err
+    assert "concepts.h5 was made from another" in told and "of another run" in told
+    assert "--forcerun make_clips" in told
+    make("concepts", 3)
+    run(score, job(tmp_path, output="scores.parquet", **both))
+    assert artifacts.attributes_of(scores)["inputs"] != first
+
+
+def test_weights_of_another_training_are_told_beside_what_the_first_gave(tmp_path, capsys):
+    weights, activations = tmp_path / "r3d" / "seed0" / "weights.safetensors", tmp_path / "x.h5"
+    weights.parent.mkdir(parents=True)
+
+    def train(epochs):
+        wildcards = {"model": "r3d", "seed": "0"}
+        made_by = record(rule="train_model", params={"epochs": epochs}, code="1", wildcards=wildcards)
+        save_weights(
+            build_model("r3d", num_classes=2, width=4), weights, {"classes": ["a", "b"], "made_by": made_by}
+        )
+
+    def extract(stage):
+        with artifacts.create_h5(stage.output[0], kind="activations", made_by=stage.made_by):
+            pass
+
+    train(3)
+    run(extract, job(tmp_path, output="x.h5", weights=str(weights)))
+    both = {"weights": str(weights), "activations": str(activations)}
+    run(lambda stage: None, job(tmp_path, **both))
+    train(4)
+    with pytest.raises(SystemExit):
+        run(lambda stage: None, job(tmp_path, **both))
+    assert "x.h5 was made from another" in capsys.readouterr().err
+
+
+def test_files_that_say_nothing_of_what_made_them_are_no_input_to_compare(tmp_path):
+    for name in ("a.mp4", "b.h5", "c.parquet", "d.safetensors", "e.json"):
+        (tmp_path / name).write_bytes(b"no artifact")
+    paths = [str(path) for path in tmp_path.iterdir()]
+    assert artifacts.input_identities([*paths, str(tmp_path / "missing.h5")]) == {}
