@@ -333,7 +333,7 @@ CASES = [
     Case("presets", simulate_presets, presets_table, lambda table: {
         name: covers(table, name, truth) for name, truth in
         {"kept": 4.0, "tau": 0.5, "selected_share": 0.2, "motion_precision": 0.5}.items()}, replicates=FEW),
-    Case("evidence_or_motion", simulate_subsets, evidence_or_motion_table, read_subsets, replicates=2 * FEW),
+    Case("evidence_or_motion", simulate_subsets, evidence_or_motion_table, read_subsets, replicates=FEW),
     Case("model_accuracy", simulate_answers, accuracy_table, read_answers, ((1, 12, 0.0), (1, 20, 0.0))),
 ]  # fmt: skip
 

@@ -736,6 +736,7 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     with create_h5(paths.explanations, kind="explanations") as file:
         group = file.create_group("a")
         group.attrs["class"] = "x"
+        store(group, "target", np.array(["x", "y"]))
         for name, array in packed({"m": np.full((2, 4, 2, 2), 3.0)}).items():
             store(group, name, array)
             store(group, f"controls/control_other_class/{name}", array / 2)
@@ -744,6 +745,7 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
         first, second = clips
         assert len(clips) == 2
     assert (first.video, first.class_name, first.number, second.number) == ("a", "x", 0, 1)
+    assert (first.target, second.target) == ("x", "y")
     assert first.pairs.tolist() == [True, True, True] and second.pairs.tolist() == [True, False, True]
     assert second.flow.dtype == np.float32 and (second.maps["m"] == 1).all() and second.masks == {}
     assert first.controls == {}
