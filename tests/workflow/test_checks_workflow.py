@@ -54,8 +54,9 @@ def test_every_rule_is_run(concept_run, relevance_run, checks_run):
         capture_output=True, text=True, cwd=checks_run, check=True,
     )  # fmt: skip
     rules = {line.strip() for line in done.stdout.splitlines() if re.fullmatch(r"\w+", line.strip())}
-    assert TARGETS < rules and len(rules - TARGETS) <= 42
-    assert rules - TARGETS == rules_run(concept_run, relevance_run, checks_run)
+    assert TARGETS < rules and len(rules - TARGETS) <= 46
+    # At which precision networks are asked is decided where the config leaves it open: test_precision_workflow.py.
+    assert rules - TARGETS - {"choose_precision"} == rules_run(concept_run, relevance_run, checks_run)
 
 
 def test_every_stage_script_is_run(checks_run):
@@ -67,7 +68,8 @@ def test_every_stage_script_is_run(checks_run):
 
 def test_every_table_and_figure_is_made_and_explained(checks_run):
     tables = checks_run / "results/tiny/tables"
-    made = {name: entry for name, entry in all_tables().items() if "same_videos" not in entry.needs}
+    others = {"same_videos", "chosen_precision"}  # another run, and another config: tests of their own
+    made = {name: entry for name, entry in all_tables().items() if not others & entry.needs}
     assert {path.stem for path in tables.glob("*.parquet")} == set(
         made
     )  # one run has no other to compare with

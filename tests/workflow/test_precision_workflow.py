@@ -9,7 +9,7 @@ from voxplain.artifacts import attributes_of, read_table
 
 READS = {
     "extract_activations", "edit_concepts", "steer_concepts", "try_variants", "perturb_supervoxels",
-    "ablate_concepts", "follow_concepts", "measure_concept_motion",
+    "ablate_concepts", "follow_concepts", "measure_concept_motion", "score_given",
 }  # fmt: skip
 
 
