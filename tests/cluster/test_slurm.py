@@ -29,7 +29,11 @@ def profile_for_a_test(folder):
     """The profile as it is, but without GPUs, and with the shortest waits."""
     profile = yaml.safe_load(PROFILE.read_text())
     assert all(given == {"gpu": 1} for given in profile.pop("set-resources").values())
-    profile |= {"slurm-init-seconds-before-status-checks": 1, "latency-wait": 5, "max-jobs-per-timespan": "200/10s"}
+    profile |= {
+        "slurm-init-seconds-before-status-checks": 1,
+        "latency-wait": 5,
+        "max-jobs-per-timespan": "200/10s",
+    }
     profile["seconds-between-status-checks"] = 1
     (folder / "profile").mkdir()
     (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
