@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from ...device import batched
+
 RELEVANCE, HIDDEN, REPEATED = "relevance", "hidden", "repeated"
 EFFECTS = (HIDDEN, REPEATED)
 MIDDLE, CENTER = "control_middle", "control_center"
@@ -71,7 +73,7 @@ def frame_effects(
         The class.
     fill : (3,) uint8
     batch : int
-        Clips per pass.
+        Clips per pass; halved when memory runs out.
 
     Returns
     -------
@@ -79,10 +81,7 @@ def frame_effects(
     """
     before = logits(clip[None])[0, target]
     return {
-        name: before
-        - np.concatenate(
-            [logits(clips[start : start + batch])[:, target] for start in range(0, len(clips), batch)]
-        )
+        name: before - batched(logits, clips, batch)[:, target]
         for name, clips in without_frames(clip, fill).items()
     }
 

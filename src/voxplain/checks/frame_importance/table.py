@@ -8,6 +8,7 @@ import pandas as pd
 from ...motion.controls import is_control
 from ...statistics import adjust_p_values, mean_interval, mean_p_value, rank_correlation
 from ...tables import Figure, table
+from ..tables import by_unit
 
 RELEVANCE = "relevance"
 ENTRY = ["model", "method", "control_of", "selective"]
@@ -50,7 +51,7 @@ def frame_importance_table(scores: pd.DataFrame) -> pd.DataFrame:
     keys = ["model", "measure", "method", "selective", "frame"]
     rows = []
     for key, own in scores[scores["control_of"] == ""].groupby(keys, sort=False):
-        values = _by_unit(own, "value")
+        values = by_unit(own, "video", "value")
         low, high = mean_interval(values)
         mean = values.mean() if values.size else np.nan
         row = {
@@ -122,7 +123,7 @@ def _agreement(scores: pd.DataFrame) -> list[dict]:
         for key, own in both.groupby(ENTRY, sort=False):
             clips = own.groupby([*CLIP, *unit], sort=False)[["value", "value_lost"]]
             found = clips.apply(lambda rows: rank_correlation(*rows.to_numpy().T)).rename("correlation")
-            correlations[*key, effect] = _by_unit_table(found.reset_index(), "correlation")
+            correlations[*key, effect] = _by_unit(found.reset_index(), "correlation")
     rows = []
     for (*key, effect), values in correlations.items():
         rivals = {
@@ -147,11 +148,7 @@ def _agreement(scores: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def _by_unit(rows: pd.DataFrame, column: str) -> np.ndarray:
-    return _by_unit_table(rows, column).to_numpy()
-
-
-def _by_unit_table(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+def _by_unit(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Means as seeds by groups, or videos; those without a value for every seed are left out."""
     unit = "group" if "group" in rows else "video"
     return rows.pivot_table(index="seed", columns=unit, values=column).dropna(axis=1)

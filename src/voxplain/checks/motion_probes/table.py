@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from ...statistics import adjust_p_values, mean_interval, mean_p_value, ratio_values
 from ...tables import Figure, table
+from ..tables import by_unit
 
 NETWORK = "network"
 KEYS = ["model", "source", "layer", "depth", "quantity"]
@@ -55,11 +55,10 @@ def motion_probes_table(scores: pd.DataFrame) -> pd.DataFrame:
     """
     if scores.empty:
         return pd.DataFrame(columns=COLUMNS)
-    unit = "group" if "group" in scores else "video"
     rows = []
     for _, own in scores.groupby(["model", "quantity"], sort=False):
         values = {
-            key: 1 - ratio_values(*(_by_unit(part, unit, name) for name in ("error", "deviation")))
+            key: 1 - ratio_values(*(by_unit(part, "video", name) for name in ("error", "deviation")))
             for key, part in own.groupby(KEYS, sort=False)
         }
         rivals = {key: of for key, of in values.items() if key[1] != NETWORK}
@@ -80,10 +79,6 @@ def motion_probes_table(scores: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(rows).reindex(columns=COLUMNS)
     found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
     return found
-
-
-def _by_unit(rows: pd.DataFrame, unit: str, column: str) -> np.ndarray:
-    return rows.pivot_table(index="seed", columns=unit, values=column).dropna(axis=1).to_numpy()
 
 
 COLUMNS = [
