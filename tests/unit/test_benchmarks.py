@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 
+import pandas as pd
+import pytest
+from benchmarks import before
 from benchmarks.__main__ import HERE, main
 
 KEYS = {"part", "against", "ratio", "low", "high", "goal", "met"}
@@ -24,3 +29,79 @@ def test_all_benchmarks_run_and_are_summed_up(tmp_path: Path, capsys) -> None:
     assert len({row["part"] + row["against"] for row in rows}) == len(rows)
     table = capsys.readouterr().out
     assert all(row["part"] in table for row in rows)
+
+
+IN_GIT = (
+    subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, check=False).returncode == 0
+)
+
+
+@pytest.mark.skipif(not IN_GIT, reason="the files came without their history")
+def test_two_revisions_run_and_are_compared(tmp_path: Path, capsys) -> None:
+    tiny = HERE.parent / "tests/workflow/tiny.yaml"
+    before.main(
+        ["HEAD", "--into", str(tmp_path / "bench"), "--",
+         "--cores", "1", "--configfile", str(tiny), "--until", "list_videos"]
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert re.findall(r"(?m)^(\w+): \d+ s, \d+ s of processor$", said) == [
+        "before",
+        "today",
+        "today",
+        "before",
+    ]
+    written = json.loads((tmp_path / "bench/before.json").read_text())
+    assert [row["part"] for row in written["ratios"]] == ["whole run, processor time", "whole run, wall time"]
+    for row in written["ratios"]:
+        assert set(row) == KEYS and row["against"] == "HEAD"
+        assert 0 < row["low"] <= row["ratio"] <= row["high"] and row["goal"] == before.GOAL
+    assert {"make_embedded_videos", "list_videos", "all jobs", "around them"} <= set(written["seconds"])
+    assert all(part["before"] > 0 and part["today"] > 0 for part in written["seconds"].values())
+
+
+@pytest.mark.skipif(not IN_GIT, reason="the files came without their history")
+def test_revisions_alternate(tmp_path: Path, monkeypatch) -> None:
+    order = []
+    monkeypatch.setattr(
+        before,
+        "run_once",
+        lambda tree, asked: order.append((tree.name, asked)) or before.Spent(1, 1, pd.Series()),
+    )
+    spent = before.compare("HEAD", "HEAD", ["-n"], tmp_path, times=3)
+    assert order == [(name, ["-n"]) for name in ["before", "today", "today", "before", "before", "today"]]
+    assert [len(runs) for runs in spent.values()] == [3, 3]
+    assert (tmp_path / "before/Makefile").read_bytes() == (tmp_path / "today/Makefile").read_bytes()
+
+
+def test_an_unknown_revision_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="git archive no-such-revision: "):
+        before.check_out("no-such-revision", tmp_path)
+
+
+def test_what_two_revisions_took(tmp_path: Path) -> None:
+    old = before.Spent(100.0, 150.0, pd.Series({"train_model": 80.0, "gone": 20.0}))
+    new = [before.Spent(wall, 60.0, pd.Series({"train_model": 30.0, "added": 6.0})) for wall in (40.0, 60.0)]
+    spent = {"before": [old, old], "today": new}
+    processor, wall = before.ratios(spent, "v1", goal=2.2)
+    assert (processor["ratio"], processor["low"], processor["high"], processor["met"]) == (
+        2.5,
+        2.5,
+        2.5,
+        True,
+    )
+    assert (wall["ratio"], wall["low"], wall["met"]) == (2.0, 100 / 60, False) and wall["high"] == 2.5
+    rules = before.by_rule(spent)
+    assert rules.loc["gone"].to_dict() == {"before": 20, "today": 0}
+    assert rules.loc["added"].to_dict() == {"before": 0, "today": 6}
+    assert rules.loc["all jobs"].to_dict() == {"before": 100, "today": 36}
+    assert rules.loc["around them"].to_dict() == {"before": 50, "today": 24}
+
+
+@pytest.mark.parametrize("column", ["class", "label"])  # a class may be called as the column was
+def test_accuracies_are_those_of_all_classes(tmp_path: Path, column: str) -> None:
+    (tmp_path / "demo/tables").mkdir(parents=True)
+    rows = [("r3d", 0, "all", 0.8), ("r3d", 1, "all", 0.6), ("r3d", 0, "disk", 0.1), ("c3d", 0, "all", 0.5)]
+    table = pd.DataFrame(rows, columns=["model", "seed", column, "accuracy"])
+    table.to_parquet(tmp_path / "demo/tables/model_accuracy.parquet")
+    assert before.accuracies(tmp_path) == {"r3d": pytest.approx(0.7), "c3d": 0.5}
+    assert before.accuracies(tmp_path / "nowhere") == {}
