@@ -12,6 +12,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+RUNS = {"concept_run", "relevance_run", "checks_run"}  # fixtures that take minutes, and are made once
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers test (`make test`): one of them has all files that share whole runs, and begins with them."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    sharing = {item.path for item in items if RUNS & set(item.fixturenames)}
+    items.sort(key=lambda item: item.path not in sharing)
+    for item in items:
+        item.add_marker(
+            pytest.mark.xdist_group("runs" if item.path in sharing else "/".join(item.path.parts[-2:]))
+        )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with real clips and golden arrays, which lies beside the checkout."""

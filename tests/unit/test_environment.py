@@ -30,7 +30,7 @@ def test_the_conda_environment_has_the_same_versions():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     python, _, packages = environment["dependencies"]
     assert python == "python =3.11"
-    tests_only = {"captum", "hypothesis", "playwright", "pyee", "pytest", "ruff", "snakefmt"}
+    tests_only = {"captum", "hypothesis", "playwright", "pyee", "pytest", "pytest-xdist", "ruff", "snakefmt"}
     assert pins("\n".join(packages["pip"])) == {
         name: version for name, version in REQUIRED.items() if name not in tests_only
     }
