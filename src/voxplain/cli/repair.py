@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from ..activations import layer_activations
-from ..artifacts import atomic_path, attributes_of, csv_text, open_h5, read_table
+from ..artifacts import attributes_of, csv_text, open_h5, read_table
 from ..concepts.repair import AS_IS, CONCEPTS_OFF, CONTROLS, basis, repair_table, repaired_logits
 from ..concepts.scores import ways_to
 from ..errors import ConfigError, nearest
@@ -20,6 +20,7 @@ from ..models.trained import load_trained
 from ..models.upper import Upper
 from ..streams import stream
 from ..videos.store import ClipStore
+from .output import write_output
 
 BATCH = 16
 NO_TARGETS = {"score", "derivative", "effect"}  # numbers of a concept that are no share of its voxels
@@ -54,7 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.output:
         table = pd.concat(parts, ignore_index=True)
         front = ["model", "layer", "seed", "n_concepts"]
-        _write(Path(arguments.output), table[[*front, *table.columns.difference(front, sort=False)]])
+        shown = table[[*front, *table.columns.difference(front, sort=False)]]
+        write_output(Path(arguments.output), csv_text(shown))
     return 0
 
 
@@ -181,14 +183,3 @@ def _words(table: pd.DataFrame) -> str:
             for value, low, high in table[[name, *ends]].to_numpy(dtype=float)
         ]
     return shown[["subset", "what", "n_videos", "accuracy", "difference", "beyond"]].to_string(index=False)
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(csv_text(table), encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}): give another place by --output."
-        ) from None
-    print(f"wrote {path}")

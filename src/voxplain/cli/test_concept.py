@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..activation_store import read_classes
-from ..artifacts import atomic_path, attributes_of, csv_text
+from ..artifacts import attributes_of, csv_text
 from ..concepts.given.compute import score_members
 from ..concepts.given.examples import (
     CONTROL,
@@ -31,6 +31,7 @@ from ..concepts.given.summary import mark_by_source, summarize_given
 from ..errors import ConfigError, nearest
 from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_layers
 from ..models.trained import load_trained
+from .output import write_output
 
 SHOWN = """model layer seed class source n_examples score derivative effect p_clusters p_gradients p_adjusted significant
 cav_accuracy rank_among_found n_found""".split()
@@ -49,8 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     summary = summarize_given(table)
     print(_words(arguments, table, summary))
     if arguments.output:
-        _write(Path(arguments.output), table, summary, arguments)
-        print(f"wrote {arguments.output}")
+        write_output(Path(arguments.output), _output(table, summary, arguments))
     return 0
 
 
@@ -173,20 +173,13 @@ def _words(arguments: argparse.Namespace, table: pd.DataFrame, summary: pd.DataF
     return "\n".join(lines)
 
 
-def _write(path: Path, table: pd.DataFrame, summary: pd.DataFrame, arguments: argparse.Namespace) -> None:
-    if path.suffix == ".csv":
-        text = csv_text(table)
-    else:
-        asked: dict[str, Any] = {
-            name: getattr(arguments, name) for name in ("run", "folder", "masks", "label", "control")
-        }
-        rows = {"rows": table, "summary": summary}
-        found = {name: json.loads(some.to_json(orient="records")) for name, some in rows.items()}
-        text = json.dumps({"concept": _name(arguments), **asked, **found}, indent=1) + "\n"
-    try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror}): give another place by --output."
-        ) from None
+def _output(table: pd.DataFrame, summary: pd.DataFrame, arguments: argparse.Namespace) -> str:
+    """The table as CSV, or with its summary and what was asked as JSON, by the name of the output."""
+    if arguments.output.endswith(".csv"):
+        return csv_text(table)
+    asked: dict[str, Any] = {
+        name: getattr(arguments, name) for name in ("run", "folder", "masks", "label", "control")
+    }
+    rows = {"rows": table, "summary": summary}
+    found = {name: json.loads(some.to_json(orient="records")) for name, some in rows.items()}
+    return json.dumps({"concept": _name(arguments), **asked, **found}, indent=1) + "\n"
