@@ -1,6 +1,7 @@
 """Put the claims of the confirmatory runs into one small table, docs/confirm.csv (`make confirm` makes the runs first).
 
 python -m benchmarks.confirm
+python -m benchmarks.confirm --runs static_evidence    # of this run anew; the rows of others stay
 """
 
 from __future__ import annotations
@@ -41,6 +42,14 @@ def collect(results: Path, runs: Sequence[str]) -> pd.DataFrame:
     return table[["run", *table.columns.drop("run")]].round(DIGITS)
 
 
+def renewed(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """The old table with the rows of some runs in place of those that it had, runs in the order of `RUNS`."""
+    kept = old[~old["run"].isin(set(new["run"]))]
+    order = {f"confirm_{run}": place for place, run in enumerate(RUNS)}
+    table = pd.concat([kept, new])[new.columns]
+    return table.sort_values("run", key=lambda runs: runs.map(order), kind="stable", ignore_index=True)
+
+
 def accuracies(path: Path) -> pd.DataFrame:
     """Rows of the table model_accuracy over all classes, as rows of claims."""
     table = pd.read_csv(path, keep_default_na=False, na_values=[""])
@@ -59,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", nargs="+", default=RUNS, metavar="NAME", help="results/confirm_NAME each")
     given = parser.parse_args(arguments)
     table = collect(given.results, given.runs)
+    if set(given.runs) < set(RUNS) and given.into.exists():
+        table = renewed(pd.read_csv(given.into, keep_default_na=False, na_values=[""]), table)
     table.to_csv(given.into, index=False, lineterminator="\n")
     print(table[SHOWN].to_string(index=False, na_rep=""))
     judged = table["verdict"].notna().sum()
