@@ -80,7 +80,7 @@ KINDS = {
     "predictions": 2,
     "presets": 2,
     "probe_scores": 1,
-    "random_cavs": 1,
+    "random_cavs": 2,
     "random_gradients": 1,
     "random_sets": 2,
     "randomization": 3,

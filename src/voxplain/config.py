@@ -352,6 +352,12 @@ class Concepts(Section):
         description="What is clustered: root: deviations from the mean, divided by the root of their length, so that "
         "supervoxels that hardly stir the network are told apart, too; none: activations as they are, as in the authors' code.",
     )
+    components: PositiveInt | None = Field(
+        5,
+        description="Principal components that are clustered: in hundreds of dimensions every seed of k-means ends elsewhere. "
+        "null: all dimensions, as in the authors' code.",
+    )
+    restarts: PositiveInt = Field(80, description="Starts of k-means, of which the best is kept.")
     max_supervoxels: PositiveInt = Field(
         100_000,
         description="Supervoxels of a class that are clustered at most; of more, a sample by the seed.",

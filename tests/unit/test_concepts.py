@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import adjusted_rand_score
 
 from voxplain.concepts.cavs import cav_arrays, concept_distances, train_cavs
 from voxplain.concepts.classifiers import CLASSIFIERS
@@ -47,7 +49,7 @@ def test_clusters_are_the_blobs_and_members_the_nearest():
 def test_directions_that_hardly_stir_are_told_apart():
     """Three far blobs, and two near the mean: as they are, the near ones make one cluster; by their roots two."""
     rng = np.random.default_rng(0)
-    far = np.concatenate([centre + 6 * rng.normal(size=(60, 3)) for centre in 60 * np.eye(3)])
+    far = np.concatenate([centre + 9 * rng.normal(size=(60, 3)) for centre in 60 * np.eye(3)])
     middle = far.mean(axis=0)
     near = np.concatenate(
         [middle + side * np.array([3, -3, 0]) + 0.2 * rng.normal(size=(60, 3)) for side in (1, -1)]
@@ -64,6 +66,52 @@ def test_directions_that_hardly_stir_are_told_apart():
     for concept in cluster_concepts(points, videos, clusters=5):
         own = np.linalg.norm(points - concept.centre, axis=1)[concept.members]
         assert (np.diff(own) >= 0).all()  # centres and distances are of activations as they are
+
+
+def clusters_of(concepts, n):
+    labels = np.full(n, -1)
+    for number, concept in enumerate(concepts):
+        labels[concept.members] = number
+    return labels
+
+
+def test_what_is_clustered_are_the_principal_components_of_rooted_deviations():
+    """Against scikit-learn's k-means of what numpy's singular vectors give."""
+    rng = np.random.default_rng(1)
+    points, videos = rng.normal(size=(200, 30)).astype(np.float32), np.arange(200) % 20
+    deviations = points - points.mean(axis=0)
+    rooted = deviations / np.sqrt(np.linalg.norm(deviations, axis=1, keepdims=True))
+    left, values, _ = np.linalg.svd(rooted - rooted.mean(axis=0), full_matrices=False)
+    expected = KMeans(4, n_init=20, random_state=3).fit_predict(left[:, :3] * values[:3])
+    how = {"clusters": 4, "min_supervoxels": 3, "max_members": 200, "restarts": 20, "seed": 3}
+    found = clusters_of(cluster_concepts(points, videos, components=3, **how), 200)
+    assert adjusted_rand_score(expected, found) == 1
+    whole = clusters_of(cluster_concepts(points, videos, components=30, **how), 200)  # all: a rotation
+    assert adjusted_rand_score(KMeans(4, n_init=20, random_state=3).fit_predict(rooted), whole) > 0.99
+    few = cluster_concepts(points[:25], videos[:25], components=100, **how)  # more than there are
+    assert sum(len(concept.members) for concept in few) <= 25
+
+
+def test_seeds_agree_where_clusters_lie_in_few_of_many_dimensions():
+    rng = np.random.default_rng(0)
+    blob = np.repeat(np.arange(12), 40)
+    points = np.concatenate([20 * rng.normal(size=(12, 5))[blob], np.zeros((480, 795))], axis=1)
+    points += 3 * rng.normal(size=points.shape)
+    videos = np.tile(np.arange(20), 24)
+
+    def agreement(**how):
+        found = [
+            clusters_of(
+                cluster_concepts(
+                    points, videos, min_supervoxels=3, max_members=480, clusters=12, seed=seed, **how
+                ),
+                480,
+            )
+            for seed in (0, 1)
+        ]
+        return adjusted_rand_score(*found)
+
+    assert agreement() > 0.95 > agreement(components=None, restarts=3)
 
 
 def test_clustering_repeats_with_its_seed():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from benchmarks.confirm import RUNS, collect, main
+from benchmarks.confirm import RUNS, collect, main, renewed
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIRM = ROOT / "docs/confirm.csv"
@@ -139,16 +139,24 @@ def test_claims_of_all_runs_are_one_table(tmp_path, capsys):
     pd.testing.assert_frame_equal(read_confirm(tmp_path / "confirm.csv"), found, check_dtype=False)
 
 
+def test_one_run_is_renewed_and_others_stay(tmp_path: Path) -> None:
+    old = pd.DataFrame({"run": [f"confirm_{run}" for run in RUNS], "claim": "a", "value": range(len(RUNS))})
+    new = pd.DataFrame({"run": f"confirm_{RUNS[1]}", "claim": ["a", "b"], "value": [7, 8]})
+    found = renewed(old, new)
+    assert found["run"].tolist() == [f"confirm_{RUNS[n]}" for n in (0, 1, 1, 2, 3)]
+    assert found["value"].tolist() == [0, 7, 8, 2, 3]
+
+
 def test_confirm_runs_what_is_there_and_on_no_seed_that_anything_was_chosen_on():
     commands = subprocess.run(
         ["make", "-n", "confirm"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     lines = [shlex.split(line) for line in commands.splitlines() if "--configfile" in line]
     assert [line[line.index("--config") + 1] for line in lines] == [f"run=confirm_{run}" for run in RUNS]
-    fresh = yaml.safe_load((ROOT / "config/confirm.yaml").read_text())
     for line in lines:
         first, second = line[line.index("--configfile") + 1 : line.index("--config")]
-        assert second == "config/confirm.yaml"
+        assert second in ("config/confirm.yaml", "config/confirm_again.yaml")
+        fresh = yaml.safe_load((ROOT / second).read_text())
         own = yaml.safe_load((ROOT / first).read_text())
         assert own["data"].get("seed", 0) != fresh["data"]["seed"] and "seed" not in own["data"].get(
             "options", {}

@@ -183,7 +183,7 @@ def finished_layer(folder, rng, classes, *, sets=None, videos=4, supervoxels=6, 
     with create_h5(folder / "random_sets.h5", kind="random_sets", made_by=params) as file:
         file["sets"], file["subset"] = noise(3, 12) if sets is None else sets, noise(12)
     clustering = {"clusters": 3, "min_supervoxels": 4, "max_members": 12, "cutoff": None, "popularity": "coverage",
-                  "normalize": "root", "max_supervoxels": 1000}  # fmt: skip
+                  "normalize": "root", "components": 5, "restarts": 3, "max_supervoxels": 1000}  # fmt: skip
     cavs = {"classifier": "mean_difference", "options": {}}
     params = {"params": {"clusterings": 20, "options": clustering, "cavs": cavs, "random_sets_seed": 0}}
     with create_h5(folder / "random_cavs.h5", kind="random_cavs", made_by=params):

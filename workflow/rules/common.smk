@@ -132,7 +132,9 @@ def code(stage, *also, **plugins):
 
 
 CLUSTERING = part(
-    "concepts", "clusters", "min_supervoxels", "max_members", "cutoff", "popularity", "normalize"
+    "concepts",
+    *["clusters", "min_supervoxels", "max_members", "cutoff"],
+    *["popularity", "normalize", "components", "restarts"],
 )
 SEGMENTATION = CONFIG.supervoxels.segmentation()
 FLOW_OPTIONS = part("flow", "method", "options", "camera")

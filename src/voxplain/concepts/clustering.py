@@ -70,6 +70,8 @@ def cluster_concepts(
     cutoff: float | None = 0.95,
     popularity: Literal["coverage", "official"] = "coverage",
     normalize: Literal["root", "none"] = "root",
+    components: int | None = 5,
+    restarts: int = 80,
     seed: int = 0,
 ) -> list[Concept]:
     """Cluster one class's supervoxels and keep the popular clusters, the most popular first.
@@ -97,6 +99,11 @@ def cluster_concepts(
         Shown in place most supervoxels hardly stir a network, and in one cluster all directions meet; far ones, spread
         wide, make clusters of few. ``none``: activations as they are, as in the authors' code. Centres and distances
         from them are of activations as they are.
+    components : int or None
+        Principal components that k-means sees, at most as many as there are. In hundreds of dimensions k-means ends in
+        another local optimum for every seed. None: all dimensions, as in the authors' code.
+    restarts : int
+        Starts of k-means, of which the best is kept.
     seed : int
         Seed of k-means.
 
@@ -109,7 +116,9 @@ def cluster_concepts(
     VoxplainError
         There are fewer supervoxels than clusters, or no cluster may be a concept.
     """
-    from sklearn.cluster import KMeans  # slow to load, and many read this module that do not cluster
+    # Slow to load, and many read this module that do not cluster.
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
 
     if len(activations) < clusters:
         raise VoxplainError(
@@ -119,12 +128,9 @@ def cluster_concepts(
     activations = np.ascontiguousarray(activations, dtype=np.float32)
     videos = np.asarray(videos)
     points = activations if normalize == "none" else _rooted(activations)
-    means = KMeans(clusters, n_init=3, random_state=seed).fit(points)
-    centres = means.cluster_centers_
-    if normalize == "root":
-        own = [activations[means.labels_ == cluster] for cluster in range(clusters)]
-        centres = np.stack([some.mean(axis=0) if len(some) else centre for some, centre in zip(own, centres)])
-    distance = np.linalg.norm(activations - centres[means.labels_], axis=1)
+    if components is not None:
+        points = PCA(min(components, *points.shape), random_state=seed).fit_transform(points)
+    means = KMeans(clusters, n_init=restarts, random_state=seed).fit(points)
     discovery_videos = len(np.unique(videos))
     concepts, others = [], []
     for cluster in range(clusters):
@@ -135,11 +141,12 @@ def cluster_concepts(
         popular = len(rows) > min_supervoxels and is_popular(
             len(rows), n_videos, discovery_videos, popularity
         )
-        members = rows[np.argsort(distance[rows], kind="stable")][:max_members]
-        centre = centres[cluster].astype(np.float32)
-        reach = np.inf if cutoff is None else float(np.quantile(distance[rows], cutoff))
+        centre = means.cluster_centers_[cluster] if points is activations else activations[rows].mean(axis=0)
+        distance = np.linalg.norm(activations[rows] - centre, axis=1)
+        members = rows[np.argsort(distance, kind="stable")][:max_members]
+        reach = np.inf if cutoff is None else float(np.quantile(distance, cutoff))
         (concepts if popular else others).append(
-            Concept(centre, members, len(rows), n_videos, reach, popular)
+            Concept(centre.astype(np.float32), members, len(rows), n_videos, reach, popular)
         )
     if popularity == "coverage":
         concepts += sorted(others, key=_spread)[: max(LEAST - len(concepts), 0)]

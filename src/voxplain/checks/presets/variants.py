@@ -82,7 +82,7 @@ VARIANTS = {
         classifier="sgd",
         gradient="loss",
         rank_by="score",
-        clustering={"cutoff": None, "popularity": "official", "normalize": "none"},
+        clustering={"cutoff": None, "popularity": "official", "normalize": "none", "components": None},
     ),
     "paper": Variant(
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"

@@ -121,7 +121,7 @@ def score_members(
             sets=drawn["options"]["random_sets"] + 1,
             size=drawn["options"]["set_size"],
             clusterings=made["clusterings"],
-            normalize=made["options"]["normalize"],
+            **{name: made["options"][name] for name in ("normalize", "components", "restarts")},
             seed=seed,
         )
         random_sets = np.stack(random_sets)
@@ -294,8 +294,8 @@ def whole_clips(
     sets: int,
     size: int,
     clusterings: int,
-    normalize: str = "root",
     seed: int = 0,
+    **clustering: Any,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Random sets and null concepts for examples that are whole clips.
 
@@ -309,7 +309,7 @@ def whole_clips(
     examples : int
     sets, size : int
         Of random sets.
-    clusterings, normalize
+    clusterings, **clustering
         As for `null_concepts`.
     seed : int
 
@@ -338,6 +338,6 @@ def whole_clips(
         clusters=max(2, round(per_class / examples)),
         min_supervoxels=FEWEST - 1,
         cutoff=None,
-        normalize=normalize,
+        **clustering,
     )
     return draw_sets(known.clips, sets=sets, size=size, seed=seed), list(found)
