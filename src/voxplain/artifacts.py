@@ -65,7 +65,7 @@ KINDS = {
     "frame_scores": 1,
     "given_scores": 1,
     "ground_truth": 1,
-    "ground_truth_scores": 3,
+    "ground_truth_scores": 4,
     "intervention_scores": 1,
     "interventions": 1,
     "map_agreement": 2,

@@ -289,7 +289,9 @@ def simulate_subsets(rng: np.random.Generator, design: Design) -> dict[str, Any]
     """Each group has a video in both subsets, alike but for chance."""
     level = design.draw(rng, 0.5)
     parts = [
-        design.rows(relevance_on_target=level + design.draw(rng), auroc=level + design.draw(rng)).assign(
+        design.rows(
+            relevance_on_target=level + design.draw(rng), auroc=level + design.draw(rng), stratified_auroc=level,
+        ).assign(
             group=lambda rows: rows["video"], subset=subset, selective=selective, method="dtd", control_of="",
             target="evidence", share=0.1,
         )

@@ -241,10 +241,12 @@ def test_maps_and_selection_are_told_from_their_controls():
             map_rows("random", 0.3), map_rows("control_saturation", 0.2), map_rows("control_other_class", 0.01, p=0.5),
             map_rows("random", 0.2, target="moving"), map_rows("control_center", 0.1, target="moving"),
             map_rows("random", 0.5, target="flow"), map_rows("random", 0.5, measure="average_precision"),
+            map_rows("random", 0.3, measure="stratified_auroc"), map_rows("control_size", 0.2, measure="stratified_auroc"),
         ]
     )  # fmt: skip
     truth = pd.DataFrame(
-        [{"model": "r3d", "method": "dtd", "selective": False, "target": "evidence", "auroc": 0.8, "auroc_ci_low": 0.7, "auroc_ci_high": 0.9}]
+        [{"model": "r3d", "method": "dtd", "selective": False, "target": "evidence", "auroc": 0.8, "auroc_ci_low": 0.7, "auroc_ci_high": 0.9,
+          "stratified_auroc": 0.8, "stratified_auroc_ci_low": 0.75, "stratified_auroc_ci_high": 0.85}]
     )  # fmt: skip
     selections = pd.DataFrame(
         [
@@ -253,7 +255,14 @@ def test_maps_and_selection_are_told_from_their_controls():
         ]
     )
     found = claims_table(maps=controls, map_truth=truth, selections=selections).set_index("claim")
-    assert found.index.tolist() == ["maps_on_evidence", "maps_on_motion", "selection_on_motion"]
+    assert found.index.tolist() == [
+        *["maps_on_evidence", "maps_beyond_pixels", "maps_on_motion", "selection_on_motion"]
+    ]
+    alike = found.loc["maps_beyond_pixels"]
+    assert (alike["measure"], alike["best_control"], alike["verdict"]) == (
+        *("stratified AUROC, evidence", "control_size", "yes"),
+    )
+    assert (alike["ci_low"], alike["ci_high"]) == (0.75, 0.85)
     row = found.loc["maps_on_evidence"]
     assert (row["best_control"], row["not_beaten"], row["verdict"]) == (
         "control_saturation",

@@ -23,6 +23,7 @@ def scores(share, *, target="evidence", auroc=0.5, method="dtd", seeds=(0,)):
         {
             "model": "net", "seed": seed, "method": method, "control_of": "", "selective": selective, "target": target,
             "video": video, "clip": 0, "share": 0.1, "relevance_on_target": share(video, selective, seed), "auroc": auroc,
+            "stratified_auroc": np.nan if selective else auroc / 2,
         }
         for video in VIDEOS["video"] for selective in (False, True) for seed in seeds
     ]  # fmt: skip

@@ -445,6 +445,43 @@ def test_selectivity_by_hand():
     assert all(math.isnan(share) for share in precision.selectivity(relevance, kept & False, kept & False))
 
 
+@given(
+    arrays(np.int8, (2, 3, 4), elements=st.integers(0, 3)),
+    arrays(bool, (2, 3, 4)),
+    arrays(np.int8, (2, 3, 4), elements=st.integers(0, 2)),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_stratified_auroc_counts_pairs_within_strata(relevance, truth, strata):
+    ranked = precision.Ranking.of(relevance)
+    pairs = [
+        np.sign(int(relevance[a]) - int(relevance[b])) / 2 + 0.5
+        for a in map(tuple, np.argwhere(truth))
+        for b in map(tuple, np.argwhere(~truth))
+        if strata[a] == strata[b]
+    ]
+    found = ranked.stratified_auroc(truth, strata)
+    assert found == (pytest.approx(np.mean(pairs)) if pairs else pytest.approx(math.nan, nan_ok=True))
+    if pairs:  # what hangs on the stratum alone counts nothing
+        shifted = precision.Ranking.of(relevance + 10.0 * strata)
+        assert shifted.stratified_auroc(truth, strata) == found
+        assert precision.Ranking.of(strata).stratified_auroc(truth, strata) == 0.5
+    whole = precision.ranking_scores(relevance, truth)["auroc"]
+    assert ranked.stratified_auroc(truth, 0 * strata) == pytest.approx(whole, nan_ok=True)
+    assert ranked.stratified_auroc(truth[1:], strata, np.s_[1:]) == pytest.approx(
+        precision.Ranking.of(relevance[1:]).stratified_auroc(truth[1:], strata[1:]), nan_ok=True
+    )
+
+
+def test_strata_are_tenths_of_each_and_equal_values_stay_together():
+    rng = np.random.default_rng(0)
+    one, other = rng.permutation(1000).reshape(10, 10, 10), np.zeros((10, 10, 10))
+    other[5:] = 1
+    assert (np.bincount(precision.strata([one]).ravel()) == 100).all()
+    both = precision.strata([one, other], parts=2)
+    assert ((both % 2 == 1) == (other == 1)).all() and ((both >= 2) == (one >= 500)).all()
+    assert (precision.strata([other, one]) % 10 == precision.strata([one])).all()
+
+
 def test_ground_truth_scores_by_hand():
     relevance = np.array([[[0.9, 0.8, 0.1, 0.0]]])
     truth = np.array([[[True, False, True, False]]])

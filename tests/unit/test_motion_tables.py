@@ -167,6 +167,7 @@ def test_scores_of_one_clip():
         "auroc": 1.0,  # 4, 2 and 4 are above all others
         "average_precision": 1.0,
         "precision_equal_area": 1.0,
+        "stratified_auroc": pytest.approx(NAN, nan_ok=True),  # of no pixels it is known what they are like
     }
     assert by["m", True, "actor"]["recall"] == pytest.approx(1 / 3)
     assert by["m", False, "moving"]["precision"] == 0.5 and by["m", False, "moving"]["recall"] == 1.0
@@ -282,6 +283,45 @@ def test_a_clip_without_two_frames_in_order_has_no_precision():
     )
     assert all(np.isnan(row["precision"]) and np.isnan(row["base_rate"]) for row in scores)
     assert all(np.isnan(row["recall"]) for row in found)
+
+
+def test_what_is_alike_in_the_pixels_is_told_apart_by_relevance_alone():
+    rng = np.random.default_rng(0)
+    shape = (4, 20, 20)
+    names = ("frame_difference", "saturation", "center")
+    pixels = {name: rng.permutation(np.arange(1600) % 10).reshape(shape) / 10 for name in names}
+    evidence = (
+        rng.random(shape) < 0.1 + 0.5 * pixels["frame_difference"]
+    )  # what changes is mostly the evidence
+    known, mask = np.ones(shape, bool), np.ones(shape, bool)
+    maps = {
+        "of_pixels": pixels["frame_difference"],
+        "of_evidence": evidence + 0.0,
+        "of_both": evidence + pixels["center"],
+    }
+    asked = {"pairs": np.ones(3, bool), "relevant": SHARE}
+    truth = {"evidence": (evidence, known), "distractor": (~evidence, known)}
+    controls = {(f"control_{name}", ""): values for name, values in pixels.items()}
+
+    def found(controls):
+        _, rows = score_clip(
+            maps, dict.fromkeys(maps, mask), np.ones((3, 20, 20), bool), truth, controls=controls, **asked
+        )
+        return {
+            (row["method"], row["target"], row["selective"]): (row["auroc"], row["stratified_auroc"])
+            for row in rows
+        }
+
+    rows = found(controls)
+    plain, alike = rows["of_pixels", "evidence", False]
+    assert plain > 0.6 and alike == 0.5
+    assert rows["control_frame_difference", "evidence", False] == (plain, 0.5)
+    assert rows["of_evidence", "evidence", False] == (1, 1) and rows["of_both", "evidence", False][1] == 1
+    assert all(
+        np.isnan(rows["of_evidence", *other][1]) for other in [("distractor", False), ("evidence", True)]
+    )
+    del controls["control_center", ""]  # without all three nothing is known to be alike
+    assert np.isnan(found(controls)["of_evidence", "evidence", False][1])
 
 
 def test_agreement_of_all_pairs():
@@ -477,6 +517,7 @@ def test_ground_truth_precision():
             "auroc": [0.9, 0.5],
             "average_precision": [0.6, 0.4],
             "precision_equal_area": [0.5, 0.3],
+            "stratified_auroc": [0.7, 0.6],
             "relevance_on_target": [0.7, 0.5],
             "pointing": [1.0, 0.0],
             "control_of": "",
@@ -489,6 +530,7 @@ def test_ground_truth_precision():
     assert (row["precision"], row["recall"], row["auroc"]) == pytest.approx((0.5, 0.3, 0.7))
     assert (row["average_precision"], row["precision_equal_area"]) == pytest.approx((0.5, 0.4))
     assert (row["relevance_on_target"], row["pointing"]) == pytest.approx((0.6, 0.5))
+    assert row["stratified_auroc"] == pytest.approx(0.65)
     assert row["base_rate"] == pytest.approx(0.2) and (row["n_clips"], row["n_empty"]) == (2, 1)
     assert (row["n_videos"], row["n_groups"], row["n_seeds"]) == (2, 2, 1)
     missing = {f"{name}_ci_{end}" for name in (*tables.MEASURES, "base_rate") for end in ("low", "high")}

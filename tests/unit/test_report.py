@@ -190,6 +190,7 @@ def motion_tables() -> dict[str, pd.DataFrame]:
     truth = [
         {"model": "r3d", "method": "dtd", "control_of": "", "selective": False, "target": target, "precision": 0.81,
          "recall": 0.3, "iou": 0.2, "auroc": 0.9, "auroc_ci_low": 0.85, "auroc_ci_high": 0.95, "average_precision": 0.5,
+         "stratified_auroc": 0.61, "stratified_auroc_ci_low": 0.57, "stratified_auroc_ci_high": 0.66,
          "precision_equal_area": 0.45, "precision_ci_low": 0.7, "precision_ci_high": 0.9, "recall_ci_low": 0.2,
          "recall_ci_high": 0.4, "base_rate": 0.121, "n_videos": 12}
         for target in ("actor", "moving")

@@ -159,19 +159,25 @@ def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: fl
 
 
 def maps_on_target(
-    controls: pd.DataFrame | None, truth: pd.DataFrame | None, *, claim: str, targets: Iterable[str]
+    controls: pd.DataFrame | None,
+    truth: pd.DataFrame | None,
+    *,
+    claim: str,
+    targets: Iterable[str],
+    measure: str = "auroc",
 ) -> Rows:
     """Whole maps by how well they find a target (explanation_controls); their intervals are of ground_truth_precision."""
     found: Rows = []
     for (model, method), rows in _groups(controls, ["model", "method"]):
         target = _first(rows["target"], targets)
-        rows = rows[(rows["target"] == target) & (rows["measure"] == "auroc")]
+        rows = rows[(rows["target"] == target) & (rows["measure"] == measure)]
         if rows.empty:
             continue
         first = rows.iloc[0]
+        name = "AUROC" if measure == "auroc" else "stratified AUROC"
         base = {
-            "claim": claim, "model": model, "layer": "", "method": method, "measure": f"AUROC, {target}", "sign": 1,
-            "value": first["value"], **_interval_of(truth, model, method, target), "unit": "videos",
+            "claim": claim, "model": model, "layer": "", "method": method, "measure": f"{name}, {target}", "sign": 1,
+            "value": first["value"], **_interval_of(truth, model, method, target, measure), "unit": "videos",
             "n": first["n_videos"], "n_seeds": first["n_seeds"],
         }  # fmt: skip
         for row in rows.itertuples():
@@ -321,7 +327,9 @@ def _above(base: dict[str, Any], level: float, p_value: float) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _interval_of(truth: pd.DataFrame | None, model: str, method: str, target: str) -> dict[str, float]:
+def _interval_of(
+    truth: pd.DataFrame | None, model: str, method: str, target: str, measure: str
+) -> dict[str, float]:
     none = {"ci_low": np.nan, "ci_high": np.nan}
     if truth is None:
         return none
@@ -329,4 +337,4 @@ def _interval_of(truth: pd.DataFrame | None, model: str, method: str, target: st
         (truth["model"] == model) & (truth["method"] == method) & (truth["target"] == target)
         & ~truth["selective"].astype(bool)
     ]  # fmt: skip
-    return none if row.empty else {end: row[f"auroc_{end}"].iloc[0] for end in none}
+    return none if row.empty else {end: row[f"{measure}_{end}"].iloc[0] for end in none}

@@ -27,6 +27,7 @@ STATEMENTS = {
     "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
     "concepts_significant": "more concepts count for their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
+    "maps_beyond_pixels": "among voxels alike in change, color and place, what maps call relevant lies on what decides the class",
     "maps_on_motion": "what maps call relevant moves",
     "selection_on_evidence": "what selection keeps lies on what decides the class more than as much of the whole map",
     "selection_on_motion": "what selection keeps moves more than as much of the whole map",
@@ -130,6 +131,9 @@ def claims_table(
         *evidence.concepts_on_evidence(truth, rank_by=rank_by),
         *evidence.significant_concepts(scores, rank_by=rank_by),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_evidence", targets=EVIDENCE),
+        *evidence.maps_on_target(
+            maps, intervals, claim="maps_beyond_pixels", targets=EVIDENCE, measure="stratified_auroc"
+        ),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
         *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
         *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),

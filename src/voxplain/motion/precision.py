@@ -235,6 +235,40 @@ class Ranking:
             "precision_equal_area": float((before + rest * hits[last]) / positives),
         }
 
+    def stratified_auroc(
+        self, truth: np.ndarray, strata: np.ndarray, frames: slice | np.ndarray = np.s_[:]
+    ) -> float:
+        """Area under the ROC curve among voxels of the same stratum.
+
+        Parameters
+        ----------
+        truth : (n, H, W) or (n,) bool array
+        strata : (T, H, W) int array, 0 or more
+        frames : slice or array
+            The voxels that the truth belongs to.
+
+        Returns
+        -------
+        float
+            Of all pairs of a voxel of the target and another one in the same stratum, the share in which the target's has
+            more relevance, ties counted half; .5 for whatever the strata know. NaN where there is no such pair.
+        """
+        levels, strata = (values[frames].ravel() for values in (self.levels, strata))
+        truth = np.asarray(truth, bool).ravel()
+        order = np.lexsort((levels, strata))
+        levels, strata, truth = levels[order], strata[order], truth[order]
+        first = np.ones(len(levels), bool)  # of voxels alike in stratum and level
+        first[1:] = (levels[1:] != levels[:-1]) | (strata[1:] != strata[:-1])
+        group = np.cumsum(first) - 1
+        total, hits = np.bincount(group), np.bincount(group, truth).astype(np.int64)
+        stratum, misses = strata[first], total - hits
+        # Misses of its stratum before each group, twice, and those within it once: whole numbers.
+        before = np.cumsum(misses) - misses
+        starts = np.r_[True, stratum[1:] != stratum[:-1]] if len(stratum) else np.zeros(0, bool)
+        before -= before[starts][np.cumsum(starts) - 1]
+        pairs = np.bincount(stratum, hits) @ np.bincount(stratum, misses)
+        return float((hits * (2 * before + misses)).sum() / (2 * pairs)) if pairs else NAN
+
     def greatest(self, n: int) -> np.ndarray:
         """The `n` voxels of the greatest relevance, (T, H, W) bool.
 
@@ -251,6 +285,26 @@ class Ranking:
             wanted = n - int(chosen.sum())
             chosen[alike[(np.arange(wanted) * len(alike)) // wanted]] = True
         return chosen.reshape(self.levels.shape)
+
+
+def strata(values: Sequence[np.ndarray], *, parts: int = 10) -> np.ndarray:
+    """Voxels that are alike in several things, each cut into parts of about as many voxels.
+
+    Parameters
+    ----------
+    values : sequence of (T, H, W) array
+        Equal values stay together.
+    parts : int
+
+    Returns
+    -------
+    (T, H, W) int array : number of each voxel's stratum, less than parts to the power of how many values there are
+    """
+    found = np.zeros(np.shape(values[0]), np.int64)
+    for one in values:
+        cuts = np.quantile(one, np.arange(1, parts) / parts)
+        found = parts * found + np.searchsorted(cuts, one, side="right")
+    return found
 
 
 def ranking_scores(relevance: np.ndarray, mask: np.ndarray) -> dict[str, float]:

@@ -23,10 +23,14 @@ from .precision import (
     overlap_scores,
     render_relevance,
     selectivity,
+    strata,
 )
 
 NAN = float("nan")
 UNITS = ("share", "rendered", "official")
+# What voxels are alike in that count as alike, and the targets that are looked for among them.
+ALIKE = tuple(f"control_{name}" for name in ("frame_difference", "saturation", "center"))
+DECIDING = ("evidence", "actor")
 AMONG_OBJECTS = "evidence_among_objects"  # the target evidence, but asked of the objects' voxels alone
 
 
@@ -119,7 +123,8 @@ def score_clip(
     found : list of dict
         method, control_of, selective, target, share (of voxels, the base rate), relevance_on_target (share of the
         positive relevance), pointing (1 where the voxel of the greatest relevance lies on the target, else 0; of several
-        alike, their share), and the scores of `ground_truth_scores`. Where evidence and distractor are targets, also
+        alike, their share), the scores of `ground_truth_scores`, and of whole maps stratified_auroc: that of the evidence among
+        voxels alike in how much they change, in saturation and in distance from the center (tenths of each). Where evidence and distractor are targets, also
         evidence_among_objects: the evidence within the voxels of both.
     """
     scores, found = [], []
@@ -135,6 +140,8 @@ def score_clip(
     known = {"base_rate": base_rate(flow) if len(flow) else NAN, "base_rate_exact": NAN}
     shares = {target: float(mask.mean()) if mask.size else NAN for target, (mask, _) in targets.items()}
     known["base_rate_exact"] = shares.get("moving", NAN)
+    of_pixels = [values for (name, _), values in (controls or {}).items() if name in ALIKE]
+    alike = strata(of_pixels) if len(of_pixels) == len(ALIKE) and set(DECIDING) & targets.keys() else None
     for row, relevance, ranked, chosen, kept in _entries(maps, masks, controls or {}, relevant):
         by_target, positive = {}, np.maximum(relevance, 0)
         for target, (mask, within) in targets.items():
@@ -142,6 +149,8 @@ def score_clip(
             on_target = _on_target(positive[within], mask)
             values = {"share": shares[target], "relevance_on_target": on_target, **by_target[target]}
             values["pointing"] = _pointing(positive[within], mask)
+            asked = alike is not None and target in DECIDING and not row["selective"]
+            values["stratified_auroc"] = ranked.stratified_auroc(mask, alike, within) if asked else NAN
             found.append({**row, "target": target, **values})
         estimated = _against(ranked, chosen, flow, np.flatnonzero(pairs))
         exact = by_target.get("moving", {"precision": NAN})["precision"]

@@ -20,7 +20,8 @@ from .precision import RANKING_SCORES, summarize
 
 PLACE = ["model", "method"]
 ENTRY = ["model", "method", "control_of", "selective"]  # a map, its selective map, or a control
-MEASURES = (*RANKING_SCORES, "precision", "recall", "iou", "relevance_on_target", "pointing")
+STRATIFIED = "stratified_auroc"
+MEASURES = (*RANKING_SCORES, STRATIFIED, "precision", "recall", "iou", "relevance_on_target", "pointing")
 COMPARED = (*RANKING_SCORES, "precision")
 
 
@@ -334,6 +335,9 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     average_precision: average precision of relevance for the target; by chance the base rate
     average_precision_ci_low: lower end of the 95 % interval of average_precision
     average_precision_ci_high: upper end of the 95 % interval of average_precision
+    stratified_auroc: of whole maps and the evidence: AUROC among voxels alike in how much they change, in saturation and in distance from the center
+    stratified_auroc_ci_low: lower end of the 95 % interval of stratified_auroc
+    stratified_auroc_ci_high: upper end of the 95 % interval of stratified_auroc
     precision: share of relevant voxels that lie on the target
     precision_ci_low: lower end of the 95 % interval of precision
     precision_ci_high: upper end of the 95 % interval of precision
@@ -400,7 +404,7 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
 
 _COMPARED_COLUMNS = """
     target: what is to be found: flow (what moves by the estimated flow), and what ground_truth_precision has
-    measure: auroc, average_precision, precision_equal_area (see ground_truth_precision){more}
+    measure: auroc, average_precision, precision_equal_area{more} (see ground_truth_precision)
     value: the explainer's, mean over videos and seeds
     control_value: the control's
     difference: value minus control_value
@@ -420,7 +424,7 @@ _COMPARED_COLUMNS = """
     columns=f"""
     model, method
     control: saturation of the color, difference to the next frame, nearness to the centre, size of the supervoxel, noise, the same explainer's map for another class or of a network with a random head
-    {_COMPARED_COLUMNS.format(more="")}""",
+    {_COMPARED_COLUMNS.format(more=", stratified_auroc")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
 )
 def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -444,7 +448,8 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
         control, of, selective = entry
         return control if is_control(control) and not selective and of in ("", method) else None
 
-    return _compare(scores, found, selective=False, measures=RANKING_SCORES, belongs=belongs)
+    measures = (*RANKING_SCORES, STRATIFIED)
+    return _compare(scores, found, selective=False, measures=measures, belongs=belongs)
 
 
 @table(
@@ -456,7 +461,7 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
     columns=f"""
     model, method
     control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative, control_pixel_change (as many voxels where the pixels change most)
-    {_COMPARED_COLUMNS.format(more=", and precision of the relevant voxels")}""",
+    {_COMPARED_COLUMNS.format(more=", precision")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
 )
 def selection_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -627,7 +632,8 @@ def _by_entry(scores: pd.DataFrame, found: pd.DataFrame | None) -> pd.DataFrame:
     parts = [scores.assign(target="flow"), *([found] if found is not None and len(found) else [])]
     rows = pd.concat(parts, ignore_index=True)
     places = [ENTRY[0], "target", *ENTRY[1:], "seed", "video"]
-    return rows.groupby(places, sort=False)[list(COMPARED)].mean().unstack("video")
+    rows = rows.reindex(columns=[*rows.columns.difference([STRATIFIED], sort=False), STRATIFIED])
+    return rows.groupby(places, sort=False)[[*COMPARED, STRATIFIED]].mean().unstack("video")
 
 
 def _compare(
@@ -656,6 +662,8 @@ def _compare(
                 continue
             for measure in measures:
                 ours = mine[measure]
+                if ours.isna().all(axis=None):  # not of this target
+                    continue
                 control_values = theirs[measure].reindex(index=ours.index, columns=ours.columns)
                 rows.append(
                     {

@@ -92,6 +92,7 @@ QUESTIONS = {
         "given_concepts",
         "concepts_on_evidence",
         "maps_on_evidence",
+        "maps_beyond_pixels",
     ),
     "How much of it is motion": ("maps_on_motion", "selection_on_motion"),
 }

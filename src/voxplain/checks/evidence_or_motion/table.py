@@ -23,6 +23,7 @@ MEASURES = {
     "evidence": ("evidence", "relevance_on_target"),
     "distractor": ("distractor", "relevance_on_target"),
     "evidence AUROC": ("evidence", "auroc"),
+    "evidence stratified AUROC": ("evidence", "stratified_auroc"),
     "evidence among objects AUROC": (AMONG_OBJECTS, "auroc"),
 }
 
@@ -39,7 +40,7 @@ MEASURES = {
     control_of: explainer that a control belongs to; empty for explainers, and for controls of all of them
     subset: of the videos: all, each subset of the video table, or A - B: their difference, paired by group
     map: whole, selective, or selective - whole
-    measure: evidence, distractor (share of the positive relevance that lies there); evidence AUROC (its voxels against all others); evidence among objects AUROC (its voxels against the distractor's)
+    measure: evidence, distractor (share of the positive relevance that lies there); evidence AUROC (its voxels against all others); evidence stratified AUROC (of whole maps: against those alike in change, saturation and distance from the center); evidence among objects AUROC (its voxels against the distractor's)
     value: mean over videos and seeds
     ci_low, ci_high
     chance: share of voxels, of AUROCs .5; for differences 0
@@ -58,7 +59,7 @@ def evidence_or_motion_table(found: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     found : DataFrame
-        model, seed, method, control_of, selective, target, video, clip, share, relevance_on_target, auroc, and where
+        model, seed, method, control_of, selective, target, video, clip, share, relevance_on_target, auroc, stratified_auroc, and where
         videos have them group and subset.
 
     Returns
@@ -96,9 +97,9 @@ def _rows(key: tuple, rows: pd.DataFrame) -> Iterator[dict]:
                     continue
                 difference = len(tables) > 1
                 known = parts[0] if of == [None] else parts[0][parts[0]["subset"].isin(of)]
-                chance = 0.0 if difference else 0.5 if score == "auroc" else known["share"].mean()
+                chance = 0.0 if difference else 0.5 if score.endswith("auroc") else known["share"].mean()
                 low, high = mean_interval(values, share=not difference)
-                tested = difference or score == "auroc"
+                tested = difference or score.endswith("auroc")
                 yield {
                     **dict(zip(ENTRY, key, strict=True)),
                     "subset": subset,
