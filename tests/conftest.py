@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-RUNS = {"concept_run", "relevance_run", "checks_run"}  # fixtures that take minutes, and are made once
+# Fixtures that take minutes, and are made once.
+RUNS = ("concept_run", "concept_report", "relevance_run", "relevance_report", "checks_run")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -20,7 +21,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where several workers test (`make test`): one of them has all files that share whole runs, and begins with them."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
-    sharing = {item.path for item in items if RUNS & set(item.fixturenames)}
+    # By the text: some fixtures ask for another by its name only when they run.
+    sharing = {
+        path for path in {item.path for item in items} if any(name in path.read_text() for name in RUNS)
+    }
     items.sort(key=lambda item: item.path not in sharing)
     for item in items:
         item.add_marker(
