@@ -16,20 +16,32 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = ("concept_run", "concept_report", "relevance_run", "relevance_report", "checks_run")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several workers test (`make test`): one of them has all files that share whole runs, and begins with them."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    # By the text: some fixtures ask for another by its name only when they run.
-    sharing = {
-        path for path in {item.path for item in items} if any(name in path.read_text() for name in RUNS)
-    }
+def shares_runs(path: Path) -> bool:
+    """Whether a file's tests want whole runs; by its text, since some fixtures ask for another by its name."""
+    text = path.read_text(encoding="utf-8")
+    return any(name in text for name in RUNS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins."""
+    sharing = {path for path in {item.path for item in items} if shares_runs(path)}
     items.sort(key=lambda item: item.path not in sharing)
-    for item in items:
-        item.add_marker(
-            pytest.mark.xdist_group("runs" if item.path in sharing else "/".join(item.path.parts[-2:]))
-        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Where several workers test (`make test`), each has whole files, and one of them all that share whole runs.
+
+    pytest-xdist 3.8 has groups for this, but with pytest 9.2 they do nothing (findings/).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "runs" if shares_runs(ROOT / path) else path
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
