@@ -7,7 +7,7 @@
 
 Prints processor and wall time of the whole runs, seconds of processor by rule, and the accuracy of the networks of both:
 faster with another accuracy is no gain. What follows ``--`` goes to Snakemake in both. Both use this Python and its
-packages. Nothing is read from, or written into, the checkout itself but ``results/bench/before.json``.
+packages. Nothing is written into the checkout itself but ``results/bench/before.json``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from benchmarks.scale import by_job
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 2.2  # of the demo's processor and wall time against a62ba2f
@@ -48,18 +49,6 @@ def check_out(revision: str, into: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(into, filter="data")
     return into
-
-
-def rule_seconds(results: Path) -> pd.Series:
-    """Processor seconds of each rule's jobs, from Snakemake's benchmark files below a folder (index: rule)."""
-    rows = [
-        (
-            path.name.partition(".")[0],
-            pd.to_numeric(pd.read_csv(path, sep="\t")["cpu_time"], errors="coerce").sum(),
-        )
-        for path in results.rglob("benchmarks/*.tsv")
-    ]
-    return pd.DataFrame(rows, columns=["rule", "seconds"]).groupby("rule")["seconds"].sum()
 
 
 def accuracies(results: Path) -> dict[str, float]:
@@ -86,13 +75,17 @@ def run_once(tree: Path, snakemake: Sequence[str]) -> Spent:
     processor = (after.children_user - before.children_user) + (
         after.children_system - before.children_system
     )
-    return Spent(time.monotonic() - started, processor, rule_seconds(tree / "results"))
+    return Spent(
+        time.monotonic() - started,
+        processor,
+        by_job(tree / "results", "cpu_time").groupby("rule")["cpu_time"].sum(),
+    )
 
 
 def compare(
     revision: str, today: str, snakemake: Sequence[str], folder: Path, *, times: int = 1
 ) -> dict[str, list[Spent]]:
-    """``times`` runs of each revision, alternating, the older one first in every other round (so that neither is always warm)."""
+    """``times`` runs of each revision, alternating; which of them begins changes from round to round."""
     trees = {"before": check_out(revision, folder / "before"), "today": check_out(today, folder / "today")}
     spent = {name: [] for name in trees}
     for round_ in range(times):
@@ -131,8 +124,7 @@ def by_rule(spent: dict[str, list[Spent]]) -> pd.DataFrame:
     columns = {
         name: pd.concat([one.rules for one in runs], axis=1).median(axis=1) for name, runs in spent.items()
     }
-    table = pd.DataFrame(columns).fillna(0.0)
-    table = table.sort_values("today", ascending=False)
+    table = pd.DataFrame(columns).fillna(0.0).sort_values("today", ascending=False)
     whole = {name: pd.Series([one.processor for one in runs]).median() for name, runs in spent.items()}
     sums = table.sum()
     table.loc["all jobs"] = sums

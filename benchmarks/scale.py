@@ -102,16 +102,21 @@ def declared() -> dict[str, int]:
     return found
 
 
-def peaks(results: Path) -> pd.Series:
-    """Largest resident memory (MB) of each rule in Snakemake's benchmark files below a folder."""
-    rows = [
-        (
-            path.name.partition(".")[0],
-            pd.to_numeric(pd.read_csv(path, sep="\t")["max_rss"], errors="coerce").max(),
+def by_job(results: Path, column: str) -> pd.DataFrame:
+    """Columns rule and `column` of Snakemake's benchmark files below a folder: a row for each line of each file."""
+    parts = [
+        pd.DataFrame(
+            {"rule": path.name.partition(".")[0], column: pd.to_numeric(rows[column], errors="coerce")}
         )
         for path in results.rglob("benchmarks/*.tsv")
+        for rows in [pd.read_csv(path, sep="\t")]
     ]
-    return pd.DataFrame(rows, columns=["rule", "peak"]).groupby("rule")["peak"].max()
+    return pd.concat(parts) if parts else pd.DataFrame({"rule": [], column: []})
+
+
+def peaks(results: Path) -> pd.Series:
+    """Largest resident memory (MB) of each rule (index: rule)."""
+    return by_job(results, "max_rss").groupby("rule")["max_rss"].max().rename("peak")
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # whose parts are loaded when they are used
 
 
 def saturation_map(clip: np.ndarray) -> np.ndarray:
@@ -18,6 +19,35 @@ def saturation_map(clip: np.ndarray) -> np.ndarray:
     """
     high, low = clip.max(axis=-1).astype(np.float32), clip.min(axis=-1).astype(np.float32)
     return (high - low) / np.maximum(high, 1)
+
+
+def redness_map(clip: np.ndarray) -> np.ndarray:
+    """How far the red of every voxel exceeds its green, in 0..255: more in skin than in most that surrounds it.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    return np.maximum(clip[..., 0].astype(np.float32) - clip[..., 1], 0)
+
+
+def blurred(values: np.ndarray) -> np.ndarray:
+    """A map as smooth as explanations are: by a Gaussian of a sixteenth of the frame's shorter side, and of two frames.
+
+    Parameters
+    ----------
+    values : (T, H, W) float
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    side = min(values.shape[1:]) / 16
+    return scipy.ndimage.gaussian_filter(values.astype(np.float32), (2, side, side), mode="nearest")
 
 
 def frame_difference_map(clip: np.ndarray) -> np.ndarray:

@@ -239,11 +239,18 @@ def test_maps_of_the_pixels_by_hand():
     values = {name: array for (name, _), array in found.items()}
     assert set(values) == {
         "control_saturation",
+        "control_redness",
         "control_frame_difference",
+        "control_blurred_frame_difference",
         "control_center",
         "control_size",
         "random",
     }
+    red = np.zeros((3, 3, 3))
+    red[:, 0, 0], red[1, 2, 2] = 100, 30
+    np.testing.assert_array_equal(values["control_redness"], red)
+    smooth = values["control_blurred_frame_difference"]
+    assert smooth.sum() == pytest.approx(30, rel=1e-5) and smooth.argmax(axis=None) % 9 == 8
     saturation = np.zeros((3, 3, 3))
     saturation[:, 0, 0], saturation[1, 2, 2] = 0.75, 1
     np.testing.assert_allclose(values["control_saturation"], saturation)
@@ -793,7 +800,8 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     assert first.controls == {}
     with open_motion(paths, ["m"], ["m"]) as clips:
         _, second = clips
-    names = ["control_saturation", "control_frame_difference", "control_center", "random"]
+    names = ["saturation", "redness", "frame_difference", "blurred_frame_difference", "center"]
+    names = [*(f"control_{name}" for name in names), "random"]
     assert list(second.controls) == [(name, "") for name in names] + [("control_other_class", "m")]
     assert (second.controls["control_other_class", "m"] == 0.5).all() and list(second.maps) == ["m"]
 

@@ -22,7 +22,10 @@ COMPARISON = [
     "difference_ci_high", "p_value", "unit", "n", "n_seeds",
 ]  # fmt: skip
 # Controls of concepts and of maps that know no network.
-WITHOUT_NETWORK = [f"control_{name}" for name in ("saturation", "frame_difference", "size", "center")]
+WITHOUT_NETWORK = [
+    f"control_{name}"
+    for name in ("saturation", "redness", "frame_difference", "blurred_frame_difference", "size", "center")
+]
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
 
