@@ -22,7 +22,7 @@ def saturation_map(clip: np.ndarray) -> np.ndarray:
 
 
 def redness_map(clip: np.ndarray) -> np.ndarray:
-    """How far the red of every voxel exceeds its green, in 0..255: more in skin than in most that surrounds it.
+    """How far the red of every voxel exceeds its green, in -255..255: more in skin than in most that surrounds it.
 
     Parameters
     ----------
@@ -32,7 +32,21 @@ def redness_map(clip: np.ndarray) -> np.ndarray:
     -------
     (T, H, W) float32
     """
-    return np.maximum(clip[..., 0].astype(np.float32) - clip[..., 1], 0)
+    return clip[..., 0].astype(np.float32) - clip[..., 1]
+
+
+def blueness_map(clip: np.ndarray) -> np.ndarray:
+    """How far the blue of every voxel exceeds the mean of its red and green, in -255..255: with redness, its hue.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    return clip[..., 2] - clip[..., :2].mean(axis=-1, dtype=np.float32)
 
 
 def blurred(values: np.ndarray) -> np.ndarray:

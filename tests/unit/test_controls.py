@@ -10,10 +10,12 @@ import torch
 from voxplain import build_model
 from voxplain.activations import supervoxel_activations
 from voxplain.concepts.controls import (
+    blueness_map,
     center_map,
     frame_difference_map,
     member_controls,
     pool_distances,
+    redness_map,
     saturation_map,
 )
 from voxplain.models.trained import TrainedModel
@@ -92,6 +94,8 @@ def test_members_are_measured_in_place_and_averaged_by_concept():
     )
     maps = [
         (saturation_map, "saturation"),
+        (redness_map, "redness"),
+        (blueness_map, "blueness"),
         (frame_difference_map, "frame_difference"),
         (lambda clip: center_map(clip.shape[:3]), "center"),
     ]

@@ -388,13 +388,18 @@ def conspicuous(frames):
     )
     return {
         "saturation": (brightest - colors.min(-1)) / np.maximum(brightest, 1),
+        "redness": colors[..., 0] - colors[..., 1],
+        "blueness": colors[..., 2] - colors[..., :2].mean(-1),
         "frame_difference": np.concatenate([change, change[-1:]]),
         "center": np.broadcast_to(-np.hypot(x, y), frames.shape[:3]),
     }
 
 
-def test_no_property_of_voxels_tells_the_evidence(matched):
-    """AUROC against all other voxels, and against those of other objects; what is left of chance is ± .05."""
+def test_no_property_of_voxels_but_its_hue_tells_the_evidence(matched):
+    """AUROC against all other voxels, and against those of other objects; what is left of chance is ± .05.
+
+    Objects differ from the background in hue, and of two actors it is the hue that tells which one counts.
+    """
     name, scenes = matched
     found = {}
     for scene in scenes:
@@ -409,12 +414,17 @@ def test_no_property_of_voxels_tells_the_evidence(matched):
         # The still one is never what moves: that is the point.
         everywhere, among = found.pop("frame_difference")
         assert everywhere < 0.45 and among < 0.2
+    (red, red_of_objects), (_, blue_of_objects) = found.pop("redness"), found.pop("blueness")
+    if name == "two_actors":  # the first is warm, the second cold
+        assert red > 0.95 and red_of_objects > 0.95 and blue_of_objects < 0.05
+    else:
+        assert red > 0.7 and abs(red_of_objects - 0.5) < 0.1 and abs(blue_of_objects - 0.5) < 0.1
     for control, values in found.items():
         assert np.all(np.abs(values - 0.5) < 0.1), (name, control, values)
 
 
 def test_no_color_or_place_of_supervoxels_tells_the_evidence_from_other_objects(matched):
-    """The same of parts as concepts have them: their means. Of their size it does not hold."""
+    """The same of parts as concepts have them: their means. Of their size it does not hold, nor of two actors' hues."""
     name, scenes = matched
     found = {}
     for scene in scenes[:40]:
@@ -436,6 +446,8 @@ def test_no_color_or_place_of_supervoxels_tells_the_evidence_from_other_objects(
     found = {control: np.nanmean(values) for control, values in found.items()}
     if name == "static_evidence":
         assert found.pop("frame_difference") < 0.1
+    if name == "two_actors":
+        assert found.pop("redness") > 0.95 and found.pop("blueness") < 0.05
     for control, value in found.items():
         assert abs(value - 0.5) < 0.15, (name, control, value)
 

@@ -151,7 +151,8 @@ def test_controls_of_an_explainer_are_of_another_class_and_of_a_random_head():
     np.testing.assert_allclose(ab["control_other_class", "gradcam"], ba["gradcam", ""], atol=1e-6)
     own = explain(head, "a", "b")["gradcam", ""]
     np.testing.assert_allclose(ab["control_random_head", "gradcam"], own, atol=1e-6)
-    general = {"control_saturation", "control_frame_difference", "control_center"}
+    pixels = ("saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center")
+    general = {f"control_{name}" for name in pixels}
     assert {name for name, of in ab if not of} == {"gradcam", *general}
     answers = answers_of_two(model, "a", "b")(clip[None])[0]
     logits = [answers_of(model, name, logits=True)(clip[None])[0] for name in "ab"]

@@ -240,6 +240,7 @@ def test_maps_of_the_pixels_by_hand():
     assert set(values) == {
         "control_saturation",
         "control_redness",
+        "control_blueness",
         "control_frame_difference",
         "control_blurred_frame_difference",
         "control_center",
@@ -249,6 +250,9 @@ def test_maps_of_the_pixels_by_hand():
     red = np.zeros((3, 3, 3))
     red[:, 0, 0], red[1, 2, 2] = 100, 30
     np.testing.assert_array_equal(values["control_redness"], red)
+    blue = np.full((3, 3, 3), 100.0)  # the least is the first square's, 50 less 150
+    blue[:, 0, 0], blue[1, 2, 2] = 0, 85
+    np.testing.assert_array_equal(values["control_blueness"], blue)
     smooth = values["control_blurred_frame_difference"]
     assert smooth.sum() == pytest.approx(30, rel=1e-5) and smooth.argmax(axis=None) % 9 == 8
     saturation = np.zeros((3, 3, 3))
@@ -603,9 +607,13 @@ def test_selections_and_explanations_against_controls_by_hand():
         {
             ("dtd", "control_other_class"): -0.4,  # Grad-CAM has none of its own here
             ("dtd", "control_saturation"): 0.1,
+            ("dtd", "control_saturation_least"): 2 * base.mean() - 1.1,
             ("gradcam", "control_saturation"): 0.6,
+            ("gradcam", "control_saturation_least"): 2 * base.mean() - 0.6,
         }
     )
+    least = table.loc[table["control"] == "control_saturation_least", "measure"]
+    assert set(least) == {"auroc"}  # precision has no reverse
     # Videos that one of the two has no value for do not count; without ground truth there is motion alone.
     gaps = scores.copy()
     gaps.loc[
@@ -800,9 +808,9 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     assert first.controls == {}
     with open_motion(paths, ["m"], ["m"]) as clips:
         _, second = clips
-    names = ["saturation", "redness", "frame_difference", "blurred_frame_difference", "center"]
+    names = ["saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center"]
     names = [*(f"control_{name}" for name in names), "random"]
-    assert list(second.controls) == [(name, "") for name in names] + [("control_other_class", "m")]
+    assert set(second.controls) == {*((name, "") for name in names), ("control_other_class", "m")}
     assert (second.controls["control_other_class", "m"] == 0.5).all() and list(second.maps) == ["m"]
 
 

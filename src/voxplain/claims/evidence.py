@@ -24,7 +24,15 @@ COMPARISON = [
 # Controls of concepts and of maps that know no network.
 WITHOUT_NETWORK = [
     f"control_{name}"
-    for name in ("saturation", "redness", "frame_difference", "blurred_frame_difference", "size", "center")
+    for name in (
+        "saturation",
+        "redness",
+        "blueness",
+        "frame_difference",
+        "blurred_frame_difference",
+        "size",
+        "center",
+    )
 ]
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
@@ -32,7 +40,7 @@ Rows = list[dict[str, Any]]
 
 def kind_of(control: str) -> str:
     """Whether a control knows the network."""
-    return PIXELS if control in WITHOUT_NETWORK else NETWORK
+    return PIXELS if control.removesuffix("_least") in WITHOUT_NETWORK else NETWORK
 
 
 def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
@@ -64,7 +72,7 @@ def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
 
 
 def _is_ranking_control(name: str) -> bool:
-    return name == "other_class" or (name.startswith("control_") and not name.endswith("_least"))
+    return name == "other_class" or name.startswith("control_")
 
 
 def steering(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..pixel_maps import center_map, frame_difference_map, saturation_map
+from ..pixel_maps import blueness_map, center_map, frame_difference_map, redness_map, saturation_map
 from ..videos.store import ClipStore, SupervoxelStore
 
-CONTROLS = ("saturation", "frame_difference", "size", "center", "pool_distance", "member_logit")
+CONTROLS = (
+    "saturation", "redness", "blueness", "frame_difference", "size", "center", "pool_distance", "member_logit",
+)  # fmt: skip
 
 
 def member_controls(
@@ -40,9 +42,8 @@ def member_controls(
     Returns
     -------
     DataFrame, one row per concept, in order: means over its members
-        class, concept, saturation (as `saturation_map`), frame_difference (as `frame_difference_map`), size
-        (voxels), center (as `center_map`), member_logit (the class's logit of the member alone, shown as it was for its
-        activation).
+        class, concept, saturation, redness, blueness, frame_difference and center (see `voxplain.pixel_maps`), size
+        (voxels), member_logit (the class's logit of the member alone, shown as it was for its activation).
     """
     parts = []
     members = members.reset_index(drop=True)
@@ -50,6 +51,8 @@ def member_controls(
         clip, levels = clips.clip(video, number), supervoxels.labels(video, number)
         maps = {
             "saturation": saturation_map(clip),
+            "redness": redness_map(clip),
+            "blueness": blueness_map(clip),
             "frame_difference": frame_difference_map(clip),
             "center": center_map(clip.shape[:3]),
         }

@@ -280,7 +280,8 @@ def concept_removal_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.Da
 def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     """Differences between strategies in accuracy, averaged over k.
 
-    ``top``, and the paper's score, against what they should beat, and every other ranking against its reverse.
+    ``top``, and the paper's score, against what they should beat, controls in either direction, and every other ranking
+    against its reverse.
 
     Parameters
     ----------
@@ -326,7 +327,10 @@ def _pairs(strategies: list[str]) -> list[tuple[str, str]]:
     rankings = [name for name in strategies if reverse_of(name) in strategies and name != "top"]
     pairs = [*GAPS, *(("top", name) for name in rankings), *((name, reverse_of(name)) for name in rankings)]
     # The paper's score has to beat the same as the run's own ranking.
-    others = ["random", "other_class", *(name for name in rankings if name.startswith("control_"))]
+    controls = [name for name in rankings if name.startswith("control_")]
+    reversed_controls = [reverse_of(name) for name in controls]
+    pairs += [("top", name) for name in reversed_controls]
+    others = ["random", "other_class", *controls, *reversed_controls]
     pairs += [("score", name) for name in others if "score" in rankings]
     return [pair for pair in pairs if set(pair) <= set(strategies)]
 

@@ -11,7 +11,14 @@ import zlib
 import numpy as np
 import scipy  # whose parts are loaded when they are used
 
-from ..pixel_maps import blurred, center_map, frame_difference_map, redness_map, saturation_map
+from ..pixel_maps import (
+    blueness_map,
+    blurred,
+    center_map,
+    frame_difference_map,
+    redness_map,
+    saturation_map,
+)
 from .precision import Ranking
 
 Controls = dict[tuple[str, str], np.ndarray]
@@ -38,17 +45,22 @@ def pixel_controls(
     Returns
     -------
     dict of (name, "") to (T, H, W) float32 array, 0 or more
-        control_saturation, control_redness, control_frame_difference, control_blurred_frame_difference and control_center: see
-        `voxplain.pixel_maps`; nearness to the frame's centre is 0 in its corners. control_size, with labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
+        control_saturation, control_redness, control_blueness, control_frame_difference, control_blurred_frame_difference and
+        control_center: see `voxplain.pixel_maps`; of what may be negative, the clip's least value is 0. control_size, with
+        labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
     """
-    center, change = center_map(frames.shape[:3]), frame_difference_map(frames)
+    change = frame_difference_map(frames)
+    signed = {
+        "control_redness": redness_map(frames),
+        "control_blueness": blueness_map(frames),
+        "control_center": center_map(frames.shape[:3]),
+    }
     rng = np.random.default_rng([zlib.crc32(video.encode()), number])
     found = {
         "control_saturation": saturation_map(frames),
-        "control_redness": redness_map(frames),
         "control_frame_difference": change,
         "control_blurred_frame_difference": blurred(change),
-        "control_center": center - center.min(),
+        **{name: values - values.min() for name, values in signed.items()},
         "random": rng.random(frames.shape[:3]),
     }
     if labels is not None:

@@ -38,6 +38,7 @@ TITLES = {
     "random": "Random",
     "control_saturation": "Saturation (control)",
     "control_redness": "Redness (control)",
+    "control_blueness": "Blueness (control)",
     "control_frame_difference": "Frame difference (control)",
     "control_blurred_frame_difference": "Frame difference, blurred (control)",
     "control_center": "Center (control)",

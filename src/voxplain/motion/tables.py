@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable
 import numpy as np
 import pandas as pd
 
+from ..editing import reverse_of
 from ..statistics import adjust_p_values, mean_interval, mean_p_value
 from ..tables import Figure, table
 from .controls import is_control
@@ -23,6 +24,7 @@ ENTRY = ["model", "method", "control_of", "selective"]  # a map, its selective m
 STRATIFIED = "stratified_auroc"
 MEASURES = (*RANKING_SCORES, STRATIFIED, "precision", "recall", "iou", "relevance_on_target", "pointing")
 COMPARED = (*RANKING_SCORES, "precision")
+REVERSIBLE = ("auroc", STRATIFIED)  # of a map read from its least value on: 1 less it
 
 
 @table(
@@ -423,7 +425,7 @@ _COMPARED_COLUMNS = """
     meaning="Whole maps against maps that know the pixels alone, or another class, or a network with a random head.",
     columns=f"""
     model, method
-    control: saturation and redness of the color, difference to the next frame, as it is and blurred, nearness to the centre, size of the supervoxel, noise, the same explainer's map for another class or of a network with a random head
+    control: saturation and redness of the color, difference to the next frame, as it is and blurred, nearness to the centre, size of the supervoxel, noise, the same explainer's map for another class or of a network with a random head; with _least after it the reverse, where the measure has one
     {_COMPARED_COLUMNS.format(more=", stratified_auroc")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
 )
@@ -647,6 +649,7 @@ def _compare(
     """Difference of every explainer's maps, whole or selective, from their controls, paired by video and seed.
 
     `belongs` says what a control's rows, by `ENTRY`, are called beside an explainer's; None where they are not its.
+    What knows no network may be read in either direction: the least red may be the evidence.
     """
     wide = _by_entry(scores, found)
     entries = {
@@ -664,17 +667,15 @@ def _compare(
                 ours = mine[measure]
                 if ours.isna().all(axis=None):  # not of this target
                     continue
-                control_values = theirs[measure].reindex(index=ours.index, columns=ours.columns)
-                rows.append(
-                    {
-                        "model": model,
-                        "method": entry[0],
-                        "control": control,
-                        "target": target,
-                        "measure": measure,
-                        **_paired_difference(ours, control_values, scores),
-                    }
-                )
+                place = {"model": model, "method": entry[0], "target": target, "measure": measure}
+                values = theirs[measure].reindex(index=ours.index, columns=ours.columns)
+                named = {control: values}
+                if measure in REVERSIBLE and not selective and not other[1] and control != "random":
+                    named[reverse_of(control)] = 1 - values
+                rows += [
+                    place | {"control": name} | _paired_difference(ours, one, scores)
+                    for name, one in named.items()
+                ]
     columns = ["model", "method", "control", "target", "measure", "value", "control_value", "difference"]
     columns += ["ci_low", "ci_high", "p_value", "p_adjusted", "n_videos", "n_seeds"]
     return pd.DataFrame(rows, columns=[name for name in columns if name != "p_adjusted"]).assign(

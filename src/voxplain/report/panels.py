@@ -33,7 +33,8 @@ class Group:
 
 def title_of(method: str) -> str:
     """What an explainer is called."""
-    return TITLES.get(method, method)
+    title = TITLES.get(method.removesuffix("_least"), method)
+    return f"{title}, reversed" if method.endswith("_least") and title != method else title
 
 
 def editing_group(table: pd.DataFrame, experiment: str) -> Group:

@@ -26,6 +26,8 @@ OTHERS = {
 }
 CONTROLS = {
     "saturation": "most saturated",
+    "redness": "reddest",
+    "blueness": "bluest",
     "frame_difference": "most changing",
     "size": "largest",
     "center": "nearest the frame's center",
@@ -150,7 +152,10 @@ def by_statement(claims: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def control(name: str) -> str:
     """What a control is called in the report."""
-    plain = name.removeprefix("control_").replace("_", " ")
+    plain = name.removeprefix("control_")
+    if plain.endswith("_least"):
+        plain = f"{plain.removesuffix('_least')}, reversed"
+    plain = plain.replace("_", " ")
     return {"random": "random order", "whole": "the whole map", "": NOTHING}.get(name, plain)
 
 

@@ -1,7 +1,8 @@
 """Scenes in which what decides the class does not stand out.
 
-Objects and background have colors, sizes, textures and amounts of motion of the same distributions: no property
-of single voxels tells the evidence from the rest. It is told by what an object does, or by the pattern of the one
+Objects and background have saturations, brightness, textures and amounts of motion of the same distributions, and
+objects sizes, too. They differ in hue: a detector of color tells objects from the background, and of two actors which
+one is which; of other objects none tells the evidence. It is told by what an object does, or by the pattern of the one
 that does nothing.
 """
 

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy  # whose parts are loaded when they are used
 
 from ...concepts.controls import CONTROLS
+from ...editing import reverse_of
 from ...statistics import adjust_p_values, auroc, mean_interval, shuffled_p_value
 from ...tables import Figure, table
 from ..presets.variants import VARIANTS
@@ -60,7 +61,7 @@ def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
     model, layer
     variant: preset or single deviation that the concepts were found by; run: the run's own
     target: evidence (what decides the class), distractor (other objects), actor or cue
-    ranking: what ranks the concepts: effect, score, derivative, or a control (control_saturation and so on: concept_controls)
+    ranking: what ranks the concepts: effect, score, derivative, or a control (control_saturation and so on: concept_controls; with _least after it the reverse)
     auroc: within a class, probability that a concept that lies mostly on the target ranks before one that does not; mean over classes and seeds
     ci_low, ci_high
     difference: the run's own ranking less this one; empty for the own, by which the variant ranks
@@ -119,8 +120,11 @@ def ground_truth_table(
             positive = share > MOSTLY
             counted = cells.mixed(positive)
             own, own_voxels = cells.aurocs(first, positive, counted), cells.voxel_aurocs(first, share)
-            for ranking in (*SCORES, *(f"control_{name}" for name in CONTROLS if key[2] == RUN)):
-                values = group[ranking].to_numpy()
+            orders = {name: group[name].to_numpy() for name in SCORES}
+            for name in [f"control_{name}" for name in CONTROLS] if key[2] == RUN else ():
+                values = group[name].to_numpy()
+                orders |= {name: values, reverse_of(name): -values}
+            for ranking, values in orders.items():
                 found, voxels = cells.aurocs(values, positive, counted), cells.voxel_aurocs(values, share)
                 itself = np.nan if ranking == ranks_by else 0.0
                 rows.append(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...explaining import explain_by_all
 from ...models.trained import TrainedModel
-from ...pixel_maps import center_map, frame_difference_map, saturation_map
+from ...motion.controls import pixel_controls
 
 
 def explained_and_controls(
@@ -39,8 +39,9 @@ def explained_and_controls(
     Returns
     -------
     dict of (method, control_of) to (T, H, W) float
-        control_of is empty for explainers and for what controls all of them (control_saturation,
-        control_frame_difference, control_center), else the explainer (control_other_class, control_random_head).
+        control_of is empty for explainers and for what controls all of them (those of
+        `voxplain.motion.controls.pixel_controls` but noise), else the explainer (control_other_class,
+        control_random_head).
     """
     known = {"labels": np.stack([labels, labels]), "segmentation": segmentation}
     two = explain_by_all(
@@ -55,7 +56,6 @@ def explained_and_controls(
         found["control_random_head", name] = untrained[name][0]
     # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
     found = {key: values.clip(min=0) for key, values in found.items()}
-    found["control_saturation", ""] = saturation_map(clip)
-    found["control_frame_difference", ""] = frame_difference_map(clip)
-    found["control_center", ""] = center_map(clip.shape[:3])
-    return found
+    of_pixels = pixel_controls(clip)
+    del of_pixels["random", ""]  # random orders are drawn with the curves
+    return found | of_pixels

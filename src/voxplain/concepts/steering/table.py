@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...editing import reverse_of
 from ...statistics import adjust_p_values, chosen_p_value, mean_interval, mean_p_value, ratio_values, row_taus
 from ...tables import Figure, table
 from ..rankings import rankings
@@ -86,7 +87,7 @@ def concept_steering_table(steered: pd.DataFrame) -> pd.DataFrame:
     steering: removal or addition, as in concept_steering
     concepts: first: the first of each class's ranking; all: all of them
     measure: logit: of the class, lost by removal or gained by addition; margin: that less what the other classes' logits lose or gain on average; accuracy: lost by removal; absolute_logit: change of the logit in either direction, mean over clips
-    control: random_direction, random_concept, other_class (directions, as in concept_steering); random: all concepts of the class, which is what a random ranking puts first on average; least: its last; score and control_*: the concept that this ranking puts first
+    control: random_direction, random_concept, other_class (directions, as in concept_steering); random: all concepts of the class, which is what a random ranking puts first on average; least: its last; score and control_*: the concept that this ranking puts first; with _least after it, last
     norm: own or matched, as in concept_steering; own for rankings
     value: of the concepts, mean over videos of a class, classes and seeds
     value_ci_low: lower end of its 95 % interval
@@ -143,14 +144,14 @@ p_adjusted times times_ci_low times_ci_high n_videos n_classes n_seeds""".split(
 
 
 def _firsts(scores: pd.DataFrame, controls: pd.DataFrame, rank_by: str) -> pd.DataFrame:
-    """PLACE, ranking and the concept that it puts first, of every ranking; least: the last of the run's own."""
+    """PLACE, ranking and the concept that it puts first, of every ranking; the last one's of the run's own (least) and of controls (_least)."""
     rows = []
     known = dict(list(controls.groupby(PLACE)))
     for key, own in scores.groupby(PLACE, sort=False):
         for name, order in rankings(own, known.get(key), rank_by=rank_by).items():
             rows.append((*key, name, order[0]))
-            if name == "top":
-                rows.append((*key, "least", order[-1]))
+            if name == "top" or name.startswith("control_"):
+                rows.append((*key, reverse_of(name), order[-1]))
     return pd.DataFrame(rows, columns=[*PLACE, "ranking", "concept"])
 
 
