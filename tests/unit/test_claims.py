@@ -172,6 +172,7 @@ def gaps_table():
         ("concept_removal", "top", "random", -0.4, -0.5, -0.3, 0.001),
         ("concept_removal", "top", "least", -0.5, -0.6, -0.4, 0.001),
         ("concept_removal", "top", "control_size", -0.3, -0.4, -0.2, 0.002),
+        ("concept_removal", "top", "control_size_least", -0.2, -0.3, -0.1, 0.002),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).assign(
         model="r3d", layer="layer3", p_adjusted=0.01, n_videos=24, n_classes=6, n_seeds=1
@@ -187,8 +188,12 @@ def test_editing_is_told_from_the_gaps():
     assert adding["control_value"] == pytest.approx(0.35) and adding["not_beaten"] == "control_saturation"
     assert (adding["p_value"], adding["unit"], adding["n"], adding["data"]) == (0.4, "classes", 6, "standard")
     removing = rows.loc["removing", "effect", "first - last"]
-    assert (removing["value"], removing["best_control"], removing["verdict"]) == (-0.5, "control_size", "yes")
-    assert removing["control_value"] == pytest.approx(-0.2)
+    # A control read backwards is one more.
+    assert (removing["value"], removing["verdict"]) == (-0.5, "yes")
+    assert (removing["best_control"], removing["control_value"]) == (
+        "control_size_least",
+        pytest.approx(-0.3),
+    )
     # The paper's S has no control beside it here.
     assert rows.loc["adding_by_score", "score", "first - last"]["verdict"] == "too few"
     # Where it is the run's own ranking, it stands there.
@@ -412,6 +417,6 @@ def test_every_claim_says_what_it_says_and_every_column_what_it_means():
         COLUMNS
     )
     assert (
-        evidence.kind_of("control_saturation") == PIXELS
+        evidence.kind_of("control_saturation") == evidence.kind_of("control_blueness_least") == PIXELS
         and evidence.kind_of("control_pool_distance") == NETWORK
     )
