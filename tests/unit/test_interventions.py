@@ -42,6 +42,12 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
     np.testing.assert_array_equal(shown["reversed"], clip[::-1])
     assert sorted(frame.tobytes() for frame in shown["shuffled"]) == sorted(frame.tobytes() for frame in clip)
     assert frames == 1 or (shown["shuffled"] != clip).any()
+    gray = shown["gray"].astype(float)
+    assert (gray == gray[..., :1]).all() and found["gray"][1] is evidence
+    assert (
+        np.abs(gray[..., 0] - (0.299 * clip[..., 0] + 0.587 * clip[..., 1] + 0.114 * clip[..., 2])).max()
+        <= 0.5 + 1e-9
+    )
     for name in OF_TIME:  # the mask goes where its voxels go
         marked = intervened(
             np.where(evidence[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1), evidence, other, rival, fill=FILL,
@@ -84,7 +90,7 @@ def test_without_a_mask_only_time_is_changed() -> None:
     for none in (None, np.zeros_like(evidence)):
         assert (
             tuple(intervened(clip, none, other, rival, fill=FILL, rng=np.random.default_rng(0)))
-            == INTERVENTIONS[:4]
+            == INTERVENTIONS[:5]
         )
     found = intervened(clip, evidence, other, None, fill=FILL, rng=np.random.default_rng(0))
     assert "background_frozen" in found and "background_exchanged" not in found
@@ -115,6 +121,11 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     rows = intervene(
         Model(), clip, evidence, "a", other, rival, "b", {"gradcam": {}}, fill=FILL, rng=np.random.default_rng(0), batch=2
     )  # fmt: skip
+    controls = rows[rows["method"].str.startswith("control_")].set_index(["intervention", "method"])["value"]
+    # Brighter is no more saturated; where it is gray, red, blue and saturation are all the same.
+    assert set(controls["gray"][["control_redness", "control_blueness", "control_saturation"]]) == {0.5}
+    assert controls["none", "control_frame_difference"] == 0.5  # nothing moves
+    rows = rows[~rows["method"].str.startswith("control_")]
     value = rows.set_index(["intervention", "measure"])["value"]
     # The clip is dark: a. Over the other's background, or with its evidence, it is bright.
     assert value["none", "accuracy"] == 1 and value["none", "other_accuracy"] == 0
@@ -155,3 +166,29 @@ def test_groups_are_units() -> None:
     alone = interventions_table(rows).set_index("intervention")
     means = rows.groupby(["group", "intervention"])["value"].mean().unstack()
     assert alone.loc["frozen", "difference"] == pytest.approx((means["frozen"] - means["none"]).mean())
+
+
+def test_maps_stand_beside_the_best_control_of_the_same_clips_and_subset() -> None:
+    rows = []
+    for video in range(8):
+        subset, more = ("still", 0.0) if video < 4 else ("moving", 0.01 * video)
+        for intervention in ("none", "gray"):
+            values = {"gradcam": 0.8 + more, "control_saturation": 0.6, "control_center": 0.1 + more}
+            if intervention == "gray":
+                values["control_saturation"] = 0.5
+            rows += [("r3d", 0, f"v{video}", subset, intervention, "auroc", *one) for one in values.items()]
+            rows.append(("r3d", 0, f"v{video}", subset, intervention, "accuracy", "", 1.0))
+    columns = ["model", "seed", "video", "subset", "intervention", "measure", "method", "value"]
+    table = interventions_table(pd.DataFrame(rows, columns=columns))
+    own = table[table["method"] == "gradcam"].set_index(["subset", "intervention"])
+    # Far from the center: 1 - .1 is more than what saturation finds.
+    assert set(own["best_control"]) == {"control_center_least"}
+    assert own.loc["still", "none"]["control_difference"] == pytest.approx(-0.1)
+    assert own.loc["moving", "gray"]["control_difference"] == pytest.approx(-0.1 + 2 * 0.055)
+    assert own.loc["all", "none"]["control_difference"] == pytest.approx(-0.1 + 0.055)
+    low, high = own.loc["moving", "none"][["control_difference_ci_low", "control_difference_ci_high"]]
+    assert low < -0.1 + 2 * 0.055 < high
+    others = table[table["method"] != "gradcam"]
+    assert others["best_control"].isna().all() and set(others["subset"]) == {"all", "moving", "still"}
+    assert own.loc["still", "none"]["n_videos"] == 4
+    interventions_figure(table)

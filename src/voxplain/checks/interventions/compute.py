@@ -11,11 +11,14 @@ import scipy
 
 from ...explaining import explain_by_all
 from ...models.trained import TrainedModel
+from ...motion.controls import pixel_controls
 from ...statistics import auroc
 
 NONE = "none"
 # What every clip allows, and what needs a mask of the evidence.
 OF_TIME = ("frozen", "shuffled", "reversed")
+OF_COLOR = ("gray",)
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 OF_PLACE = (
     "background_filled",
     "evidence_filled",
@@ -25,7 +28,7 @@ OF_PLACE = (
     "background_exchanged",
     "evidence_exchanged",
 )
-INTERVENTIONS = (NONE, *OF_TIME, *OF_PLACE)
+INTERVENTIONS = (NONE, *OF_TIME, *OF_COLOR, *OF_PLACE)
 
 
 def intervened(
@@ -53,7 +56,7 @@ def intervened(
     Returns
     -------
     dict of str to (clip, evidence)
-        none: as it is. frozen: the middle frame all the time. shuffled, reversed: in other orders. With evidence:
+        none: as it is. frozen: the middle frame all the time. shuffled, reversed: in other orders. gray: without color. With evidence:
         background_filled, evidence_filled: hidden. path_filled: in all frames all is hidden that the evidence ever covers, so
         that no outline moves; mirrored_path_filled: the same on the other side of the frame, except the evidence. background_frozen: the evidence moves over the background of the middle
         frame. background_exchanged: over the other clip, whose own evidence is hidden. evidence_exchanged: in its place,
@@ -67,6 +70,7 @@ def intervened(
     found = {NONE: (clip, evidence)}
     for name, places in zip(OF_TIME, (frozen, order, backwards), strict=True):
         found[name] = (clip[places], None if evidence is None else evidence[places])
+    found["gray"] = np.repeat(np.rint(clip @ LUMA).astype(np.uint8)[..., None], 3, axis=-1), evidence
     if evidence is None or not evidence.any():
         return found
     seen = evidence[..., None]
@@ -131,8 +135,8 @@ def intervene(
     -------
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
-        probability of the class; auroc of the map on the clip's own evidence, where it is seen); method (explainer of the auroc,
-        else empty); value.
+        probability of the class; auroc of the map on the clip's own evidence, where it is seen); method (of the auroc: the
+        explainer, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; else empty); value.
     """
     shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
     clips = np.stack([one for one, _ in shown.values()])
@@ -143,7 +147,7 @@ def intervene(
     answers = [model.classes[number] for number in logits.argmax(axis=1)]
     maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, batch=batch)
     rows = []
-    for number, (name, (_, mask)) in enumerate(shown.items()):
+    for number, (name, (seen, mask)) in enumerate(shown.items()):
         measures = {
             "accuracy": answers[number] == class_name,
             "other_accuracy": answers[number] == other_class,
@@ -151,5 +155,9 @@ def intervene(
         }
         rows += [(name, measure, "", float(value)) for measure, value in measures.items()]
         if mask is not None and mask.any():
-            rows += [(name, "auroc", method, auroc(own[number], mask)) for method, own in maps.items()]
+            own = {method: values[number] for method, values in maps.items()}
+            own |= {
+                method: values for (method, _), values in pixel_controls(seen).items() if method != "random"
+            }
+            rows += [(name, "auroc", method, auroc(values, mask)) for method, values in own.items()]
     return pd.DataFrame(rows, columns=["intervention", "measure", "method", "value"])

@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ...motion.controls import is_control
 from ..figures import cycle, points
 from .compute import INTERVENTIONS
+from .table import ALL
 
 PANELS = {
     "accuracy": "right answers",
@@ -20,7 +22,8 @@ PANELS = {
 
 
 def interventions_figure(table: pd.DataFrame) -> Figure:
-    """Accuracy and the AUROC of maps by intervention, each network (and method) in its color."""
+    """Accuracy and the AUROC of maps by intervention, of all videos, each network (and method) in its color."""
+    table = table[(table["subset"] == ALL) & ~table["method"].map(is_control)]
     shown = [measure for measure in PANELS if (table["measure"] == measure).any()]
     names = [name for name in reversed(INTERVENTIONS) if (table["intervention"] == name).any()]
     figure, axes = plt.subplots(
