@@ -1,9 +1,9 @@
 """Scenes in which what decides the class does not stand out.
 
-Objects and background have colors, textures and amounts of motion of the same distributions, and objects sizes, too: no
-property of single voxels tells the evidence from the rest. It is told by what an object does, or by the pattern of the
-one that does nothing. Of two actors the color tells which one is which, so that there the same pixels have to be shown
-to networks that go by either.
+Objects and background have saturations, brightness, textures and amounts of motion of the same distributions, and
+objects sizes, too. They differ in hue: a detector of color tells objects from the background, and of two actors which
+one is which; of other objects none tells the evidence. It is told by what an object does, or by the pattern of the one
+that does nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SATURATION = (
     0.6,
 )  # of objects and background: so wide that differences by pattern or noise are lost in it
 CONTRAST, FAINT = 0.33, 0.08  # of objects and of what moves behind them, and of a still background
-# Of two actors the hue tells which is which, and both from the background.
+# Objects and background differ in hue, from which a small network can tell them apart, and in no other way.
 BACKGROUND_HUE = 0.22, 0.42
 WARM, COLD = (-0.05, 0.05), (0.55, 0.65)
 GRAIN = 9.0  # wavelength of the common texture, in pixels of a frame of 64
@@ -122,9 +122,9 @@ def _draw(
 ) -> Scene:
     """Draw objects of (shape, motion, texture or the common one), each about a quarter of the frame of its own."""
     quarters = rng.permutation(4)[: len(looks)]
-    if hues is None:  # far apart, dealt by chance, to the background, too: no color is more often an object's
-        n = len(looks) + 1
-        hues = (rng.permutation(n) + rng.uniform(0, 0.5, n)) / n
+    if hues is None:  # far apart, dealt by chance
+        places = (rng.permutation(len(looks)) + rng.uniform(0, 0.5, len(looks))) / len(looks)
+        hues = [*(0.52 + 0.53 * places), rng.uniform(*BACKGROUND_HUE)]
     speed = 0.0 if still else rng.uniform(*SPEED)
     drift = speed * size / 64 * np.array(DIRECTIONS[DRIFT])
     layers = []
