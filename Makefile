@@ -19,7 +19,7 @@ bench: $(INSTALLED)
 confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/$(or $(4),confirm).yaml --config run=confirm_$(2) $(3)
 
 confirm: $(INSTALLED)
-	$(call confirm_run,which_motion,which_motion)
+	$(call confirm_run,which_motion,which_motion,,confirm_again)
 	$(call confirm_run,static_evidence,static_evidence,,confirm_again)
 	$(call confirm_run,first_actor,first_actor)
 	$(call confirm_run,second_actor,second_actor,'relevance={compare_with: confirm_first_actor}')

@@ -246,6 +246,7 @@ def test_maps_and_selection_are_told_from_their_controls():
             map_rows("random", 0.3), map_rows("control_saturation", 0.2), map_rows("control_other_class", 0.01, p=0.5),
             map_rows("random", 0.2, target="moving"), map_rows("control_center", 0.1, target="moving"),
             map_rows("random", 0.5, target="flow"), map_rows("random", 0.5, measure="average_precision"),
+            map_rows("random", 0.3, target="evidence_among_objects"), map_rows("control_redness_least", 0.25, target="evidence_among_objects"),
             map_rows("random", 0.3, measure="stratified_auroc"), map_rows("control_size", 0.2, measure="stratified_auroc"),
         ]
     )  # fmt: skip
@@ -261,8 +262,13 @@ def test_maps_and_selection_are_told_from_their_controls():
     )
     found = claims_table(maps=controls, map_truth=truth, selections=selections).set_index("claim")
     assert found.index.tolist() == [
-        *["maps_on_evidence", "maps_beyond_pixels", "maps_on_motion", "selection_on_motion"]
+        *["maps_on_evidence", "maps_beyond_pixels", "maps_among_objects", "maps_on_motion"],
+        "selection_on_motion",
     ]
+    row = found.loc["maps_among_objects"]
+    assert (row["measure"], row["best_control"], row["verdict"]) == (
+        *("AUROC, evidence_among_objects", "control_redness_least", "yes"),
+    )
     alike = found.loc["maps_beyond_pixels"]
     assert (alike["measure"], alike["best_control"], alike["verdict"]) == (
         *("stratified AUROC, evidence", "control_size", "yes"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..motion.scores import AMONG_OBJECTS
 from ..statistics import adjust_p_values
 from ..tables import table
 from . import evidence
@@ -28,6 +29,7 @@ STATEMENTS = {
     "concepts_significant": "more concepts count for their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
     "maps_beyond_pixels": "among voxels alike in change, color and place, what maps call relevant lies on what decides the class",
+    "maps_among_objects": "of the objects that are there, what maps call relevant lies on the one that decides the class",
     "maps_on_motion": "what maps call relevant moves",
     "selection_on_evidence": "what selection keeps lies on what decides the class more than as much of the whole map",
     "selection_on_motion": "what selection keeps moves more than as much of the whole map",
@@ -134,6 +136,7 @@ def claims_table(
         *evidence.maps_on_target(
             maps, intervals, claim="maps_beyond_pixels", targets=EVIDENCE, measure="stratified_auroc"
         ),
+        *evidence.maps_on_target(maps, intervals, claim="maps_among_objects", targets=[AMONG_OBJECTS]),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
         *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
         *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),

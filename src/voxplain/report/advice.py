@@ -15,6 +15,7 @@ QUESTIONS = {
     "Where is what the network itself decides by": ("follows_network",),
     "What lies on what decides the class": ("maps_on_evidence",),
     "What lies there among voxels that stand out alike": ("maps_beyond_pixels",),
+    "What tells the object that decides from others": ("maps_among_objects",),
     "What to hide first, if the answer is to change": ("faithful",),
     "What depends on the network's last layer": ("notices_random_head",),
     "Which concepts lie on what decides the class": ("concepts_on_evidence",),

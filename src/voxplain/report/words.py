@@ -95,6 +95,7 @@ QUESTIONS = {
         "concepts_on_evidence",
         "maps_on_evidence",
         "maps_beyond_pixels",
+        "maps_among_objects",
     ),
     "How much of it is motion": ("maps_on_motion", "selection_on_motion"),
 }
