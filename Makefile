@@ -15,7 +15,7 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
-# Other videos and other networks than those that settings were chosen on; an hour or two. $(1): config, $(2): name, $(3): more, $(4): seeds.
+# Other videos and other networks than those that settings were chosen on; about an hour. $(1): config, $(2): name, $(3): more, $(4): seeds.
 confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/$(or $(4),confirm).yaml --config run=confirm_$(2) $(3)
 
 confirm: $(INSTALLED)
