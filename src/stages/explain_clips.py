@@ -6,8 +6,9 @@ from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, resumable_h5
 from voxplain.checks.randomization.compute import randomized, weight_groups
-from voxplain.explaining import explain_by_all, other_classes
-from voxplain.explanation_store import packed
+from voxplain.errors import ConfigError
+from voxplain.explaining import activation_maps, explain_by_all, other_classes
+from voxplain.explanation_store import ACTIVATION, packed
 from voxplain.models.trained import load_trained
 from voxplain.videos.store import SupervoxelStore, groups_of
 
@@ -47,6 +48,14 @@ def main(stage):
                 place = f"controls/{control}/" if control else ""
                 stored = packed(maps, precision=options["precision"])
                 arrays |= {f"{place}{name}": values for name, values in stored.items()}
+            if controlled:
+                try:
+                    activation = activation_maps(model, clips, batch=options["batch"])
+                except ConfigError as error:
+                    print(f"without the control {ACTIVATION}: {error}")
+                else:
+                    stored = packed({ACTIVATION: activation}, precision=options["precision"])
+                    arrays |= {f"controls/{name}": values for name, values in stored.items()}
             ends = np.cumsum([counts[video] for video in videos])[:-1]
             parts = {name: np.split(values, ends) for name, values in arrays.items()}
             for number, video in enumerate(videos):

@@ -12,6 +12,8 @@ import torch
 from .device import batched
 from .explainers import EXPLAINERS
 from .explainers.entry import explain
+from .explainers.gradcam import activation_norm
+from .models.layers import eager, uncompiled
 from .models.trained import TrainedModel
 
 
@@ -59,6 +61,34 @@ def explain_by_all(
 
         maps[name] = batched(some, np.arange(len(clips)), batch)
     return maps
+
+
+def activation_maps(model: TrainedModel, clips: np.ndarray, *, batch: int = 8) -> np.ndarray:
+    """Norm of the network's last activation that still sees space, whatever the class: see `activation_norm`.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    clips : (N, T, H, W, 3) uint8
+    batch : int
+        Clips at once.
+
+    Returns
+    -------
+    (N, T, H, W) float32
+
+    Raises
+    ------
+    ConfigError
+        The network has no such layer.
+    """
+    network = uncompiled(model.network)
+
+    def some(clips: np.ndarray) -> np.ndarray:
+        with torch.autocast(model.device.type, enabled=False), eager():
+            return activation_norm(network, model.inputs(clips)).float().cpu().numpy()
+
+    return batched(some, clips, batch)
 
 
 def other_classes(names: Sequence[str], classes: Sequence[str], videos: Sequence[str]) -> list[str]:

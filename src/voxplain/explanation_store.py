@@ -2,13 +2,16 @@
 
 A group is a video. ``maps/NAME`` ``(clips, T, H, W)`` are scaled to a largest absolute value of 1, since
 relevance that sums to 1 over a clip is too small for half precision; ``peaks/NAME`` ``(clips,)`` undoes it. Controls
-lie apart, by the same layout: ``controls/CONTROL/maps/NAME``. ``target`` ``(clips,)`` is the class that is explained.
+lie apart, by the same layout: ``controls/CONTROL/maps/NAME``, and ``controls/maps/CONTROL`` of one that belongs to no
+method. ``target`` ``(clips,)`` is the class that is explained.
 """
 
 from __future__ import annotations
 
 import h5py
 import numpy as np
+
+ACTIVATION = "control_activation"  # norm of the network's activation: belongs to no method
 
 
 def packed(maps: dict[str, np.ndarray], *, precision: str = "float16") -> dict[str, np.ndarray]:

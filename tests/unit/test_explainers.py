@@ -26,6 +26,7 @@ from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS
 from voxplain.explainers.attnlrp import attention_relevance
 from voxplain.explainers.backward import OwnDerivative, operation_name
 from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
+from voxplain.explainers.gradcam import activation_norm
 from voxplain.explainers.propagation import Layer, _proportional_pooling, by_zennit, share, share_positive
 from voxplain.models.base import ModelSpec
 
@@ -752,6 +753,13 @@ def test_gradcam_by_hand(pool: str) -> None:
     expected = (weights * inputs[:, :2]).sum(1).clamp(min=0)
     # The head, though the last convolution, sees one position only and is passed over.
     torch.testing.assert_close(explain(model, inputs, 2, "gradcam", pool=pool), expected)
+
+
+def test_the_activations_norm_knows_neither_class_nor_gradient() -> None:
+    model, inputs = Maps(), clips()
+    torch.testing.assert_close(activation_norm(model, inputs), inputs[:, :2].square().sum(1).sqrt())
+    with pytest.raises(ConfigError, match="no convolution"):
+        activation_norm(nn.Flatten(), inputs)
 
 
 def test_hirescam_and_layercam_by_hand() -> None:

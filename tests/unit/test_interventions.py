@@ -114,6 +114,9 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
         return {name: clips.mean(axis=-1) for name in explainers}
 
     monkeypatch.setattr("voxplain.checks.interventions.compute.explain_by_all", maps_of)
+    monkeypatch.setattr(
+        "voxplain.checks.interventions.compute.activation_maps", lambda _, clips, batch: clips[..., 0] / 2
+    )
     clip, other = np.full((4, 6, 6, 3), 20, np.uint8), np.full((4, 6, 6, 3), 240, np.uint8)
     evidence, rival = np.zeros((2, 4, 6, 6), dtype=bool)
     evidence[:, :2, :2], rival[:, :, 3:] = True, True
@@ -125,6 +128,7 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     # Brighter is no more saturated; where it is gray, red, blue and saturation are all the same.
     assert set(controls["gray"][["control_redness", "control_blueness", "control_saturation"]]) == {0.5}
     assert controls["none", "control_frame_difference"] == 0.5  # nothing moves
+    assert controls["none", "control_activation"] == 1
     rows = rows[~rows["method"].str.startswith("control_")]
     value = rows.set_index(["intervention", "measure"])["value"]
     # The clip is dark: a. Over the other's background, or with its evidence, it is bright.

@@ -15,7 +15,7 @@ from scipy import ndimage
 from voxplain.artifacts import create_h5, store
 from voxplain.errors import ConfigError
 from voxplain.explaining import other_classes
-from voxplain.explanation_store import packed
+from voxplain.explanation_store import ACTIVATION, packed
 from voxplain.motion import controls, figures, tables
 from voxplain.motion.clips import open_motion
 from voxplain.motion.figures import KNOWN, outlined
@@ -797,6 +797,8 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
         for name, array in packed({"m": np.full((2, 4, 2, 2), 3.0)}).items():
             store(group, name, array)
             store(group, f"controls/control_other_class/{name}", array / 2)
+        for name, array in packed({ACTIVATION: np.full((2, 4, 2, 2), 5.0)}).items():
+            store(group, f"controls/{name}", array)
         file.create_group("without flow")
     with open_motion(paths, ["m"]) as clips:
         first, second = clips
@@ -810,7 +812,12 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
         _, second = clips
     names = ["saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center"]
     names = [*(f"control_{name}" for name in names), "random"]
-    assert set(second.controls) == {*((name, "") for name in names), ("control_other_class", "m")}
+    assert set(second.controls) == {
+        *((name, "") for name in names),
+        ("control_other_class", "m"),
+        (ACTIVATION, ""),
+    }
+    assert (second.controls[ACTIVATION, ""] == 1).all()
     assert (second.controls["control_other_class", "m"] == 0.5).all() and list(second.maps) == ["m"]
 
 

@@ -224,6 +224,7 @@ def same_pixels(table: pd.DataFrame | None) -> Rows:
         whole = rows[~rows["selective"].astype(bool) & (rows["control_of"] == "")]
         concepts = whole["method"].str.startswith("concepts_")
         whole = whole[whole["measure"] == np.where(concepts, "share", "auroc")]
+        # The activation's norm follows the network as well, and is told beside the explainers.
         free = [row for row in whole.itertuples() if kind_of(row.method) == PIXELS or row.method == "random"]
         for own in whole.itertuples():
             if own in free:

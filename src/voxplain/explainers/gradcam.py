@@ -110,6 +110,25 @@ def layercam(
     return _upsampled((gradients.relu() * features).sum(1).relu(), inputs, upsampling)
 
 
+def activation_norm(model: nn.Module, inputs: Tensor, *, layer: str | None = None) -> Tensor:
+    """Norm over channels of the features that Grad-CAM weights, upsampled to the clip: a control, and no explainer.
+
+    It knows the network, and neither the class nor any gradient: what an explanation shows beyond it is the explanation's own.
+
+    Parameters
+    ----------
+    model, inputs, layer
+        As for `gradcam`.
+
+    Returns
+    -------
+    Tensor, (N, T, H, W)
+    """
+    with frozen(model):
+        features = _features_and_scores(model, inputs, layer)[0].detach()
+    return _upsampled(features.norm(dim=1), inputs, "trilinear")
+
+
 @EXPLAINERS("guided_backprop", conservative=False, signed=True, needs=())
 def guided_backprop(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
     """Guided backpropagation: gradient that passes a ReLU only where it is positive.

@@ -115,8 +115,11 @@ class MotionClips:
             for key, values in pixel_controls(frames, level, video=video, number=number).items():
                 if key[0] not in self._methods:
                     found.setdefault(key, []).append(values)
-        for control, group in self._files["explanations"][video].get("controls", {}).items():
-            found |= {(control, name): scaled_maps(group, name) for name in self._controlled}
+        stored = self._files["explanations"][video].get("controls", {})
+        for control in stored.keys() - {"maps", "peaks"}:
+            found |= {(control, name): scaled_maps(stored[control], name) for name in self._controlled}
+        for control in stored.get("maps", ()):  # of no method
+            found[control, ""] = scaled_maps(stored, control)
         return found
 
 

@@ -43,6 +43,7 @@ TITLES = {
     "control_blurred_frame_difference": "Frame difference, blurred (control)",
     "control_center": "Center (control)",
     "control_size": "Supervoxel size (control)",
+    "control_activation": "Activation's norm (control)",
     "control_other_class": "Other class (control)",
     "control_random_head": "Random head (control)",
     "control_same_size": "Greatest, same size (control)",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...explaining import explain_by_all
+from ...errors import ConfigError
+from ...explaining import activation_maps, explain_by_all
+from ...explanation_store import ACTIVATION
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
 
@@ -39,7 +42,7 @@ def explained_and_controls(
     Returns
     -------
     dict of (method, control_of) to (T, H, W) float
-        control_of is empty for explainers and for what controls all of them (those of
+        control_of is empty for explainers and for what controls all of them (control_activation and those of
         `voxplain.motion.controls.pixel_controls` but noise), else the explainer (control_other_class,
         control_random_head).
     """
@@ -56,6 +59,8 @@ def explained_and_controls(
         found["control_random_head", name] = untrained[name][0]
     # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
     found = {key: values.clip(min=0) for key, values in found.items()}
+    with contextlib.suppress(ConfigError):  # a network without such a layer has not this control
+        found[ACTIVATION, ""] = activation_maps(model, clip[None])[0]
     of_pixels = pixel_controls(clip)
     del of_pixels["random", ""]  # random orders are drawn with the curves
     return found | of_pixels

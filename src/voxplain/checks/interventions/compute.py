@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from ...explaining import explain_by_all
+from ...errors import ConfigError
+from ...explaining import activation_maps, explain_by_all
+from ...explanation_store import ACTIVATION
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
 from ...statistics import auroc
@@ -136,7 +139,7 @@ def intervene(
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
         probability of the class; auroc of the map on the clip's own evidence, where it is seen); method (of the auroc: the
-        explainer, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; else empty); value.
+        explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; else empty); value.
     """
     shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
     clips = np.stack([one for one, _ in shown.values()])
@@ -146,6 +149,8 @@ def intervene(
     probability = scipy.special.softmax(logits.astype(float), axis=1)[:, model.classes.index(class_name)]
     answers = [model.classes[number] for number in logits.argmax(axis=1)]
     maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, batch=batch)
+    with contextlib.suppress(ConfigError):  # a network without such a layer has not this control
+        maps[ACTIVATION] = activation_maps(model, clips, batch=batch)
     rows = []
     for number, (name, (seen, mask)) in enumerate(shown.items()):
         measures = {

@@ -23,7 +23,7 @@ NONE, ALL = "none", "all"
     subset: of the videos: all, or one subset of the video table
     intervention: none; frozen (the middle frame all the time), shuffled, reversed; gray (without color); background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden)
     measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence)
-    method: of the auroc: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on)
+    method: of the auroc: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation)
     value: mean over clips
     ci_low, ci_high
     difference: less that without intervention, of the same videos
