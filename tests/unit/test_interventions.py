@@ -12,12 +12,14 @@ from voxplain.checks.concept_motion.compute import stand_still
 from voxplain.checks.interventions.compute import (
     INTERVENTIONS,
     OF_TIME,
+    class_auroc,
     intervene,
     intervened,
     still_background,
 )
 from voxplain.checks.interventions.figure import interventions_figure
 from voxplain.checks.interventions.table import interventions_table
+from voxplain.claims.table import claims_table
 
 FILL = np.array([7, 8, 9], dtype=np.uint8)
 
@@ -74,7 +76,22 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
     assert (shown["background_exchanged"][background & rival] == FILL).all()
     np.testing.assert_array_equal(shown["evidence_exchanged"][rival], other[rival])
     assert (shown["evidence_exchanged"][evidence & ~rival] == FILL).all()
+    added = shown["evidence_added"]
+    np.testing.assert_array_equal(added[rival & ~evidence], other[rival & ~evidence])
+    np.testing.assert_array_equal(added[evidence | ~rival], clip[evidence | ~rival])
     assert found["evidence_filled"][1] is None and found["evidence_exchanged"][1] is None
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_maps_that_know_no_class_follow_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    own, other = rng.integers(0, 3, (2, 4, 5, 5)).astype(float)
+    evidence = rng.random((4, 5, 5)) < 0.3
+    rival = ~evidence & (rng.random((4, 5, 5)) < 0.4)
+    assert class_auroc(own, own, evidence, rival) == pytest.approx(0.5)
+    assert class_auroc(evidence * 1.0, rival * 1.0, evidence, rival) == 1
+    assert class_auroc(own, other, evidence, rival) == pytest.approx(class_auroc(other, own, rival, evidence))
 
 
 def test_a_still_background_takes_the_nearest_frame_that_shows_it() -> None:
@@ -137,6 +154,7 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert value["none", "auroc"] == 1 and ("evidence_filled", "auroc") not in value
     assert value["background_exchanged", "auroc"] < 1  # the map prefers what is bright behind it
     assert 0 < value["none", "probability"] < 1
+    assert value["evidence_added", "class_auroc"] == 0.5  # this map asks for no class
 
 
 def scores(rng: np.random.Generator, shift: float = 0.0, videos: int = 30) -> pd.DataFrame:
@@ -170,6 +188,25 @@ def test_groups_are_units() -> None:
     alone = interventions_table(rows).set_index("intervention")
     means = rows.groupby(["group", "intervention"])["value"].mean().unstack()
     assert alone.loc["frozen", "difference"] == pytest.approx((means["frozen"] - means["none"]).mean())
+
+
+def test_whether_maps_follow_the_class_is_tested_against_a_half() -> None:
+    rng = np.random.default_rng(0)
+
+    def table(mean: float) -> pd.DataFrame:
+        rows = [
+            ("r3d", 0, f"v{i}", "evidence_added", "class_auroc", "dtd", mean + rng.normal(0, 0.1))
+            for i in range(20)
+        ]
+        columns = ["model", "seed", "video", "intervention", "measure", "method", "value"]
+        return interventions_table(pd.DataFrame(rows, columns=columns))
+
+    assert np.mean([table(0.5)["p_value"].item() <= 0.05 for _ in range(200)]) <= 0.09
+    row = table(0.7).iloc[0]
+    assert row["p_value"] < 0.01 and np.isnan(row["difference"])
+    claim = claims_table(changed=table(0.7)).iloc[0]
+    assert (claim["claim"], claim["verdict"], claim["control_value"]) == ("follows_class", "yes", 0.5)
+    assert claims_table(changed=table(0.5)).iloc[0]["verdict"] == "no"
 
 
 def test_maps_stand_beside_the_best_control_of_the_same_clips_and_subset() -> None:

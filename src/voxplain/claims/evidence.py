@@ -34,6 +34,7 @@ WITHOUT_NETWORK = [
         "center",
     )
 ]
+CLASS_BLIND = ("control_redness", "control_frame_difference", "control_activation")
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
 
@@ -255,6 +256,24 @@ def same_pixels(table: pd.DataFrame | None) -> Rows:
                 }
                 its = _above(base, row.difference, np.nan) | ends
                 found.append(its | {"control": row.method, "kind": kind_of(row.method)})
+    return found
+
+
+def follows_class(table: pd.DataFrame | None) -> Rows:
+    """Maps of clips that show two classes' evidence, by how well each class's lies on its own (interventions)."""
+    found: Rows = []
+    if table is not None:
+        table = table[(table["subset"] == "all") & (table["measure"] == "class_auroc")]
+    for (model, method), rows in _groups(table, ["model", "method"]):
+        own = next(rows.itertuples())
+        base = {
+            "claim": "follows_class", "model": model, "layer": "", "method": method, "measure": "class AUROC", "sign": 1,
+            "value": own.value, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "videos", "n": own.n_videos,
+            "n_seeds": own.n_seeds,
+        }  # fmt: skip
+        above = _above(base, 0.5, own.p_value)
+        # Exactly .5 for what looks at the pixels, or at the network without a class.
+        found += [above, *(above | {"control": name, "kind": kind_of(name)} for name in CLASS_BLIND)]
     return found
 
 

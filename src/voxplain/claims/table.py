@@ -18,6 +18,7 @@ LEVEL = 0.05
 # Claims in the order in which they are told, each with what it says.
 STATEMENTS = {
     "follows_network": "on the same pixels, explanations follow what decides for their own network",
+    "follows_class": "where the evidence of two classes is shown, maps for either lie on its own",
     "adding": "shown alone, the concepts ranked first keep more answers right than others",
     "removing": "hidden, the concepts ranked first take more answers away than others",
     "adding_by_score": "shown alone, the concepts that the paper's score S ranks first keep more answers right than others",
@@ -82,6 +83,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
         "motion": "motion_precision",
         "selections": "selection_controls",
         "pixels": "same_pixels",
+        "changed": "interventions",
         "curves": "faithfulness",
         "random": "randomization",
     },
@@ -104,6 +106,7 @@ def claims_table(
     motion: pd.DataFrame | None = None,
     selections: pd.DataFrame | None = None,
     pixels: pd.DataFrame | None = None,
+    changed: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
     random: pd.DataFrame | None = None,
     *,
@@ -127,6 +130,7 @@ def claims_table(
     intervals = pd.concat(known) if known else None
     found = [
         *evidence.same_pixels(pixels),
+        *evidence.follows_class(changed),
         *evidence.editing(gaps, rank_by=rank_by),
         *evidence.steering(steered, rank_by=rank_by),
         *evidence.given_concepts(given),

@@ -13,6 +13,7 @@ from .words import control
 # Questions, with the claims of the table that answer them.
 QUESTIONS = {
     "Where is what the network itself decides by": ("follows_network",),
+    "Which class does a place speak for": ("follows_class",),
     "What lies on what decides the class": ("maps_on_evidence",),
     "What lies there among voxels that stand out alike": ("maps_beyond_pixels",),
     "What tells the object that decides from others": ("maps_among_objects",),

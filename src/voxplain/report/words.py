@@ -88,6 +88,7 @@ def answer(claims: pd.DataFrame, names: Sequence[str]) -> str:
 QUESTIONS = {
     "What the networks look at": (
         "follows_network",
+        "follows_class",
         "adding",
         "removing",
         "removing_direction",

@@ -30,6 +30,7 @@ OF_PLACE = (
     "background_frozen",
     "background_exchanged",
     "evidence_exchanged",
+    "evidence_added",
 )
 INTERVENTIONS = (NONE, *OF_TIME, *OF_COLOR, *OF_PLACE)
 
@@ -63,7 +64,7 @@ def intervened(
         background_filled, evidence_filled: hidden. path_filled: in all frames all is hidden that the evidence ever covers, so
         that no outline moves; mirrored_path_filled: the same on the other side of the frame, except the evidence. background_frozen: the evidence moves over the background of the middle
         frame. background_exchanged: over the other clip, whose own evidence is hidden. evidence_exchanged: in its place,
-        hidden, and over it the other's evidence.
+        hidden, and over it the other's evidence. evidence_added: the other's evidence over the clip, behind its own.
     """
     frames = len(clip)
     order = rng.permutation(frames)
@@ -87,6 +88,7 @@ def intervened(
         others = other_evidence[..., None]
         found["background_exchanged"] = (np.where(seen, clip, np.where(others, fill, other)), evidence)
         found["evidence_exchanged"] = (np.where(others, other, np.where(seen, fill, clip)), None)
+        found["evidence_added"] = (np.where(others & ~seen, other, clip), evidence)
     return {name: (shown.astype(np.uint8), mask) for name, (shown, mask) in found.items()}
 
 
@@ -138,7 +140,9 @@ def intervene(
     -------
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
-        probability of the class; auroc of the map on the clip's own evidence, where it is seen); method (of the auroc: the
+        probability of the class; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
+        classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes, which is
+        exactly .5 for whatever is the same for both); method (of both AUROCs: the
         explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; else empty); value.
     """
     shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
@@ -165,4 +169,30 @@ def intervene(
                 method: values for (method, _), values in pixel_controls(seen).items() if method != "random"
             }
             rows += [(name, "auroc", method, auroc(values, mask)) for method, values in own.items()]
+    if "evidence_added" in shown:
+        both = shown["evidence_added"][0][None]
+        others = explain_by_all(model, both, model.targets([other_class]), explainers, batch=batch)
+        number = list(shown).index("evidence_added")
+        for method, (its,) in others.items():
+            value = class_auroc(maps[method][number], its, evidence, other_evidence & ~evidence)
+            rows.append(("evidence_added", "class_auroc", method, value))
     return pd.DataFrame(rows, columns=["intervention", "measure", "method", "value"])
+
+
+def class_auroc(own: np.ndarray, other: np.ndarray, evidence: np.ndarray, rival: np.ndarray) -> float:
+    """AUROC of a class's map on its own evidence against another class's, mean of the two classes.
+
+    Parameters
+    ----------
+    own, other : (T, H, W)
+        Maps of one clip for the two classes.
+    evidence, rival : (T, H, W) bool
+        What decides for the first, and for the second; they do not meet.
+
+    Returns
+    -------
+    float
+        .5 for maps that are the same, whatever they show. NaN where one of the two is nowhere.
+    """
+    both = evidence | rival
+    return (auroc(own[both], evidence[both]) + auroc(other[both], rival[both])) / 2

@@ -18,6 +18,7 @@ PANELS = {
     "accuracy": "right answers",
     "other_accuracy": "answers of the other clip's class",
     "auroc": "AUROC of maps on the evidence",
+    "class_auroc": "AUROC on its own class's evidence",
 }
 
 

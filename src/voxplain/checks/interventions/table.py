@@ -21,15 +21,15 @@ NONE, ALL = "none", "all"
     columns="""
     model
     subset: of the videos: all, or one subset of the video table
-    intervention: none; frozen (the middle frame all the time), shuffled, reversed; gray (without color); background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden)
-    measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence)
-    method: of the auroc: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation)
+    intervention: none; frozen (the middle frame all the time), shuffled, reversed; gray (without color); background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden); evidence_added (over the clip, behind its own)
+    measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence); class_auroc (where both classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes; 0.5 for whatever is the same for both)
+    method: of both AUROCs: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation)
     value: mean over clips
     ci_low, ci_high
     difference: less that without intervention, of the same videos
     difference_ci_low: lower end of its 95 % interval, over videos and seeds
     difference_ci_high: upper end of its 95 % interval
-    p_value
+    p_value: that the difference is 0; of class_auroc, that it is 0.5
     p_adjusted: corrected over the table, by Benjamini and Hochberg
     best_control: of an explainer's auroc: the control of the greatest auroc, of the same clips and intervention; with _least after it read from its least value on
     control_difference: auroc less that of best_control, which is chosen by the same videos, so that the difference errs against the explainer
@@ -75,7 +75,9 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
                     low, high = mean_interval(change)
                     row |= {"difference": change.mean(), "difference_ci_low": low, "difference_ci_high": high}
                     row["p_value"] = mean_p_value(change)
-                if method and not is_control(method):
+                if measure == "class_auroc":
+                    row["p_value"] = mean_p_value(values.to_numpy() - 0.5)
+                elif method and not is_control(method):
                     row |= _beside_controls(values, name, by_name)
                 rows.append(row | {"n_videos": int(videos[name]), "n_seeds": len(values)})
     found = pd.DataFrame(rows).reindex(columns=COLUMNS)
