@@ -40,6 +40,8 @@ def interventions_figure(table: pd.DataFrame) -> Figure:
             points(axis, rows["value"], rows["ci_low"], rows["ci_high"], number, len(groups), color, label)
         axis.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
         axis.set(xlabel=PANELS[measure], xlim=(-0.03, 1.03))
+        if measure.endswith("auroc"):
+            axis.axvline(0.5, color="black", lw=0.8, ls="--")
         axis.legend(fontsize=7)
         axis.grid(alpha=0.25)
     figure.suptitle("Motion or appearance, by intervention (95 % intervals)", fontsize=10)
