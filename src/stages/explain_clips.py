@@ -18,6 +18,7 @@ def main(stage):
     model = load_trained(stage.input.weights, trust=stage.networks)
     head = randomized(model, weight_groups(model.network)[:1], seed=1_000_000 + int(stage.wildcards.seed))
     controlled = {name: explainers[name] for name in stage.params.controls}
+    has_activation = bool(controlled)
     with (
         open_h5(stage.input.clips, "clips") as source,
         SupervoxelStore(stage.input.get("supervoxels", [])) as supervoxels,
@@ -48,10 +49,11 @@ def main(stage):
                 place = f"controls/{control}/" if control else ""
                 stored = packed(maps, precision=options["precision"])
                 arrays |= {f"{place}{name}": values for name, values in stored.items()}
-            if controlled:
+            if has_activation:
                 try:
                     activation = activation_maps(model, clips, batch=options["batch"])
                 except ConfigError as error:
+                    has_activation = False
                     print(f"without the control {ACTIVATION}: {error}")
                 else:
                     stored = packed({ACTIVATION: activation}, precision=options["precision"])

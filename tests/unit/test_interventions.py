@@ -155,6 +155,10 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert value["background_exchanged", "auroc"] < 1  # the map prefers what is bright behind it
     assert 0 < value["none", "probability"] < 1
     assert value["evidence_added", "class_auroc"] == 0.5  # this map asks for no class
+    hidden = intervene(
+        Model(), clip, evidence, "a", other, evidence, "b", {"gradcam": {}}, fill=FILL, rng=np.random.default_rng(0)
+    )  # fmt: skip
+    assert not (hidden["measure"] == "class_auroc").any()  # all of the other's is behind the clip's own
 
 
 def scores(rng: np.random.Generator, shift: float = 0.0, videos: int = 30) -> pd.DataFrame:

@@ -116,7 +116,7 @@ class MotionClips:
                 if key[0] not in self._methods:
                     found.setdefault(key, []).append(values)
         stored = self._files["explanations"][video].get("controls", {})
-        for control in stored.keys() - {"maps", "peaks"}:
+        for control in [name for name in stored if name not in ("maps", "peaks")]:
             found |= {(control, name): scaled_maps(stored[control], name) for name in self._controlled}
         for control in stored.get("maps", ()):  # of no method
             found[control, ""] = scaled_maps(stored, control)

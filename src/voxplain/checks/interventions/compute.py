@@ -169,12 +169,13 @@ def intervene(
                 method: values for (method, _), values in pixel_controls(seen).items() if method != "random"
             }
             rows += [(name, "auroc", method, auroc(values, mask)) for method, values in own.items()]
-    if "evidence_added" in shown:
+    rival = None if other_evidence is None or evidence is None else other_evidence & ~evidence
+    if "evidence_added" in shown and rival.any():
         both = shown["evidence_added"][0][None]
         others = explain_by_all(model, both, model.targets([other_class]), explainers, batch=batch)
         number = list(shown).index("evidence_added")
         for method, (its,) in others.items():
-            value = class_auroc(maps[method][number], its, evidence, other_evidence & ~evidence)
+            value = class_auroc(maps[method][number], its, evidence, rival)
             rows.append(("evidence_added", "class_auroc", method, value))
     return pd.DataFrame(rows, columns=["intervention", "measure", "method", "value"])
 
