@@ -6,9 +6,8 @@ from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, resumable_h5
 from voxplain.checks.randomization.compute import randomized, weight_groups
-from voxplain.errors import ConfigError
-from voxplain.explaining import activation_maps, explain_by_all, other_classes
-from voxplain.explanation_store import ACTIVATION, packed
+from voxplain.explaining import activation_control, explain_by_all, other_classes
+from voxplain.explanation_store import packed
 from voxplain.models.trained import load_trained
 from voxplain.videos.store import SupervoxelStore, groups_of
 
@@ -18,7 +17,6 @@ def main(stage):
     model = load_trained(stage.input.weights, trust=stage.networks)
     head = randomized(model, weight_groups(model.network)[:1], seed=1_000_000 + int(stage.wildcards.seed))
     controlled = {name: explainers[name] for name in stage.params.controls}
-    has_activation = bool(controlled)
     with (
         open_h5(stage.input.clips, "clips") as source,
         SupervoxelStore(stage.input.get("supervoxels", [])) as supervoxels,
@@ -49,15 +47,8 @@ def main(stage):
                 place = f"controls/{control}/" if control else ""
                 stored = packed(maps, precision=options["precision"])
                 arrays |= {f"{place}{name}": values for name, values in stored.items()}
-            if has_activation:
-                try:
-                    activation = activation_maps(model, clips, batch=options["batch"])
-                except ConfigError as error:
-                    has_activation = False
-                    print(f"without the control {ACTIVATION}: {error}")
-                else:
-                    stored = packed({ACTIVATION: activation}, precision=options["precision"])
-                    arrays |= {f"controls/{name}": values for name, values in stored.items()}
+            maps = activation_control(model, clips, batch=options["batch"]) if controlled else {}
+            arrays |= {f"controls/{k}": v for k, v in packed(maps, precision=options["precision"]).items()}
             ends = np.cumsum([counts[video] for video in videos])[:-1]
             parts = {name: np.split(values, ends) for name, values in arrays.items()}
             for number, video in enumerate(videos):

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from .device import batched
+from .errors import ConfigError
 from .explainers import EXPLAINERS
 from .explainers.entry import explain
 from .explainers.gradcam import activation_norm
+from .explanation_store import ACTIVATION
 from .models.layers import eager, uncompiled
 from .models.trained import TrainedModel
 
@@ -63,7 +65,7 @@ def explain_by_all(
     return maps
 
 
-def activation_maps(model: TrainedModel, clips: np.ndarray, *, batch: int = 8) -> np.ndarray:
+def activation_control(model: TrainedModel, clips: np.ndarray, *, batch: int = 8) -> dict[str, np.ndarray]:
     """Norm of the network's last activation that still sees space, whatever the class: see `activation_norm`.
 
     Parameters
@@ -75,12 +77,8 @@ def activation_maps(model: TrainedModel, clips: np.ndarray, *, batch: int = 8) -
 
     Returns
     -------
-    (N, T, H, W) float32
-
-    Raises
-    ------
-    ConfigError
-        The network has no such layer.
+    dict
+        control_activation: (N, T, H, W) float32. Nothing for a network that has no such layer, as Grad-CAM says of it.
     """
     network = uncompiled(model.network)
 
@@ -88,7 +86,10 @@ def activation_maps(model: TrainedModel, clips: np.ndarray, *, batch: int = 8) -
         with torch.autocast(model.device.type, enabled=False), eager():
             return activation_norm(network, model.inputs(clips)).float().cpu().numpy()
 
-    return batched(some, clips, batch)
+    try:
+        return {ACTIVATION: batched(some, clips, batch)}
+    except ConfigError:
+        return {}
 
 
 def other_classes(names: Sequence[str], classes: Sequence[str], videos: Sequence[str]) -> list[str]:

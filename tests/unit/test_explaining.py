@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from voxplain.artifacts import Shard, create_h5, store
 from voxplain.explainers.entry import explain
-from voxplain.explaining import explain_by_all, wanted_labels
+from voxplain.explaining import activation_control, explain_by_all, wanted_labels
 from voxplain.explanation_store import packed, scaled_maps
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
@@ -183,3 +184,19 @@ def test_times_include_both_steps_and_leave_out_the_warmup(monkeypatch):
     )
     assert first == pytest.approx([1, 1]) and both == pytest.approx([2, 2]) and calls == ["a", 7] * 3
     assert describe_device(torch.device("cpu")).startswith("cpu (")
+
+
+def test_a_network_without_maps_has_no_control_of_its_activation():
+    class Flat(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = torch.nn.Linear(3 * 4 * 8 * 8, 2)
+            self.spec = build_model("r3d_18", None, 2, width=4, depth=[1, 1, 1, 1]).spec
+
+        def forward(self, x):
+            return self.head(x.flatten(1))
+
+    network = Flat()
+    network.spec = dataclasses.replace(network.spec, last_conv=None)
+    model = TrainedModel(network, ["a", "b"], torch.device("cpu"))
+    assert activation_control(model, np.zeros((2, 4, 8, 8, 3), np.uint8)) == {}

@@ -37,7 +37,7 @@ from voxplain.checks.faithfulness.table import faithfulness_controls_table, fait
 from voxplain.checks.motion_reliance.table import motion_reliance_table
 from voxplain.checks.randomization.compute import random_head
 from voxplain.errors import ConfigError
-from voxplain.explaining import activation_maps
+from voxplain.explaining import activation_control
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
 from voxplain.streams import stream
@@ -154,7 +154,9 @@ def test_controls_of_an_explainer_are_of_another_class_and_of_a_random_head():
     np.testing.assert_allclose(ab["control_random_head", "gradcam"], own, atol=1e-6)
     pixels = ("saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center")
     general = {f"control_{name}" for name in pixels} | {"control_activation"}
-    np.testing.assert_allclose(ab["control_activation", ""], activation_maps(model, clip[None])[0])
+    np.testing.assert_allclose(
+        ab["control_activation", ""], activation_control(model, clip[None])["control_activation"][0]
+    )
     assert {name for name, of in ab if not of} == {"gradcam", *general}
     answers = answers_of_two(model, "a", "b")(clip[None])[0]
     logits = [answers_of(model, name, logits=True)(clip[None])[0] for name in "ab"]

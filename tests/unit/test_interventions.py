@@ -132,7 +132,8 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
 
     monkeypatch.setattr("voxplain.checks.interventions.compute.explain_by_all", maps_of)
     monkeypatch.setattr(
-        "voxplain.checks.interventions.compute.activation_maps", lambda _, clips, batch: clips[..., 0] / 2
+        "voxplain.checks.interventions.compute.activation_control",
+        lambda _, clips, batch: {"control_activation": clips[..., 0] / 2},
     )
     clip, other = np.full((4, 6, 6, 3), 20, np.uint8), np.full((4, 6, 6, 3), 240, np.uint8)
     evidence, rival = np.zeros((2, 4, 6, 6), dtype=bool)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...errors import ConfigError
-from ...explaining import activation_maps, explain_by_all
-from ...explanation_store import ACTIVATION
+from ...explaining import activation_control, explain_by_all
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
 
@@ -59,8 +56,7 @@ def explained_and_controls(
         found["control_random_head", name] = untrained[name][0]
     # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
     found = {key: values.clip(min=0) for key, values in found.items()}
-    with contextlib.suppress(ConfigError):  # a network without such a layer has not this control
-        found[ACTIVATION, ""] = activation_maps(model, clip[None])[0]
+    found |= {(name, ""): maps[0] for name, maps in activation_control(model, clip[None]).items()}
     of_pixels = pixel_controls(clip)
     del of_pixels["random", ""]  # random orders are drawn with the curves
     return found | of_pixels

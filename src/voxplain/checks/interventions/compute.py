@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,9 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from ...errors import ConfigError
-from ...explaining import activation_maps, explain_by_all
-from ...explanation_store import ACTIVATION
+from ...explaining import activation_control, explain_by_all
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
 from ...statistics import auroc
@@ -153,8 +150,7 @@ def intervene(
     probability = scipy.special.softmax(logits.astype(float), axis=1)[:, model.classes.index(class_name)]
     answers = [model.classes[number] for number in logits.argmax(axis=1)]
     maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, batch=batch)
-    with contextlib.suppress(ConfigError):  # a network without such a layer has not this control
-        maps[ACTIVATION] = activation_maps(model, clips, batch=batch)
+    maps |= activation_control(model, clips, batch=batch)
     rows = []
     for number, (name, (seen, mask)) in enumerate(shown.items()):
         measures = {
