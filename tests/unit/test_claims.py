@@ -9,6 +9,7 @@ import pytest
 from voxplain.claims import evidence
 from voxplain.claims.evidence import CHANCE, COMPARISON, NETWORK, PIXELS
 from voxplain.claims.table import COLUMNS, CONTROLLED, STATEMENTS, claims_table, judge
+from voxplain.motion.controls import pixel_controls
 from voxplain.motion.tables import COMPARED, explanation_controls_table, selection_controls_table
 from voxplain.statistics import mean_interval, mean_p_value
 from voxplain.tables import all_tables
@@ -415,6 +416,12 @@ def test_claims_read_only_what_the_tables_say_that_they_have():
     }
     for name, table in tables.items():
         assert set(table.columns) <= set(entries[name].columns), name
+
+
+def test_every_map_of_the_pixels_counts_as_one_that_knows_no_network():
+    names = {name for name, _ in pixel_controls(np.zeros((2, 4, 4, 3), np.uint8), np.ones((1, 2, 4, 4), int))}
+    assert names == set(evidence.WITHOUT_NETWORK)
+    assert evidence.kind_of("control_activation") == NETWORK
 
 
 def test_every_claim_says_what_it_says_and_every_column_what_it_means():

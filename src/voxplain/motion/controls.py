@@ -30,7 +30,7 @@ def is_control(method: str) -> bool:
 
 
 def pixel_controls(
-    frames: np.ndarray, labels: np.ndarray | None = None, *, video: str = "", number: int = 0
+    frames: np.ndarray, labels: np.ndarray | None = None, *, video: str | None = None, number: int = 0
 ) -> Controls:
     """Maps that know the pixels and no network.
 
@@ -40,7 +40,7 @@ def pixel_controls(
     labels : (levels, T, H, W) int array, optional
         Supervoxels; the middle level is taken.
     video, number
-        The clip, which the noise is drawn for.
+        The clip, which the noise is drawn for; without a video there is none.
 
     Returns
     -------
@@ -55,14 +55,15 @@ def pixel_controls(
         "control_blueness": blueness_map(frames),
         "control_center": center_map(frames.shape[:3]),
     }
-    rng = np.random.default_rng([zlib.crc32(video.encode()), number])
     found = {
         "control_saturation": saturation_map(frames),
         "control_frame_difference": change,
         "control_blurred_frame_difference": blurred(change),
         **{name: values - values.min() for name, values in signed.items()},
-        "random": rng.random(frames.shape[:3]),
     }
+    if video is not None:
+        rng = np.random.default_rng([zlib.crc32(video.encode()), number])
+        found["random"] = rng.random(frames.shape[:3])
     if labels is not None:
         level = labels[len(labels) // 2]
         found["control_size"] = np.bincount(level.ravel())[level]

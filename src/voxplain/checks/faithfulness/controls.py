@@ -57,6 +57,4 @@ def explained_and_controls(
     # Relevant is what is positive, as in all measures: signs cancel within a supervoxel.
     found = {key: values.clip(min=0) for key, values in found.items()}
     found |= {(name, ""): maps[0] for name, maps in activation_control(model, clip[None]).items()}
-    of_pixels = pixel_controls(clip)
-    del of_pixels["random", ""]  # random orders are drawn with the curves
-    return found | of_pixels
+    return found | pixel_controls(clip)  # random orders are drawn with the curves

@@ -161,9 +161,7 @@ def intervene(
         rows += [(name, measure, "", float(value)) for measure, value in measures.items()]
         if mask is not None and mask.any():
             own = {method: values[number] for method, values in maps.items()}
-            own |= {
-                method: values for (method, _), values in pixel_controls(seen).items() if method != "random"
-            }
+            own |= {method: values for (method, _), values in pixel_controls(seen).items()}
             rows += [(name, "auroc", method, auroc(values, mask)) for method, values in own.items()]
     rival = None if other_evidence is None or evidence is None else other_evidence & ~evidence
     if "evidence_added" in shown and rival.any():
