@@ -5,8 +5,8 @@
     python -m benchmarks.before a62ba2f                 # `make demo` of both
     python -m benchmarks.before a62ba2f --goal 2.5 -- --configfile config/real_clips.yaml --config data='{path: FOLDER}'
 
-Prints processor and wall time of the whole runs, seconds of processor by rule, and the accuracy of the networks of both:
-faster with another accuracy is no gain. What follows ``--`` goes to Snakemake in both. Both use this Python and its
+Prints processor and wall time of the whole runs, the jobs' wall time by rule, what processor time lies around the stages'
+own computing, and the accuracy of the networks of both: faster with another accuracy is no gain. What follows ``--`` goes to Snakemake in both. Both use this Python and its
 packages. Nothing is written into the checkout itself but ``results/bench/before.json``.
 """
 
@@ -27,18 +27,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from benchmarks.scale import by_job
+
+from voxplain.spent import read_spent
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL = 2.2  # of the demo's processor and wall time against a62ba2f
 
 
 class Spent(NamedTuple):
-    """What one whole run took: seconds of wall and of processor time, and of each rule's jobs (processor; index: rule)."""
+    """What one whole run took, in seconds.
+
+    Attributes
+    ----------
+    wall, processor : float
+        Of the whole run.
+    rules : Series
+        Wall time of each rule's jobs together (index: rule).
+    computing : float
+        Processor time of the stages once their work had begun; NaN where a revision's logs do not say it.
+    """
 
     wall: float
     processor: float
     rules: pd.Series
+    computing: float
 
 
 def check_out(revision: str, into: Path) -> Path:
@@ -78,8 +90,27 @@ def run_once(tree: Path, snakemake: Sequence[str]) -> Spent:
     return Spent(
         time.monotonic() - started,
         processor,
-        by_job(tree / "results", "cpu_time").groupby("rule")["cpu_time"].sum(),
+        wall_by_rule(tree / "results"),
+        computing(tree / "results"),
     )
+
+
+def wall_by_rule(results: Path) -> pd.Series:
+    """Seconds that each rule's jobs ran, together (index: rule), by Snakemake's benchmark files, which any revision has.
+
+    Their processor time is not used: it is that of the last sample, up to 30 seconds before the end.
+    """
+    parts = [
+        pd.read_csv(path, sep="\t")[["s"]].assign(rule=path.name.partition(".")[0])
+        for path in sorted(results.rglob("benchmarks/*.tsv"))
+    ]
+    return pd.concat(parts).groupby("rule")["s"].sum() if parts else pd.Series(dtype=float)
+
+
+def computing(results: Path) -> float:
+    """Processor seconds of all stages once their work had begun, by their logs; NaN where none says it."""
+    spent = read_spent(results.rglob("logs/*.log"))
+    return (spent["processor"] - spent["begun"]).sum(min_count=1)
 
 
 def compare(
@@ -120,16 +151,17 @@ def ratios(spent: dict[str, list[Spent]], revision: str, goal: float) -> list[di
 
 
 def by_rule(spent: dict[str, list[Spent]]) -> pd.DataFrame:
-    """Median processor seconds of each rule in both (index: rule; 0 where a revision does not have it), and what is around them."""
+    """Median wall seconds of each rule's jobs in both (index: rule; 0 where a revision does not have it)."""
     columns = {
         name: pd.concat([one.rules for one in runs], axis=1).median(axis=1) for name, runs in spent.items()
     }
-    table = pd.DataFrame(columns).fillna(0.0).sort_values("today", ascending=False)
-    whole = {name: pd.Series([one.processor for one in runs]).median() for name, runs in spent.items()}
-    sums = table.sum()
-    table.loc["all jobs"] = sums
-    table.loc["around them"] = pd.Series(whole) - sums
-    return table
+    return pd.DataFrame(columns).fillna(0.0).sort_values("today", ascending=False)
+
+
+def around(spent: dict[str, list[Spent]]) -> float | None:
+    """Processor time of today's run that is no stage's computing, over that computing (median of the rounds)."""
+    found = pd.Series([one.processor / one.computing - 1 for one in spent["today"]]).median()
+    return None if pd.isna(found) else found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,9 +184,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         right = pd.DataFrame({name: accuracies(Path(folder) / name / "results") for name in spent})
     rows, rules = ratios(spent, given.revision, given.goal), by_rule(spent)
     given.into.mkdir(parents=True, exist_ok=True)
-    written = {"ratios": rows, "seconds": rules.to_dict("index"), "accuracy": right.to_dict("index")}
+    written = {
+        "ratios": rows,
+        "seconds": rules.to_dict("index"),
+        "around": around(spent),
+        "accuracy": right.to_dict("index"),
+    }
     (given.into / "before.json").write_text(json.dumps(written, indent=1) + "\n")
     print(rules[(rules > 5).any(axis=1)].to_string(float_format="{:.0f}".format), end="\n\n")
+    if written["around"] is not None:
+        print(f"around the stages' computing, today: {written['around']:.1%} of its processor time", end="\n\n")
     print(right.to_string(float_format="{:.3f}".format), end="\n\n")
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.2f}".format))
 

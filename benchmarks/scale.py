@@ -3,7 +3,7 @@
 ::
 
     python -m benchmarks.scale                 # 700 classes, 650,000 made-up videos: jobs, seconds, memory
-    python -m benchmarks.scale --memory results  # peak memory in benchmark files against the rules' mem_mb
+    python -m benchmarks.scale --memory results  # peak memory, by the jobs' logs, against the rules' mem_mb
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from voxplain.spent import read_spent
 from voxplain.tables import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,21 +103,9 @@ def declared() -> dict[str, int]:
     return found
 
 
-def by_job(results: Path, column: str) -> pd.DataFrame:
-    """Columns rule and `column` of Snakemake's benchmark files below a folder: a row for each line of each file."""
-    parts = [
-        pd.DataFrame(
-            {"rule": path.name.partition(".")[0], column: pd.to_numeric(rows[column], errors="coerce")}
-        )
-        for path in results.rglob("benchmarks/*.tsv")
-        for rows in [pd.read_csv(path, sep="\t")]
-    ]
-    return pd.concat(parts) if parts else pd.DataFrame({"rule": [], column: []})
-
-
 def peaks(results: Path) -> pd.Series:
-    """Largest resident memory (MB) of each rule (index: rule)."""
-    return by_job(results, "max_rss").groupby("rule")["max_rss"].max().rename("peak")
+    """Largest memory (MB) of each rule's jobs (index: rule), as their logs say."""
+    return read_spent(results.rglob("logs/*.log")).groupby("rule")["peak_mb"].max().rename("peak")
 
 
 def main() -> int:
@@ -124,7 +113,7 @@ def main() -> int:
     parser.add_argument("--classes", type=int, default=CLASSES)
     parser.add_argument("--videos", type=int, default=VIDEOS)
     parser.add_argument(
-        "--memory", type=Path, metavar="RESULTS", help="check benchmark files below this folder"
+        "--memory", type=Path, metavar="RESULTS", help="check what the logs below this folder say"
     )
     arguments = parser.parse_args()
     if arguments.memory:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
 from _stage import run
 
 from voxplain.artifacts import atomic_path, attributes_of, read_json, read_table
 from voxplain.provenance import git_revision
 from voxplain.report.builder import Found, Meaning, Provenance, build_report, merge_clips
+from voxplain.spent import read_spent
 
 
 def main(stage):
@@ -21,27 +21,25 @@ def main(stage):
         about,
         next(iter(stage.input.given), None),
     )
-    benchmarks = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.tsv"))]
+    logs = [path for folder in stage.params.folders for path in sorted(Path(folder).glob("**/*.log"))]
     page = build_report(
         found,
         Provenance(
             stage.params.config,
             git_revision(),
             {name: attributes_of(path) for name, path in paths.items()},
-            _stages(benchmarks),
+            _stages(logs),
         ),
     )
     with atomic_path(stage.output[0]) as path:
         path.write_text(page, encoding="utf-8")
 
 
-def _stages(benchmarks):
-    """Time and memory of each rule, from Snakemake's benchmark files."""
-    rows = [pd.read_csv(path, sep="\t").assign(rule=path.name.partition(".")[0]) for path in benchmarks]
-    if not rows:
-        return pd.DataFrame(columns=["rule", "jobs", "seconds", "max_rss"])
-    groups = pd.concat(rows).groupby("rule", sort=False)
-    return groups.agg(jobs=("s", "size"), seconds=("s", "sum"), max_rss=("max_rss", "max")).reset_index()
+def _stages(logs):
+    """Time and memory of each rule, from what its jobs' logs end with."""
+    groups = read_spent(logs).groupby("rule", sort=False)
+    spent = groups.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), max_rss=("peak_mb", "max"))
+    return spent.reset_index()
 
 
 if __name__ == "__main__":

@@ -29,9 +29,8 @@ def main(stage):
     else:
         model.to(choose_device())
         history = _train(model, stage.input.samples, classes, params, dict(recipe), partial)
-    save_weights(
-        model, stage.output.weights, {"classes": classes, "made_by": stage.made_by | stage.measured()}
-    )
+    about = {"classes": classes, "clips": params.clips, "made_by": stage.made_by | stage.measured()}
+    save_weights(model, stage.output.weights, about)
     write_table(stage.output.history, history, kind="training", made_by=stage.made_by)
     partial.unlink(missing_ok=True)
 

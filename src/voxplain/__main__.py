@@ -106,12 +106,19 @@ def _parser() -> argparse.ArgumentParser:
         "--target", help="class to explain, by name or number (default: the network's answer)"
     )
     command.add_argument(
-        "--frames", type=_count, default=16, help="frames that the network is shown (default: 16)"
+        "--frames",
+        type=_count,
+        help="frames that the network is shown (default: as its run's clips, else 16)",
     )
     command.add_argument(
-        "--size", type=_count, default=112, help="their height and width, in pixels (default: 112)"
+        "--size",
+        type=_count,
+        help="their height and width, in pixels (default: as its run's clips, else the size next to 112 of which its "
+        "windows lie evenly)",
     )
-    command.add_argument("--step", type=_count, default=1, help="distance of these frames (default: 1)")
+    command.add_argument(
+        "--step", type=_count, help="distance of these frames (default: as in its run's clips, else 1)"
+    )
     command.add_argument(
         "--concepts",
         nargs="?",

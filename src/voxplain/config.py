@@ -121,6 +121,10 @@ class Clips(Section):
         description="With damaged: set_aside, the share of its clips' frames that a video may have damaged.",
     )
 
+    def told(self) -> str:
+        """Length, step and size in words."""
+        return f"{self.frames} frames of {self.size} pixels, {self.step} apart"
+
 
 class Truth(Section):
     """What the ground truth of a video table's masks and boxes says; see voxplain.videos.truth.

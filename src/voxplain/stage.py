@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from .errors import VoxplainError, system_fault
 from .provenance import record
+from .spent import Meter
 
 LEAST_MEMORY = 256 * 2**20
 
@@ -29,7 +30,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
     `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
     `voxplain.artifacts.resumable_h5` takes, `networks` the names of networks that the config trusts weights to
-    be of, and `precision` that at which the network is shown many clips. What is printed goes to the rule's log too. A `VoxplainError`, and what the machine lacks (room,
+    be of, and `precision` that at which the network is shown many clips. What is printed goes to the rule's log too, which
+    ends with what was spent (`voxplain.spent`). A `VoxplainError`, and what the machine lacks (room,
     permission, memory), are told in one line, the traceback only in the log.
 
     Parameters
@@ -38,6 +40,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     namespace : dict
         The stage's ``globals()``, where Snakemake puts its object.
     """
+    meter = Meter()
     try:
         stage = namespace.get("snakemake") or _job_of(Path(namespace["__file__"]))
         device = _prepare(stage)
@@ -47,6 +50,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
             try:
                 _describe(stage, device)
                 main(stage)
+                log.write(meter.line() + "\n")
             except BaseException:
                 log.write(traceback.format_exc())
                 raise

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+import voxplain
 from voxplain.__main__ import main
 from voxplain.cli import check as checks
 from voxplain.cli.explain import overlay, write_video
@@ -23,7 +24,9 @@ from voxplain.cli.values import key_values, merge
 from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.models.build import build_model
+from voxplain.models.trained import load_trained
 from voxplain.models.weights import save_weights
+from voxplain.videos.clips import read_clips
 from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
 
@@ -792,6 +795,40 @@ def test_one_video_is_explained(trained, tmp_path, capsys):
     text = call(*arguments, "--method", "gradient", "--target", "slap", capsys=capsys)
     assert text.startswith("The network's answer is ") and text.endswith("shows the relevance for slap.\n")
     assert probe(out).fps == 8 and read_frames(out).shape == (8, 32, 32, 3)
+
+
+def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys):
+    out, path = tmp_path / "out.mp4", tmp_path / "run.safetensors"
+    start = ["explain", tmp_path / "square.mp4", "--method", "gradient", "--out", out, "--weights"]
+    about = {"classes": ["a", "b"], "clips": {"frames": 3, "step": 4, "size": 24, "crop": "squash"}}
+    save_weights(build_model("r3d_18", None, 2, width=4), path, about)
+    assert "(3 frames of 24 pixels, 4 apart)" in call(*start, path, capsys=capsys)
+    assert probe(out).fps == 2
+    video = read_clips(tmp_path / "square.mp4", **about["clips"])[0][0]
+    relevance = voxplain.explain(load_trained(path).network, video[None], 0, "gradient")[0].numpy()
+    assert np.abs(read_frames(out).astype(int) - overlay(video, relevance)).mean() < 12  # H.264 loses some
+    # What is asked for goes before.
+    assert "(2 frames of 32 pixels, 1 apart)" in call(
+        *start, path, "--frames", 2, "--size", 32, "--step", 1, capsys=capsys
+    )
+    # A file that says nothing of clips: the windows of its network lie evenly over 113 pixels, not over 112.
+    assert "(16 frames of 113 pixels, 1 apart)" in call(*start, trained, capsys=capsys)
+    # One clip size only.
+    options = {"width": 2, "fc_width": 2, "frames": 16, "size": 32}
+    save_weights(build_model("c3d", None, 2, **options), path, {"classes": ["a", "b"]})
+    assert "(16 frames of 32 pixels, 1 apart)" in call(*start, path, capsys=capsys)
+    told = call(*start, path, "--size", 64, code=1, capsys=capsys)
+    assert "--size is 64: c3d takes clips of 32 only; leave it out." in told
+
+
+@pytest.mark.parametrize(
+    "clips", [{"size": 10**9}, {"size": "large"}, {"frames": 0}, {"color": 3}, [1], {"size": True}]
+)
+def test_a_file_that_says_wrongly_how_clips_are_cut(trained, tmp_path, capsys, clips):
+    path = tmp_path / "run.safetensors"
+    save_weights(build_model("r3d_18", None, 2, width=4), path, {"classes": ["a", "b"], "clips": clips})
+    told = call("explain", tmp_path / "square.mp4", "--weights", path, code=1, capsys=capsys)
+    assert "how the clips of its run were cut" in told or "--size is 1000000000: give 8 to 4096." in told
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from voxplain.models.weights import load_weights, save_weights
 SMALL = {"width": 4, "depth": [1, 1, 1, 1]}
 RECIPE = {"epochs": 2, "batch": 8, "learning_rate": 0.01, "validation_share": 0.25}
 CLASSES = ["dark", "light"]
+CLIPS = {"frames": 4, "step": 2, "size": 16, "crop": "squash"}
 
 
 class Files(list):
@@ -57,11 +58,13 @@ def run(folder, clips, *, weights_seed=0, split_seed=0, **model):
     settings = load_config({"models": {"r3d": given}}).models["r3d"].model_dump(mode="json")
     output = Files(weights=folder / "weights.safetensors", history=folder / "training.parquet")
     params = SimpleNamespace(
-        model=settings, classes=CLASSES, weights_seed=weights_seed, split_seed=split_seed
+        model=settings, classes=CLASSES, clips=CLIPS, weights_seed=weights_seed, split_seed=split_seed
     )
     inputs = Files(samples=[clips])
     train_model.main(SimpleNamespace(params=params, input=inputs, output=output, made_by={}, measured=dict))
-    return load_weights(output.weights)[0]
+    state, _, about = load_weights(output.weights)
+    assert about["classes"] == CLASSES and about["clips"] == CLIPS  # from which explain cuts others alike
+    return state
 
 
 def test_given_weights_are_fine_tuned_where_training_is_given(tmp_path, clips):

@@ -40,6 +40,7 @@ rule train_model:
     params:
         model=model_params("network", "options", "weights", "head", "training"),
         classes=CLASSES,
+        clips=CONFIG.clips.model_dump(mode="json"),
         weights_seed=stream("weights"),
         split_seed=stream("split"),
         code=code("train_model"),

@@ -39,7 +39,7 @@ rule report:
             }
             for name, entry in FINAL.items()
         },
-        folders=[RUN, f"{CLIPS}/benchmarks", f"{SEGMENTS}/benchmarks", f"{FLOW}/benchmarks"],
+        folders=[RUN, f"{CLIPS}/logs", f"{SEGMENTS}/logs", f"{FLOW}/logs"],
         templates=templates_hash(),
         code=code("report"),
     script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import os
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pydantic
 
 from ..artifacts import atomic_path, attributes_of, open_h5, read_table
 from ..concepts.explain import explain_by_concepts
+from ..config import Clips
 from ..device import choose_device
 from ..errors import ConfigError, VideoError, nearest
 from ..explainers import EXPLAINERS
@@ -25,6 +28,7 @@ from ..live.overlay import overlay
 from ..live.player import Output, Player
 from ..live.stream import Stream
 from ..models.build import build_model
+from ..models.padding import even_size
 from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
 from ..models.weights import load_weights
@@ -37,7 +41,7 @@ from .values import key_values
 
 OUTPUT = "explanation.mp4"  # of one clip
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".avi": "avi"}
-SIZES, FRAMES, SHOWN = range(8, 4097), range(1, 4097), range(16, 4097)
+RANGES = {"size": range(8, 4097), "frames": range(1, 4097), "shown": range(16, 4097)}
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -49,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
         )
     live = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
     live = live or arguments.source.isdigit() or "://" in arguments.source
-    _check_numbers(arguments)
+    _check_range("shown", arguments.shown)
     _check_places(arguments, live)
     if arguments.concepts is not None:
         if live:
@@ -60,11 +64,38 @@ def main(arguments: argparse.Namespace) -> int:
     return _explain_stream(arguments, options) if live else _explain_clip(arguments, options)
 
 
-def _check_numbers(arguments: argparse.Namespace) -> None:
-    for name, allowed in {"size": SIZES, "frames": FRAMES, "shown": SHOWN}.items():
-        given = getattr(arguments, name)
-        if given not in allowed:
-            raise ConfigError(f"--{name} is {given}: give {allowed.start} to {allowed.stop - 1}.")
+def _check_range(name: str, given: int) -> None:
+    allowed = RANGES[name]
+    if given not in allowed:
+        raise ConfigError(f"--{name} is {given}: give {allowed.start} to {allowed.stop - 1}.")
+
+
+def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
+    """How clips are cut for a network: as is asked for, else as those of its run, whose answers are of such clips."""
+    try:
+        known = Clips.model_validate(model.clips)
+    except pydantic.ValidationError as error:
+        raise ConfigError(
+            f"{arguments.weights} does not say rightly how the clips of its run were cut ({error.errors()[0]['msg']}): give "
+            "--frames, --size and --step, and copy the file again."
+        ) from None
+    asked = {name: getattr(arguments, name) for name in ("frames", "size", "step")}
+    fixed = {"frames": model.spec.frames, "size": model.spec.size}
+    for name, value in fixed.items():
+        if value and asked[name] not in (None, value):
+            raise ConfigError(
+                f"--{name} is {asked[name]}: {model.spec.name} takes clips of {value} only; leave it out."
+            )
+    changes = {name: fixed.get(name) or asked[name] for name in asked}
+    chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
+    if not model.clips and not changes["size"]:
+        shapes = copy.deepcopy(model.network).to("meta")
+        chosen = chosen.model_copy(
+            update={"size": even_size(shapes, chosen.frames, chosen.size) or chosen.size}
+        )
+    for name in ("frames", "size"):
+        _check_range(name, getattr(chosen, name))
+    return chosen
 
 
 def _check_places(arguments: argparse.Namespace, live: bool) -> None:
@@ -101,15 +132,14 @@ def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
     """Explain the clip in the middle of a video."""
     model = _model(arguments.weights, arguments.network)
     explain_one = _explainer(model, arguments, options)
-    frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
-    clips, _ = read_clips(arguments.source, frames=frames, step=arguments.step, size=size)
-    layer_names(
-        model.network, frames=frames, size=size
-    )  # says so where clips of this size are too small for it
+    cut = _clips_for(model, arguments)
+    clips, _ = read_clips(arguments.source, frames=cut.frames, step=cut.step, size=cut.size, crop=cut.crop)
+    # Says so where clips of this size are too small for it.
+    layer_names(model.network, frames=cut.frames, size=cut.size)
     relevance, answer, explained = explain_one(clips[0])
     output = arguments.output or OUTPUT
-    write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / arguments.step)
-    print(f"The network's answer is {answer}; {output} shows the relevance for {explained}.")
+    write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / cut.step)
+    print(f"The network's answer is {answer} ({cut.told()}); {output} shows the relevance for {explained}.")
     return 0
 
 
@@ -167,9 +197,11 @@ def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
     """Explain a stream as it comes, until it ends, fails or is stopped."""
     model = _model(arguments.weights, arguments.network)
     explain_one = _explainer(model, arguments, options)
-    frames, size = model.spec.frames or arguments.frames, model.spec.size or arguments.size
-    layer_names(model.network, frames=frames, size=size)
-    explain_one(np.zeros((frames, size, size, 3), dtype=np.uint8))  # what is done once is done now
+    cut = _clips_for(model, arguments)
+    layer_names(model.network, frames=cut.frames, size=cut.size)
+    explain_one(
+        np.zeros((cut.frames, cut.size, cut.size, 3), dtype=np.uint8)
+    )  # what is done once is done now
     outputs: list[Output] = []
     # What the user may have mistyped comes before the camera's light goes on.
     if arguments.window:
@@ -180,12 +212,12 @@ def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
         outputs.append(page)
         print(f"Open {page.address} in a browser.", flush=True)
     stream = Stream(
-        arguments.source, frames=frames, step=arguments.step, size=size, shown=arguments.shown,
+        arguments.source, frames=cut.frames, step=cut.step, size=cut.size, crop=cut.crop, shown=arguments.shown,
         repeat=arguments.repeat,
     )  # fmt: skip
     if arguments.output:
         outputs.append(VideoFile(arguments.output, stream.fps))
-    print(f"Explaining {arguments.source}; stop with Ctrl-C.", flush=True)
+    print(f"Explaining {arguments.source} by {cut.told()}; stop with Ctrl-C.", flush=True)
     found = Player(stream, lambda clip: explain_one(clip)[:2], outputs).run()
     found = {"source": arguments.source, "network": model.spec.name, "method": arguments.method,
              "selective": arguments.selective, "device": str(model.device)} | found  # fmt: skip

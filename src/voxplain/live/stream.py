@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from ..errors import VideoError
-from ..videos.clips import clip_indices, fit_frame
+from ..videos.clips import Crop, clip_indices, fit_frame
 from ..videos.decode import upright
 
 PATIENCE = 10.0  # seconds without an answer after which a network stream has failed
@@ -51,6 +51,8 @@ class Stream:
         Path of a video file; number of a camera, from 0; or an address such as ``rtsp://…``, ``http://…``.
     frames, step, size : int
         Clips: length, distance of their frames in the stream, height and width.
+    crop : {"center", "squash"}
+        How frames, also those to show, are fitted (`voxplain.videos.clips.fit_frame`).
     shown : int
         Height and width of frames to show.
     repeat : bool
@@ -74,10 +76,19 @@ class Stream:
     """
 
     def __init__(
-        self, source: str, *, frames: int, step: int = 1, size: int, shown: int, repeat: bool = False
+        self,
+        source: str,
+        *,
+        frames: int,
+        step: int = 1,
+        size: int,
+        crop: Crop = "center",
+        shown: int,
+        repeat: bool = False,
     ) -> None:
         self.source, self.count, self.ended, self.error = source, 0, False, None
-        self._frames, self._step, self._size, self._shown, self._repeat = frames, step, size, shown, repeat
+        self._frames, self._step, self._repeat = frames, step, repeat
+        self._size, self._crop, self._shown = size, crop, shown
         self._ring: deque[Frame] = deque(maxlen=(frames - 1) * step + 1)
         self._newest: Frame | None = None
         self._change = threading.Condition()
@@ -123,7 +134,9 @@ class Stream:
         error = None
         try:
             for image in self._images(container):
-                small, shown = fit_frame(image, size=self._size), fit_frame(image, size=self._shown)
+                small, shown = (
+                    fit_frame(image, size=size, crop=self._crop) for size in (self._size, self._shown)
+                )
                 with self._change:
                     self.count += 1
                     now = time.perf_counter()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,12 +36,16 @@ class TrainedModel:
     precision : {"float32", "bfloat16"}
         At which many edited clips are shown to it: of `logits`, `predict` and activations of supervoxels, and of nothing
         else. Gradients and explainers are float32 whatever it is.
+    clips : dict
+        How the clips of its run were cut: the config's section ``clips``, as the file of weights says it; empty where
+        that says nothing of it.
     """
 
     network: nn.Module
     classes: list[str]
     device: torch.device
     precision: Precision = "float32"
+    clips: dict[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> ModelSpec:
@@ -101,4 +106,4 @@ def load_trained(
             "Train or fit the network again: snakemake --cores all --forcerun train_model fit_head."
         )
     network = load_model(path, trust=trust).to(device, memory_format=torch.channels_last_3d)
-    return TrainedModel(network, classes, device, precision)
+    return TrainedModel(network, classes, device, precision, about.get("clips") or {})

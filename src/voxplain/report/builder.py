@@ -42,7 +42,7 @@ class Provenance:
     made_by : dict of str to dict
         For each artifact, what it says of itself (`voxplain.provenance.record`).
     stages : DataFrame
-        rule, jobs, seconds, max_rss (MB): of the benchmark files that were found.
+        rule, jobs, seconds, max_rss (MB): of the jobs' logs that were found.
     """
 
     config: dict[str, Any]
