@@ -193,7 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (given.into / "before.json").write_text(json.dumps(written, indent=1) + "\n")
     print(rules[(rules > 5).any(axis=1)].to_string(float_format="{:.0f}".format), end="\n\n")
     if written["around"] is not None:
-        print(f"around the stages' computing, today: {written['around']:.1%} of its processor time", end="\n\n")
+        print(
+            f"around the stages' computing, today: {written['around']:.1%} of its processor time", end="\n\n"
+        )
     print(right.to_string(float_format="{:.3f}".format), end="\n\n")
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.2f}".format))
 
