@@ -6,7 +6,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import write_table
-from voxplain.checks.interventions.compute import intervene
+from voxplain.checks.interventions.compute import class_blocks, donors, intervene
 from voxplain.models.trained import load_trained
 from voxplain.streams import stream
 from voxplain.videos.store import ClipStore, TruthStore
@@ -17,27 +17,29 @@ def main(stage):
     place = {"model": stage.wildcards.model, "seed": int(stage.wildcards.seed)}
     model = load_trained(stage.input.weights, trust=stage.networks)
     fill = np.rint(model.network.spec.mean).astype(np.uint8)
-    with ClipStore(stage.input.clips, params.videos) as store, TruthStore(stage.input.truth) as truths:
+    with ClipStore(stage.input.clips, params.groups) as store, TruthStore(stage.input.truth) as truths:
+        clips = store.table.assign(group=store.table["video"].map(params.groups))
+        hosts = clips[clips["video"].isin(params.videos)]
+        blocks = class_blocks(sorted(hosts["class"].unique()))
+        given = donors(clips, params.videos, blocks)
+        class_of = dict(zip(clips["video"], clips["class"], strict=True))
 
-        def shown(row):
-            known = truths.clip(row.video, row.clip)
+        def shown(video, number):
+            known = truths.clip(video, number)
             evidence = None if known is None else known.masks().get("evidence")
-            return store.clip(row.video, row.clip), evidence, row.class_name
+            return store.clip(video, number), evidence, class_of[video]
 
-        clips = list(store.table.rename(columns={"class": "class_name"}).itertuples())
-        by_class = {
-            name: [row for row in clips if row.class_name == name]
-            for name in sorted(store.table["class"].unique())
-        }
-        names = list(by_class)
-        for row in tqdm(clips, unit="clip", mininterval=10):
-            # The clip in the same place of the next class, whatever shards the two are in.
-            rivals = by_class[names[(names.index(row.class_name) + 1) % len(names)]]
-            rival = rivals[by_class[row.class_name].index(row) % len(rivals)]
-            rng = stream(params.seed, "intervene_clips", row.video, row.clip)
-            options = {"fill": fill, "rng": rng, "batch": params.batch}
-            found = intervene(model, *shown(row), *shown(rival), params.explainers, **options)
-            parts.append(found.assign(video=row.video, **{"class": row.class_name}, clip=row.clip))
+        for video, number in tqdm(
+            list(zip(hosts["video"], hosts["clip"], strict=True)), unit="clip", mininterval=10
+        ):
+            own = shown(video, number)
+            # Where no clip of another class is there, nothing is exchanged.
+            other = shown(*given[video, number]) if (video, number) in given else (own[0], None, own[2])
+            block = next(names for names in blocks if own[2] in names)
+            options = {"classes": block, "segmentation": params.segmentation, "batch": params.batch}
+            options |= {"fill": fill, "rng": stream(params.seed, "intervene_clips", video, number)}
+            found = intervene(model, *own, *other, params.explainers, **options)
+            parts.append(found.assign(video=video, clip=number, **{"class": own[2], "other_class": other[2]}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     write_table(stage.output[0], table.assign(**place), kind="intervention_scores", made_by=stage.made_by)
 

@@ -16,9 +16,8 @@ def main(stage):
     with ClipStore(stage.input.clips, params.videos) as store:
         for video, clips in tqdm(store.table.groupby("video", sort=False), unit="video", mininterval=10):
             shown = store.fetch(clips.index.to_numpy())
-            found = mirrored_shares(
-                model, shown, clips["class"].tolist(), params.explainers, batch=params.batch
-            )
+            how = {"segmentation": params.segmentation, "batch": params.batch}
+            found = mirrored_shares(model, shown, clips["class"].tolist(), params.explainers, **how)
             rows += [row | {"video": video} for row in found]
     table = pd.DataFrame(rows).assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
     write_table(stage.output[0], table, kind="position_shares", made_by=stage.made_by)

@@ -66,7 +66,7 @@ KINDS = {
     "given_scores": 1,
     "ground_truth": 1,
     "ground_truth_scores": 4,
-    "intervention_scores": 1,
+    "intervention_scores": 2,
     "interventions": 1,
     "map_agreement": 2,
     "map_similarity": 2,

@@ -42,7 +42,8 @@ def explain_by_all(
     labels : (N, levels, T, H, W) uint16, optional
         Supervoxels of the clips, for methods that want them.
     segmentation : mapping, optional
-        How `labels` were made: what `voxplain.segment_supervoxels` was given, n_segments (one per level) at least.
+        How the run's supervoxels, and `labels`, are made: what `voxplain.segment_supervoxels` is given, n_segments (one per level)
+        at least. Without labels, methods that explain by supervoxels make them in this way.
     batch : int
         Clips at once.
 
@@ -54,6 +55,8 @@ def explain_by_all(
     for name, settings in explainers.items():
         method, options = settings.get("method") or name, dict(settings.get("options", {}))
         supervoxels = wanted_labels(method, options, labels, segmentation or {})
+        if supervoxels is None and segmentation:
+            options = segmented_by(method, options, segmentation)
 
         def some(rows: np.ndarray) -> np.ndarray:
             known = {} if supervoxels is None else {"labels": supervoxels[rows]}
@@ -108,6 +111,29 @@ def other_classes(names: Sequence[str], classes: Sequence[str], videos: Sequence
     ]
 
 
+def segmented_by(method: str, options: Mapping[str, Any], segmentation: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a method with those of a segmentation where it explains by supervoxels and is told no others."""
+    fields = EXPLAINERS[method].schema.model_fields
+    if "labels" not in fields or "labels" in options:
+        return dict(options)
+    given = {key: value for key, value in options.items() if value is not None}
+    own = _segmenter_options(segmentation)
+    if given.get("segmenter", own["segmenter"]) != own["segmenter"]:
+        return dict(options)
+    return {name: value for name, value in own.items() if value is not None} | given
+
+
+def _segmenter_options(segmentation: Mapping[str, Any]) -> dict[str, Any]:
+    """A segmentation by the names that explainers' options have."""
+    return {
+        "n_segments": list(segmentation["n_segments"]),
+        "compactness": segmentation.get("compactness"),
+        "sigma": segmentation.get("sigma"),
+        "segmenter": segmentation.get("method", "slic"),
+        "segmenter_options": segmentation.get("options", {}),
+    }
+
+
 def wanted_labels(
     method: str, options: Mapping[str, Any], labels: np.ndarray | None, segmentation: Mapping[str, Any]
 ) -> np.ndarray | None:
@@ -129,13 +155,8 @@ def wanted_labels(
     if labels is None or "labels" not in EXPLAINERS[method].schema.model_fields or "labels" in options:
         return None
     asked = {key: value for key, value in options.items() if value is not None}
-    made = list(segmentation["n_segments"])
+    known = _segmenter_options(segmentation)
+    made = known.pop("n_segments")
     wanted = list(asked.get("n_segments", made))
-    known = {
-        "compactness": segmentation.get("compactness"),
-        "sigma": segmentation.get("sigma"),
-        "segmenter": segmentation.get("method", "slic"),
-        "segmenter_options": segmentation.get("options", {}),
-    }
     others = any(asked.get(key, value) != value for key, value in known.items())
     return None if others or not set(wanted) <= set(made) else labels[:, [made.index(n) for n in wanted]]

@@ -48,8 +48,10 @@ BEATEN = comparison("control_size", PIXELS)
         ([comparison(difference=-0.3), BEATEN], "opposite"),
         ([comparison(p=0.2), BEATEN], "no"),  # its interval excludes 0, its test does not reject
         ([comparison(), comparison("control_size", PIXELS, p=0.2)], "no"),
-        ([comparison(p=NAN), comparison("control_size", PIXELS, p=0.01)], "yes"),
-        ([comparison(p=NAN), comparison("control_size", PIXELS, p=NAN)], "yes"),
+        ([comparison(p=NAN), comparison("control_size", PIXELS, p=0.01)], "too few"),  # chance has no test
+        ([comparison(p=NAN), comparison("control_size", PIXELS, p=NAN)], "too few"),
+        ([comparison(p=0.01), comparison("control_size", PIXELS, p=NAN)], "yes"),  # has its interval
+        ([comparison(difference=-0.3, p=0.2), BEATEN], "no"),  # nor is that it is opposite
         ([comparison()], "too few"),  # without a control nothing is beaten
         ([BEATEN], "too few"),  # and without chance neither
         ([comparison(), comparison("control_size", PIXELS, half=NAN)], "too few"),
@@ -213,7 +215,8 @@ def truth_table(**own):
         model="r3d", layer="layer3", target="evidence", difference_ci_low=table["difference"] - 0.05,
         difference_ci_high=table["difference"] + 0.05, n_classes=6, n_seeds=3, voxel_auroc=table["auroc"] / 2,
         voxel_ci_low=table["ci_low"] / 2, voxel_ci_high=table["ci_high"] / 2, voxel_difference=table["difference"] / 2,
-        voxel_difference_ci_low=-0.01, voxel_difference_ci_high=0.3, voxel_n_classes=10, **own,
+        voxel_difference_ci_low=-0.01, voxel_difference_ci_high=0.3, voxel_n_classes=10, voxel_p_value=0.001,
+        difference_p_value=0.002, voxel_difference_p_value=0.003, **own,
     )  # fmt: skip
 
 
@@ -228,7 +231,9 @@ def test_concepts_are_told_from_their_ground_truth():
     assert (row["claim"], row["value"], row["best_control"], row["n_controls"]) == (
         "concepts_on_evidence", 0.9, "control_size", 2,
     )  # fmt: skip
-    assert row["verdict"] == "yes" and row["p_value"] == 0.001 and row["n_seeds"] == 3
+    # The greatest of chance's and of the differences from controls.
+    assert row["verdict"] == "yes" and row["p_value"] == 0.002 and row["n_seeds"] == 3
+    assert voxels["p_value"] == 0.003
     row, _ = claims_table(truth=others).to_dict("records")
     assert row["value"] == 0.1  # the actor, where no evidence is known
 
@@ -298,9 +303,11 @@ def test_concepts_of_noise_are_not_more_than_chance():
         [range(2), list("abcdef"), range(5)], names=["seed", "class", "concept"]
     )
 
-    def scores(p_values):
+    def scores(p_values, effect=1.0):
         return (
-            pd.DataFrame({"p_clusters": p_values, "p_gradients": 0.5 * p_values}, index=columns)
+            pd.DataFrame(
+                {"p_clusters": p_values, "p_gradients": 0.5 * p_values, "effect": effect}, index=columns
+            )
             .reset_index()
             .assign(model="r3d", layer="layer3")
         )
@@ -309,6 +316,9 @@ def test_concepts_of_noise_are_not_more_than_chance():
     assert np.mean([word == "yes" for word in words]) <= 0.07
     (row,) = claims_table(scores=scores(0.1 * rng.random(60))).to_dict("records")
     assert row["verdict"] == "yes" and row["n"] == 6 and row["n_seeds"] == 2
+    # Concepts that speak against their class do not raise it.
+    (row,) = claims_table(scores=scores(0.1 * rng.random(60), -1.0)).to_dict("records")
+    assert row["value"] == 0 and row["verdict"] != "yes"
 
 
 def pixels_table():
@@ -359,7 +369,7 @@ def curves_table():
             "model": "r3d", "layer": "layer3", "fill": ["mean", "mean", "blur", "mean"],
             "outcome": ["margin", "margin", "margin", "probability"], "method": ["dtd", "control_saturation", "dtd", "dtd"],
             "curve": "deletion", "area": 0.2, "area_ci_low": 0.1, "area_ci_high": 0.3, "random_difference": -0.3,
-            "random_difference_ci_low": -0.4, "random_difference_ci_high": -0.2, "difference": 0.01,
+            "random_difference_ci_low": -0.4, "random_difference_ci_high": -0.2, "random_p_value": 0.001, "difference": 0.01,
             "best_control": ["control_saturation", None, "control_center", "control_center"],
             "difference_ci_low": -0.05, "difference_ci_high": 0.07, "p_value": 0.7, "n_videos": 12, "n_seeds": 1,
         }
@@ -371,7 +381,7 @@ def randomization_table():
         {
             "model": "r3d", "check": "weights", "part": ["fc", "layer1", "fc"], "depth": [1, 5, 1],
             "method": ["dtd", "dtd", "gradcam"], "measure": "spearman", "left": [0.9, 0.1, 0.1],
-            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "n_units": 6, "n_seeds": 1,
+            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "left_p_value": 0.03, "n_units": 6, "n_seeds": 1,
         }
     )  # fmt: skip
 

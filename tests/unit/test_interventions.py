@@ -7,15 +7,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
 
 from voxplain.checks.concept_motion.compute import stand_still
 from voxplain.checks.interventions.compute import (
+    ANSWER,
     INTERVENTIONS,
     OF_TIME,
-    class_auroc,
+    class_blocks,
+    donors,
     intervene,
     intervened,
+    own_auroc,
     still_background,
 )
 from voxplain.checks.interventions.figure import interventions_figure
@@ -87,12 +89,15 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
 @settings(max_examples=25, deadline=None)
 def test_maps_that_know_no_class_follow_none(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    own, other = rng.integers(0, 3, (2, 4, 5, 5)).astype(float)
+    relevance = rng.integers(0, 3, (4, 5, 5)).astype(float)
     evidence = rng.random((4, 5, 5)) < 0.3
     rival = ~evidence & (rng.random((4, 5, 5)) < 0.4)
-    assert class_auroc(own, own, evidence, rival) == pytest.approx(0.5)
-    assert class_auroc(evidence * 1.0, rival * 1.0, evidence, rival) == 1
-    assert class_auroc(own, other, evidence, rival) == pytest.approx(class_auroc(other, own, rival, evidence))
+    found = own_auroc(relevance, evidence, rival)
+    assert found + own_auroc(relevance, rival, evidence) == pytest.approx(1)
+    place = ("r3d", 0, "v", "a", "b", "evidence_added", "class_auroc", "dtd")
+    columns = "model seed video class other_class intervention measure method explained value".split()
+    table = interventions_table(pd.DataFrame([(*place, name, found) for name in "ab"], columns=columns))
+    assert table["value"].item() == 0.5
 
 
 def test_a_still_background_takes_the_nearest_frame_that_shows_it() -> None:
@@ -117,19 +122,23 @@ def test_without_a_mask_only_time_is_changed() -> None:
 class Model:
     """Answers b where the clip is bright."""
 
-    classes = ["a", "b"]
+    classes = ["a", "b", "c"]
 
     def logits(self, clips: np.ndarray) -> np.ndarray:
         bright = clips.mean(axis=(1, 2, 3, 4)) - 100
-        return np.stack([-bright, bright], axis=1) / 20
+        return np.stack([-bright, bright, np.full_like(bright, -500)], axis=1) / 20
 
     def targets(self, names):
         return np.array([self.classes.index(name) for name in names])
 
 
 def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
-    def maps_of(model, clips, targets, explainers, *, batch):
-        return {name: clips.mean(axis=-1) for name in explainers}
+    def maps_of(model, clips, targets, explainers, *, segmentation, batch):
+        assert segmentation == {"n_segments": [3]}
+        # For class b the map speaks against what is very bright, which is none that speaks for it.
+        bright = clips.mean(axis=-1)
+        signs = np.where(np.asarray(targets)[:, None, None, None] == 0, 1, np.where(bright > 200, -1, 0))
+        return {name: signs * bright for name in explainers}
 
     monkeypatch.setattr("voxplain.checks.interventions.compute.explain_by_all", maps_of)
     monkeypatch.setattr(
@@ -140,9 +149,22 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     evidence, rival = np.zeros((2, 4, 6, 6), dtype=bool)
     evidence[:, :2, :2], rival[:, :, 3:] = True, True
     clip[evidence] = 60
+    how = {"segmentation": {"n_segments": [3]}, "fill": FILL, "rng": np.random.default_rng(0)}
     rows = intervene(
-        Model(), clip, evidence, "a", other, rival, "b", {"gradcam": {}}, fill=FILL, rng=np.random.default_rng(0), batch=2
-    )  # fmt: skip
+        Model(),
+        clip,
+        evidence,
+        "a",
+        other,
+        rival,
+        "b",
+        {"gradcam": {}},
+        classes=["a", "b", "c"],
+        batch=2,
+        **how,
+    )
+    by_class = rows[rows["measure"] == "class_auroc"].set_index(["method", "explained"])["value"]
+    rows = rows[rows["measure"] != "class_auroc"]
     controls = rows[rows["method"].str.startswith("control_")].set_index(["intervention", "method"])["value"]
     # Brighter is no more saturated; where it is gray, red, blue and saturation are all the same.
     assert set(controls["gray"][["control_redness", "control_blueness", "control_saturation"]]) == {0.5}
@@ -156,10 +178,11 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert value["none", "auroc"] == 1 and ("evidence_filled", "auroc") not in value
     assert value["background_exchanged", "auroc"] < 1  # the map prefers what is bright behind it
     assert 0 < value["none", "probability"] < 1
-    assert value["evidence_added", "class_auroc"] == 0.5  # this map asks for no class
-    hidden = intervene(
-        Model(), clip, evidence, "a", other, evidence, "b", {"gradcam": {}}, fill=FILL, rng=np.random.default_rng(0)
-    )  # fmt: skip
+    # The map for a is brighter on the other's evidence; that for b is negative there, and lies nowhere.
+    assert by_class["gradcam"].to_dict() == {"a": 0.0, "b": 0.5, "c": 0.5}
+    # The network's answer to what it sees then is b, whose evidence has the greater norm.
+    assert by_class[ANSWER].to_dict() == {"a": 1.0, "b": 0.0}
+    hidden = intervene(Model(), clip, evidence, "a", other, evidence, "b", {"gradcam": {}}, **how)
     assert not (hidden["measure"] == "class_auroc").any()  # all of the other's is behind the clip's own
 
 
@@ -196,29 +219,116 @@ def test_groups_are_units() -> None:
     assert alone.loc["frozen", "difference"] == pytest.approx((means["frozen"] - means["none"]).mean())
 
 
+CLASSES = list("abcdef")
+
+
+def added(rng: np.random.Generator, follow: float, *, classes=CLASSES, seeds=1, videos=4) -> pd.DataFrame:
+    """Scores of maps that a head draws from a body which tells all classes' evidence apart.
+
+    Of class k's evidence the body has the direction k, and a map is what the head's weights for its class have of
+    that: random ones, and `follow` more for the class's own direction.
+    """
+    rows = []
+    for seed in range(seeds):
+        head = rng.normal(size=(len(classes), len(classes))) + follow * np.eye(len(classes))
+        for own, name in enumerate(classes):
+            for video in range(videos):
+                other = (own + 1 + video % (len(classes) - 1)) % len(classes)
+                place = ("r3d", seed, f"{name}{video}", name, classes[other], "evidence_added", "class_auroc")
+                drawn = 1 / (1 + np.exp(-(head[:, own] - head[:, other] + rng.normal(0, 0.5, len(classes)))))
+                rows += [(*place, "dtd", *one) for one in zip(classes, drawn, strict=True)]
+                answer = 0.5 + rng.choice([-0.1, 0.1])
+                rows += [(*place, ANSWER, name, answer), (*place, ANSWER, classes[other], 1 - answer)]
+    columns = "model seed video class other_class intervention measure method explained value".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
 def test_maps_of_a_random_head_follow_the_class_as_often_as_the_level_says() -> None:
-    """Two classes' maps share what the body sees and differ by noise; each clip's evidence lies elsewhere."""
+    """One head is drawn for all clips: its maps lie on this class's evidence or that one's in all of them alike."""
     rng = np.random.default_rng(0)
-    columns = ["model", "seed", "video", "intervention", "measure", "method", "value"]
+    tables = [interventions_table(added(rng, 0.0)) for _ in range(200)]
+    found = pd.concat([table[table["method"] == "dtd"] for table in tables])
+    assert 0.015 <= (found["p_value"] <= 0.05).mean() <= 0.085
+    # Videos alone would say so of many: they are not what was drawn.
+    assert ((found["ci_low"] > 0.5) | (found["ci_high"] < 0.5)).mean() > 0.2
+    claims = [claims_table(changed=table).query("method == 'dtd'").iloc[0] for table in tables]
+    assert np.mean([row["verdict"] == "yes" for row in claims]) <= 0.06
+    several = [interventions_table(added(rng, 0.0, seeds=3, videos=2)) for _ in range(100)]
+    assert np.mean([table.query("method == 'dtd'")["p_value"].item() <= 0.05 for table in several]) <= 0.09
 
-    def table(more: float) -> pd.DataFrame:
-        rows = []
-        for video in range(16):
-            body, *noise = (gaussian_filter(rng.normal(size=(4, 6, 6)), 1) for _ in range(3))
-            evidence, rival = np.zeros((2, 4, 6, 6), dtype=bool)
-            evidence[:, :3, rng.integers(6)], rival[:, 3:, rng.integers(6)] = True, True
-            own, other = body + noise[0] + more * evidence, body + noise[1] + more * rival
-            value = class_auroc(own, other, evidence, rival)
-            rows.append(("r3d", 0, f"v{video}", "evidence_added", "class_auroc", "dtd", value))
-        return interventions_table(pd.DataFrame(rows, columns=columns))
 
-    assert 0.02 <= np.mean([table(0)["p_value"].item() <= 0.05 for _ in range(300)]) <= 0.08
-    row = table(0.5).iloc[0]
-    assert row["p_value"] < 0.01 and np.isnan(row["difference"])
-    claim = claims_table(changed=table(0.5)).iloc[0]
-    assert (claim["claim"], claim["verdict"], claim["control_value"]) == ("follows_class", "yes", 0.5)
-    nothing = [claims_table(changed=table(0)).iloc[0]["verdict"] for _ in range(100)]
-    assert nothing.count("yes") <= 9
+def test_maps_that_follow_the_class_do_so_beyond_the_answer() -> None:
+    table = interventions_table(added(np.random.default_rng(0), 4.0))
+    row = table[table["method"] == "dtd"].iloc[0]
+    assert row["p_value"] < 0.01 and np.isnan(row["difference"]) and row["best_control"].startswith(ANSWER)
+    claim = claims_table(changed=table).iloc[0]
+    assert (claim["claim"], claim["verdict"], claim["best_control"]) == (
+        "follows_class",
+        "yes",
+        row["best_control"],
+    )
+    assert claim["n_controls"] == 1 and claim["control_value"] == pytest.approx(
+        row["value"] - row["control_difference"]
+    )
+    # Of two classes and one network the head's two columns may as well have been the other way round.
+    two = interventions_table(added(np.random.default_rng(0), 4.0, classes=["a", "b"], videos=12))
+    assert two.query("method == 'dtd'")["p_value"].item() > 0.4
+    assert claims_table(changed=two).iloc[0]["verdict"] == "no"
+
+
+def test_the_class_auroc_is_the_mean_of_both_classes_and_exchanging_is_within_what_was_drawn() -> None:
+    rows = added(np.random.default_rng(1), 0.0, videos=2)
+    wide = rows[rows["method"] == "dtd"].pivot(
+        index=["video", "class", "other_class"], columns="explained", values="value"
+    )
+    expected = [0.5 + (row[own] - row[other]) / 2 for (_, own, other), row in wide.iterrows()]
+    found = interventions_table(rows).query("method == 'dtd'").iloc[0]
+    assert found["value"] == pytest.approx(np.mean(expected)) and found["n_videos"] == 12
+    # More classes than are drawn on one clip: two parts, each with its own.
+    many = [f"c{number:02d}" for number in range(13)]
+    blocks = class_blocks(many)
+    assert [len(block) for block in blocks] == [7, 6] and sum(blocks, []) == many
+    assert class_blocks(["a", "b"]) == [["a", "b"]] and class_blocks(["a"]) == [["a"]]
+    parts = [added(np.random.default_rng(2), 3.0, classes=block) for block in blocks]
+    assert interventions_table(pd.concat(parts)).query("method == 'dtd'")["p_value"].item() < 0.01
+
+
+@given(st.integers(2, 5), st.integers(1, 4), st.integers(0, 4), st.booleans())
+def test_evidence_is_given_by_clips_of_another_class_and_group(classes, hosts, more, grouped) -> None:
+    rows = [
+        (f"{name}{n}", name, 0, f"g{n // 2}{name if n % 3 else ''}" if grouped else f"{name}{n}", n < hosts)
+        for name in "abcde"[:classes]
+        for n in range(hosts + more)
+    ]
+    table = pd.DataFrame(rows, columns=["video", "class", "clip", "group", "host"])
+    known = table.set_index("video")
+    chosen = table.loc[table["host"], "video"].tolist()
+    given_by = donors(table, chosen, [list("abcde"[:classes])])
+    for (host, _), (donor, _) in given_by.items():
+        assert known.loc[host, "class"] != known.loc[donor, "class"]
+        assert known.loc[host, "group"] != known.loc[donor, "group"]
+    if not grouped:
+        assert set(given_by) == {(video, 0) for video in chosen}
+        taken = [donor for donor, _ in given_by.values()]
+        if more >= hosts and hosts % (classes - 1) == 0:  # each class gives as often as it is given to
+            assert len(set(taken)) == len(taken) and not set(taken) & set(chosen)
+        if hosts >= classes - 1:  # every ordered pair of classes is there
+            pairs = {(host[0], donor[0]) for (host, _), (donor, _) in given_by.items()}
+            assert len(pairs) == classes * (classes - 1)
+
+
+def test_where_no_other_class_is_nothing_is_given() -> None:
+    table = pd.DataFrame({"video": ["a0", "a1"], "class": "a", "clip": 0, "group": ["a0", "a1"]})
+    assert donors(table, ["a0", "a1"], class_blocks(["a"])) == {}
+
+
+def test_the_own_auroc_looks_at_the_two_classes_evidence_alone() -> None:
+    evidence, rival = np.zeros((2, 1, 2, 3), dtype=bool)
+    evidence[0, 0, :2], rival[0, 1, :2] = True, True
+    relevance = np.array([[[3.0, 1, 9], [2, 0, 9]]])
+    assert own_auroc(relevance, evidence, rival) == 0.75
+    assert own_auroc(relevance, rival, evidence) == 0.25
+    assert np.isnan(own_auroc(relevance, evidence, np.zeros_like(rival)))
 
 
 def test_maps_stand_beside_the_best_control_of_the_same_clips_and_subset() -> None:

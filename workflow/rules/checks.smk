@@ -4,7 +4,7 @@ from voxplain.checks.presets.variants import SELECTIONS, VARIANTS, chosen
 FEWER = len(TRIED) / len(DISCOVERY)  # fewer videos make smaller clusters
 VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill": CONFIG.activations.fill}
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
-INTERVENED_VIDEOS = videos_by_shard(INTERVENED)
+INTERVENED_VIDEOS, SHOWN = videos_by_shard(INTERVENED), pd.concat([INTERVENED, DONORS])
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
 FOLLOWED = TABLE[TABLE["video"].isin(CONFIG.checks.followed or EVALUATION["video"])]
@@ -162,6 +162,7 @@ rule measure_position:
     params:
         videos=MIRRORED["video"].tolist(),
         explainers=MIRRORED_BY,
+        segmentation=SEGMENTATION,
         batch=CONFIG.relevance.batch,
         code=code("measure_position", explainers=[given["method"] for given in MIRRORED_BY.values()]),
     script:
@@ -171,8 +172,8 @@ rule measure_position:
 rule intervene_clips:
     input:
         weights=at("weights"),
-        truth=if_made("truth", shard=shards_of(INTERVENED)),
-        clips=at("clips", shard=shards_of(INTERVENED)),
+        truth=if_made("truth", shard=shards_of(SHOWN)),
+        clips=at("clips", shard=shards_of(SHOWN)),
     output:
         at("intervention_scores"),
     log:
@@ -185,7 +186,9 @@ rule intervene_clips:
         **needs(6000, 240, network=True),
     params:
         videos=INTERVENED["video"].tolist(),
+        groups=dict(zip(SHOWN["video"], SHOWN["group"] if "group" in SHOWN else SHOWN["video"])),
         explainers=INTERVENED_BY,
+        segmentation=SEGMENTATION,
         batch=CONFIG.relevance.batch,
         seed=stream("draws"),
         code=code("intervene_clips", explainers=[given["method"] for given in INTERVENED_BY.values()]),

@@ -25,6 +25,7 @@ from voxplain.videos.plan import (
     evaluation_videos,
     file_states,
     listed_rows,
+    other_videos,
     source_file,
     truth_rows,
     what_is_known,
@@ -52,6 +53,8 @@ PERTURBED = evaluation_videos(EVALUATION, CONFIG.checks.perturbed_per_class)
 MAPPED = evaluation_videos(EVALUATION, CONFIG.checks.maps_per_class)
 MIRRORED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.mirrored_per_class)
 INTERVENED = evaluation_videos(RELEVANCE_VIDEOS, CONFIG.checks.intervened_per_class)
+# Whose evidence is added to these: of videos apart from them, where there are.
+DONORS = other_videos(TABLE, INTERVENED, CONFIG.checks.intervened_per_class)
 CONCEPT_MODELS = CONFIG.concepts.models or list(CONFIG.models)
 RELEVANCE_MODELS = CONFIG.relevance.models or list(CONFIG.models)
 COMMON_MODELS = [name for name in CONCEPT_MODELS if name in RELEVANCE_MODELS]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..motion.controls import is_control
 from ..statistics import mean_interval, mean_p_value
 
 CHANCE = "chance"  # kinds of what a method is compared with
@@ -34,7 +35,6 @@ WITHOUT_NETWORK = [
         "center",
     )
 ]
-CLASS_BLIND = ("control_redness", "control_frame_difference", "control_activation")
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
 
@@ -142,28 +142,31 @@ def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
                 "ci_high": own.voxel_ci_high, "n": own.voxel_n_classes,
             }  # fmt: skip
             found.append(_above(base, 0.5, own.p_value))
-            found.append(_above(voxels, 0.5, np.nan))
+            found.append(_above(voxels, 0.5, own.voxel_p_value))
             for row in rows[rows["ranking"].str.startswith("control_")].itertuples():
-                # The p-value there is of the control's own AUROC: of the difference there is the interval alone.
                 its = row.ranking, kind_of(row.ranking), row.auroc, row.difference
-                found.append(_against(base, *its, row, "difference_", p=np.nan))
+                found.append(_against(base, *its, row, "difference_", p=row.difference_p_value))
                 its = row.ranking, kind_of(row.ranking), row.voxel_auroc, row.voxel_difference
-                found.append(_against(voxels, *its, row, "voxel_difference_", p=np.nan))
+                found.append(_against(voxels, *its, row, "voxel_difference_", p=row.voxel_difference_p_value))
     return found
 
 
 def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: float = 0.05) -> Rows:
-    """Share of concepts that both nulls reject, against what one rejects by chance (concept_scores)."""
+    """Share of concepts that raise their class beyond both nulls, against what one of them rejects by chance (concept_scores).
+
+    By chance one rejects `level` in both directions together, so that the share that raises is less.
+    """
     found: Rows = []
     for (model, layer), rows in _groups(scores, ["model", "layer"]):
         # Both nulls, whatever test the run is set to: what the authors' t-test rejects says nothing.
         p_values = rows[["p_clusters", "p_gradients"]].max(axis=1, skipna=False)
-        rejected = rows.assign(rejected=(p_values <= level).where(p_values.notna()).astype(float))
+        raised = (p_values <= level) & (rows["effect"] > 0)
+        rejected = rows.assign(rejected=raised.where(p_values.notna()).astype(float))
         shares = rejected.pivot_table(index="seed", columns="class", values="rejected").to_numpy()
         low, high = mean_interval(shares, share=True)
         base = {
             "claim": "concepts_significant", "model": model, "layer": layer, "method": rank_by,
-            "measure": "share with p <= .05", "sign": 1, "value": float(np.nanmean(shares)), "ci_low": low,
+            "measure": "share that raises, p <= .05", "sign": 1, "value": float(np.nanmean(shares)), "ci_low": low,
             "ci_high": high, "unit": "classes", "n": shares.shape[1], "n_seeds": shares.shape[0],
         }  # fmt: skip
         found.append(_above(base, level, mean_p_value(shares - level)))
@@ -266,14 +269,18 @@ def follows_class(table: pd.DataFrame | None) -> Rows:
         table = table[(table["subset"] == "all") & (table["measure"] == "class_auroc")]
     for (model, method), rows in _groups(table, ["model", "method"]):
         own = next(rows.itertuples())
+        if is_control(method):
+            continue
         base = {
             "claim": "follows_class", "model": model, "layer": "", "method": method, "measure": "class AUROC", "sign": 1,
             "value": own.value, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "videos", "n": own.n_videos,
             "n_seeds": own.n_seeds,
         }  # fmt: skip
-        above = _above(base, 0.5, own.p_value)
-        # Exactly .5 for what looks at the pixels, or at the network without a class.
-        found += [above, *(above | {"control": name, "kind": kind_of(name)} for name in CLASS_BLIND)]
+        found.append(_above(base, 0.5, own.p_value))
+        if isinstance(own.best_control, str):
+            its = own.best_control, kind_of(own.best_control), own.value - own.control_difference
+            p_value = own.control_p_value
+            found.append(_against(base, *its, own.control_difference, own, "control_difference_", p=p_value))
     return found
 
 
@@ -295,7 +302,16 @@ def faithfulness(table: pd.DataFrame | None) -> Rows:
         }  # fmt: skip
         beyond = row.random_difference
         found.append(
-            _against(base, "random", CHANCE, row.area - beyond, beyond, row, "random_difference_", p=np.nan)
+            _against(
+                base,
+                "random",
+                CHANCE,
+                row.area - beyond,
+                beyond,
+                row,
+                "random_difference_",
+                p=row.random_p_value,
+            )
         )
         found.append(
             _against(
@@ -323,7 +339,7 @@ def randomization(table: pd.DataFrame | None, *, limit: float) -> Rows:
             "measure": f"{measure} left", "sign": -1, "value": row.left, "ci_low": row.left_ci_low,
             "ci_high": row.left_ci_high, "unit": "units", "n": row.n_units, "n_seeds": row.n_seeds,
         }  # fmt: skip
-        found.append(_above(base, limit, np.nan))
+        found.append(_above(base, limit, row.left_p_value))
     return found
 
 

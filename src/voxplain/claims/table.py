@@ -27,7 +27,7 @@ STATEMENTS = {
     "adding_direction": "added to the layer, the directions of the concepts ranked first raise their class more than others",
     "given_concepts": "the concepts that the config gives raise the classes' logits, and more than what they are compared with",
     "concepts_on_evidence": "the concepts ranked first lie on what decides the class",
-    "concepts_significant": "more concepts count for their class than by chance",
+    "concepts_significant": "more concepts raise their class than by chance",
     "maps_on_evidence": "what maps call relevant lies on what decides the class",
     "maps_beyond_pixels": "among voxels alike in change, color and place, what maps call relevant lies on what decides the class",
     "maps_among_objects": "of the objects that are there, what maps call relevant lies on the one that decides the class",
@@ -65,12 +65,12 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     difference_ci_high: upper end of its 95 % interval
     not_beaten: controls, and what chance gives, whose difference is not on the right side of 0 with its whole interval
     n_controls: controls that were compared with
-    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; empty where their tables have none
+    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; of some controls there is the interval alone (same_pixels: orders of concepts)
     p_adjusted: p_value after Benjamini and Hochberg, over the table
     unit: what is independent: classes, videos or units
     n: how many of them
     n_seeds
-    verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance; too few: an interval is missing, or there is no control; else no
+    verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance, and the p-value of that comparison, corrected over the table's comparisons with chance, is at most .05; too few: an interval or chance's p-value is missing, or there is no control; else no
     """,
     inputs={
         "gaps": "concept_gaps",
@@ -170,12 +170,13 @@ def judge(comparisons: pd.DataFrame) -> pd.DataFrame:
         for key, group in comparisons.groupby(ROW, sort=False, dropna=False)
     ]
     columns = [name for name in COLUMNS if name != "data"]
-    found = pd.DataFrame(rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong"])])
+    found = pd.DataFrame(rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong", "_p_chance"])])
     found["p_adjusted"] = adjust_p_values(found["p_value"].astype(float))
     found["statement"] = found["claim"].map(STATEMENTS)
-    significant = (found["p_adjusted"] <= LEVEL) | found["p_value"].isna()
+    significant = found["p_adjusted"] <= LEVEL
+    wrong = (found["_wrong"] == True) & (adjust_p_values(found["_p_chance"].astype(float)) <= LEVEL)  # noqa: E712
     found["verdict"] = np.select(
-        [found["verdict"] == "too few", (found["_beaten"] == True) & significant, found["_wrong"] == True],  # noqa: E712
+        [found["verdict"] == "too few", (found["_beaten"] == True) & significant, wrong],  # noqa: E712
         ["too few", "yes", "opposite"],
         "no",
     )
@@ -196,8 +197,9 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
     best = None
     if len(rivals):
         best = rivals.loc[(rivals["control_value"] * rivals["sign"]).astype(float).idxmax()]
-    claim = group["claim"].iloc[0]
+    claim, p_values = group["claim"].iloc[0], group["p_value"].astype(float)
     few = np.isnan(low).any() or not chance.any() or (claim in CONTROLLED and controls.empty)
+    few = few or p_values[chance].isna().any()
     unbeaten = [
         name or "chance" for name, beaten in zip(group["control"], low > 0, strict=True) if not beaten
     ]
@@ -212,8 +214,9 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
         **{name: shown[name] for name in list(nothing)[1:]},
         "not_beaten": ", ".join(unbeaten),
         "n_controls": len(controls),
-        "p_value": np.nanmax(group["p_value"].astype(float)) if group["p_value"].notna().any() else np.nan,
+        "p_value": p_values.max(),  # of those that there are
         "_beaten": not unbeaten,
-        "_wrong": bool((high[chance] < 0).any()),
+        "_wrong": bool(chance.any() and (high[chance] < 0).all()),
+        "_p_chance": p_values[chance].max(),
         "verdict": "too few" if few else "",
     }

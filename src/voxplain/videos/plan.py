@@ -255,6 +255,13 @@ def evaluation_videos(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
     return _first(table[table["split"] == "test"], n)
 
 
+def other_videos(table: pd.DataFrame, chosen: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """Rows of test videos that are not among the chosen ones nor of their groups: n of each class, or all."""
+    groups = table["group"] if "group" in table else table["video"]
+    known = set(groups[table["video"].isin(chosen["video"])])
+    return evaluation_videos(table[~groups.isin(known)], n)
+
+
 def _first(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
     return table if n is None else table.groupby("class", sort=False).head(n)
 

@@ -8,7 +8,7 @@ import scipy  # whose parts are loaded when they are used
 
 from ...concepts.controls import CONTROLS
 from ...editing import reverse_of
-from ...statistics import adjust_p_values, auroc, mean_interval, shuffled_p_value
+from ...statistics import adjust_p_values, auroc, mean_interval, mean_p_value, shuffled_p_value
 from ...tables import Figure, table
 from ..presets.variants import VARIANTS
 from ..tables import CONCEPT
@@ -19,7 +19,8 @@ MOSTLY = 0.5
 RUN = "run"
 PLACE = ["model", "seed", "layer", "variant", "class", "rank", "concept"]
 COLUMNS = """model layer variant target ranking auroc ci_low ci_high difference difference_ci_low difference_ci_high voxel_auroc
-voxel_ci_low voxel_ci_high voxel_difference voxel_difference_ci_low voxel_difference_ci_high p_value p_adjusted n_concepts
+voxel_ci_low voxel_ci_high voxel_difference voxel_difference_ci_low voxel_difference_ci_high p_value p_adjusted
+difference_p_value voxel_p_value voxel_difference_p_value n_concepts
 n_positive n_classes voxel_n_classes n_seeds""".split()
 # Columns of a concept that are no target; the background is what targets lie before.
 NO_TARGETS = {*PLACE, *SCORES, "n_members", "background"}
@@ -75,6 +76,9 @@ def concept_shares_table(concepts: pd.DataFrame) -> pd.DataFrame:
     voxel_difference_ci_high: upper end of its 95 % interval
     p_value: of auroc, by shuffling ranks within each class and seed
     p_adjusted: p_value after Benjamini and Hochberg, over the table
+    difference_p_value: that difference is 0, over classes and seeds, not corrected
+    voxel_p_value: that voxel_auroc is 0.5, likewise
+    voxel_difference_p_value: that voxel_difference is 0, likewise
     n_concepts
     n_positive: concepts that lie mostly on the target
     n_classes: classes that count for auroc: they have a concept that lies mostly on the target and one that does not, in every seed; intervals need three
@@ -136,6 +140,9 @@ def ground_truth_table(
                     | _mean("voxel_difference", "voxel_difference_", own_voxels - voxels + itself, -1.0)
                     | {
                         "p_value": cells.p_value(values, positive, counted, shuffles),
+                        "difference_p_value": mean_p_value(own - found + itself),
+                        "voxel_p_value": mean_p_value(voxels - 0.5),
+                        "voxel_difference_p_value": mean_p_value(own_voxels - voxels + itself),
                         "n_concepts": len(group),
                         "n_positive": int(positive.sum()),
                         "n_classes": len(counted),

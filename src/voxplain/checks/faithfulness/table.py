@@ -39,6 +39,7 @@ ALPHA = 0.05
     random_difference: area less that of random orders; below 0 in deletion and above 0 in insertion is faithful
     random_difference_ci_low: lower end of its 95 % interval; units as of area
     random_difference_ci_high: upper end of its 95 % interval
+    random_p_value: two-sided, that random_difference is 0; not corrected
     best_control: the best control by its mean area, of those of all methods and of the method's own
     difference: area less that of best_control, which is chosen by the same videos, so that the difference errs against the method
     difference_ci_low: lower end of its 95 % interval; units as of area
@@ -75,6 +76,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
             beyond = nothing if order == RANDOM else values - known[RANDOM]
             row = where | dict(zip(ORDER, order, strict=True)) | mean_of("area", values)
             row |= {"floor": floors[order]} | mean_of("random_difference", beyond)
+            row["random_p_value"] = mean_p_value(beyond)
             row |= {"best_control": best[0] if best else None} | mean_of("difference", difference)
             row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_controls": None}
             rows.append(row | {"n_videos": videos, "n_seeds": values.shape[0]})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 import scipy
 
 from ...explaining import activation_control, explain_by_all
+from ...explanation_store import ACTIVATION
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
+from ...motion.scores import strength
 from ...statistics import auroc
 
 NONE = "none"
@@ -29,6 +32,9 @@ OF_PLACE = (
     "evidence_exchanged",
     "evidence_added",
 )
+ADDED = OF_PLACE[-1]
+ANSWER = f"{ACTIVATION}_answer"  # the activation's norm, for the class that the network prefers of two
+MOST_CLASSES = 12
 INTERVENTIONS = (NONE, *OF_TIME, *OF_COLOR, *OF_PLACE)
 
 
@@ -118,6 +124,8 @@ def intervene(
     other_class: str,
     explainers: Mapping[str, Any],
     *,
+    classes: Sequence[str] = (),
+    segmentation: Mapping[str, Any] | None = None,
     fill: np.ndarray,
     rng: np.random.Generator,
     batch: int = 8,
@@ -130,17 +138,20 @@ def intervene(
     clip, evidence, other, other_evidence, fill, rng
         As for `intervened`.
     class_name, other_class : str
-    explainers, batch
+    explainers, segmentation, batch
         As for `voxplain.explaining.explain_by_all`.
+    classes : sequence of str
+        Those whose maps are drawn where both classes' evidence is seen; the two are always among them.
 
     Returns
     -------
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
         probability of the class; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
-        classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes, which is
-        exactly .5 for whatever is the same for both); method (of both AUROCs: the
-        explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; else empty); value.
+        classes' evidence is seen: of a class's map on the clip's own evidence against the other's); method (of both
+        AUROCs: the explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; of
+        class_auroc the explainer or control_activation_answer; else empty); explained (of class_auroc: the class; else empty);
+        value. Of maps, positive relevance counts.
     """
     shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
     clips = np.stack([one for one, _ in shown.values()])
@@ -149,7 +160,8 @@ def intervene(
     )
     probability = scipy.special.softmax(logits.astype(float), axis=1)[:, model.classes.index(class_name)]
     answers = [model.classes[number] for number in logits.argmax(axis=1)]
-    maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, batch=batch)
+    how = {"segmentation": segmentation, "batch": batch}
+    maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, **how)
     maps |= activation_control(model, clips, batch=batch)
     rows = []
     for number, (name, (seen, mask)) in enumerate(shown.items()):
@@ -158,36 +170,110 @@ def intervene(
             "other_accuracy": answers[number] == other_class,
             "probability": probability[number],
         }
-        rows += [(name, measure, "", float(value)) for measure, value in measures.items()]
+        rows += [(name, measure, "", "", float(value)) for measure, value in measures.items()]
         if mask is not None and mask.any():
             own = {method: values[number] for method, values in maps.items()}
             own |= {method: values for (method, _), values in pixel_controls(seen).items()}
-            rows += [(name, "auroc", method, auroc(values, mask)) for method, values in own.items()]
+            rows += [
+                (name, "auroc", method, "", auroc(strength(values, "share"), mask))
+                for method, values in own.items()
+            ]
     rival = None if other_evidence is None or evidence is None else other_evidence & ~evidence
-    if "evidence_added" in shown and rival.any():
-        both = shown["evidence_added"][0][None]
-        others = explain_by_all(model, both, model.targets([other_class]), explainers, batch=batch)
-        number = list(shown).index("evidence_added")
-        for method, (its,) in others.items():
-            value = class_auroc(maps[method][number], its, evidence, rival)
-            rows.append(("evidence_added", "class_auroc", method, value))
-    return pd.DataFrame(rows, columns=["intervention", "measure", "method", "value"])
+    if ADDED in shown and rival.any():
+        number = list(shown).index(ADDED)
+        norm = {name: values[number] for name, values in maps.items() if name == ACTIVATION}
+        others = [name for name in dict.fromkeys([other_class, *classes]) if name != class_name]
+        its = np.repeat(clips[number][None], len(others), axis=0)
+        drawn = explain_by_all(model, its, model.targets(others), explainers, **how)
+        for method, values in drawn.items():
+            by_class = zip([class_name, *others], [maps[method][number], *values], strict=True)
+            rows += [
+                (ADDED, "class_auroc", method, name, own_auroc(strength(relevance, "share"), evidence, rival))
+                for name, relevance in by_class
+            ]
+        own, its = (logits[number][model.classes.index(name)] for name in (class_name, other_class))
+        for values in norm.values():
+            # The norm for the class that the network prefers, and the other way round for the other.
+            value = own_auroc(values, evidence, rival)
+            value = value if own > its else 1 - value
+            rows.append((ADDED, "class_auroc", ANSWER, class_name, value))
+            rows.append((ADDED, "class_auroc", ANSWER, other_class, 1 - value))
+    return pd.DataFrame(rows, columns=["intervention", "measure", "method", "explained", "value"])
 
 
-def class_auroc(own: np.ndarray, other: np.ndarray, evidence: np.ndarray, rival: np.ndarray) -> float:
-    """AUROC of a class's map on its own evidence against another class's, mean of the two classes.
+def own_auroc(relevance: np.ndarray, evidence: np.ndarray, rival: np.ndarray) -> float:
+    """AUROC of a map on a clip's own evidence against another class's, in the same clip.
 
     Parameters
     ----------
-    own, other : (T, H, W)
-        Maps of one clip for the two classes.
+    relevance : (T, H, W)
     evidence, rival : (T, H, W) bool
-        What decides for the first, and for the second; they do not meet.
+        What decides for the clip's class, and for the other; they do not meet.
 
     Returns
     -------
     float
-        .5 for maps that are the same, whatever they show. NaN where one of the two is nowhere.
+        NaN where one of the two is nowhere.
     """
     both = evidence | rival
-    return (auroc(own[both], evidence[both]) + auroc(other[both], rival[both])) / 2
+    return auroc(relevance[both], evidence[both])
+
+
+def class_blocks(classes: Sequence[str], most: int = MOST_CLASSES) -> list[list[str]]:
+    """Classes in parts of two or more and at most `most`, as equal as can be; whose maps are compared with each other.
+
+    Parameters
+    ----------
+    classes : sequence of str
+    most : int
+        3 or more: of more classes not all are drawn on every clip, for the sake of time.
+    """
+    parts = np.array_split(np.array(classes, dtype=object), max(1, -(-len(classes) // most)))
+    return [part.tolist() for part in parts]
+
+
+def donors(
+    clips: pd.DataFrame, hosts: Collection[str], blocks: Sequence[Sequence[str]]
+) -> dict[tuple[str, int], tuple[str, int]]:
+    """For each clip of some videos one of another class of its block, whose evidence it is given.
+
+    Clips of videos that are no hosts are taken first, each as seldom as can be, so that hosts' values are independent of
+    each other; where there are too few, hosts are taken too. Never one of the same group. A class's clips take the
+    other classes in turn.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        video, class, clip, group: of hosts and of all others that may be taken.
+    hosts : collection of str
+        Videos.
+    blocks : sequence of sequence of str
+        As of `class_blocks`.
+
+    Returns
+    -------
+    dict of (video, clip) to (video, clip)
+        Without hosts that no other clip is there for.
+    """
+    block_of = {name: list(block) for block in blocks for name in block}
+    used: Counter[str] = Counter()
+    taken = {}
+    for class_name, rows in clips[clips["video"].isin(hosts)].groupby("class", sort=True):
+        block = block_of[class_name]
+        start = block.index(class_name)
+        others = block[start + 1 :] + block[:start]
+        for place, row in enumerate(rows.itertuples()):
+            for turn in range(len(others)):
+                own = clips[
+                    (clips["class"] == others[(place + turn) % len(others)]) & (clips["group"] != row.group)
+                ]
+                if len(own):
+                    order = [
+                        (its.video in hosts, used[its.group], place)
+                        for place, its in enumerate(own.itertuples())
+                    ]
+                    found = own.iloc[order.index(min(order))]
+                    used[found["group"]] += 1
+                    taken[row.video, row.clip] = (found["video"], int(found["clip"]))
+                    break
+    return taken

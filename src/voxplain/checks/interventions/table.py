@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from ...editing import reverse_of
 from ...motion.controls import is_control
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
+from ...streams import stream
 from ...tables import Figure, table
 
 KEYS = ["model", "subset", "intervention", "measure", "method"]
@@ -22,19 +24,20 @@ NONE, ALL = "none", "all"
     model
     subset: of the videos: all, or one subset of the video table
     intervention: none; frozen (the middle frame all the time), shuffled, reversed; gray (without color); background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden); evidence_added (over the clip, behind its own)
-    measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence); class_auroc (where both classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes; 0.5 for whatever is the same for both)
-    method: of both AUROCs: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation)
+    measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence); class_auroc (where both classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes; 0.5 for whatever is the same for both). Of maps, positive relevance counts
+    method: of both AUROCs: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation); of class_auroc also control_activation_answer (the activation's norm for the class of the two that the network prefers, and the other way round for the other)
     value: mean over clips
     ci_low, ci_high
     difference: less that without intervention, of the same videos
     difference_ci_low: lower end of its 95 % interval, over videos and seeds
     difference_ci_high: upper end of its 95 % interval
-    p_value: that the difference is 0; of class_auroc, that it is 0.5
+    p_value: that the difference is 0; of class_auroc, that it is 0.5: the greater of two, over videos and seeds, and with the classes' maps exchanged among the classes (10,000 draws, the same for all videos of a network), since maps of a random head lie on one class's evidence or another's by chance, in all its videos alike
     p_adjusted: corrected over the table, by Benjamini and Hochberg
-    best_control: of an explainer's auroc: the control of the greatest auroc, of the same clips and intervention; with _least after it read from its least value on
-    control_difference: auroc less that of best_control, which is chosen by the same videos, so that the difference errs against the explainer
+    best_control: of an explainer's AUROC: the control of the greatest, of the same clips and intervention; with _least after it read from its least value on
+    control_difference: AUROC less that of best_control, which is chosen by the same videos, so that the difference errs against the explainer
     control_difference_ci_low: lower end of its 95 % interval
     control_difference_ci_high: upper end of its 95 % interval
+    control_p_value: that control_difference is 0, not corrected
     n_videos, n_seeds
     """,
     inputs={"scores": "intervention_scores"},
@@ -54,6 +57,7 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
         As the table's entry says. Videos, or groups of them, are the units.
     """
     unit = "group" if "group" in scores else "video"
+    scores = _with_class_auroc(scores)
     subsets = {ALL: scores}
     if "subset" in scores and scores["subset"].nunique() > 1:
         subsets |= dict(list(scores.groupby("subset")))
@@ -76,13 +80,81 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
                     row |= {"difference": change.mean(), "difference_ci_low": low, "difference_ci_high": high}
                     row["p_value"] = mean_p_value(change)
                 if measure == "class_auroc":
-                    row["p_value"] = mean_p_value(values.to_numpy() - 0.5)
-                elif method and not is_control(method):
+                    own = group[(group["method"] == method) & (group["intervention"] == name)]
+                    p_values = [mean_p_value(values.to_numpy() - 0.5)]
+                    p_values += [] if is_control(method) else [exchanged_p_value(own, unit)]
+                    row["p_value"] = np.max(p_values)
+                if method and not is_control(method):
                     row |= _beside_controls(values, name, by_name)
                 rows.append(row | {"n_videos": int(videos[name]), "n_seeds": len(values)})
     found = pd.DataFrame(rows).reindex(columns=COLUMNS)
     found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
     return found
+
+
+def _with_class_auroc(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores in which class_auroc is one row per clip, in place of one per class that was explained.
+
+    Its `value` is the mean of a class's map on its own evidence and the other's on its own; `by_class` maps each class to what
+    its map has on the clip's own evidence.
+    """
+    mine = scores["measure"] == "class_auroc"
+    if not mine.any():
+        return scores
+    keys = [name for name in scores if name not in ("explained", "value")]
+    rows = []
+    for key, part in scores[mine].groupby(keys, sort=False, dropna=False):
+        row = dict(zip(keys, key, strict=True))
+        by_class = dict(zip(part["explained"], part["value"], strict=True))
+        value = 0.5 + (by_class[row["class"]] - by_class[row["other_class"]]) / 2
+        rows.append(row | {"value": value, "by_class": by_class})
+    return pd.concat([scores[~mine], pd.DataFrame(rows)], ignore_index=True)
+
+
+def exchanged_p_value(clips: pd.DataFrame, unit: str = "video", draws: int = 10_000) -> float:
+    """Two-sided p-value of a method's class AUROC, by exchanging the classes' maps among the classes.
+
+    A network's maps lie on some class's evidence and not on another's for reasons that need not be the class: those of
+    a random head do, in all clips alike. If a map's class says nothing of where it lies, any assignment of maps to classes is as
+    likely as the right one. It is one assignment for all clips of a network, and drawn for each network apart.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        seed, class, other_class, by_class (see `_with_class_auroc`) and `unit`, a row per clip.
+    unit : str
+        Column of what counts alike: videos or groups.
+
+    Returns
+    -------
+    float in (0, 1]; NaN where a class's map is missing on some clip.
+    """
+    rng = stream(0, "exchanged_p_value")
+    shifted, found = np.zeros(draws), 0.0
+    for _, rows in clips.groupby("seed", sort=True):
+        rows = rows[rows["value"].notna()]
+        weights = 1 / rows.groupby(unit)["video"].transform("size").to_numpy()
+        weights = weights / weights.sum() / clips["seed"].nunique()
+        for block in _blocks(rows):
+            of_block = rows["class"].isin(block).to_numpy()
+            part, weight = rows[of_block], weights[of_block]
+            table = np.array(
+                [[by_class.get(name, np.nan) for name in block] for by_class in part["by_class"]]
+            )
+            own, other = (part[name].map(block.index).to_numpy() for name in ("class", "other_class"))
+            order = rng.permuted(np.tile(np.arange(len(block)), (draws, 1)), axis=1)
+            line = np.arange(len(part))
+            found += weight @ (table[line, own] - table[line, other])
+            shifted += (table[line, order[:, own]] - table[line, order[:, other]]) @ weight
+    if np.isnan(shifted).any() or np.isnan(found):
+        return np.nan
+    beyond = np.abs(shifted) >= np.abs(found) - 1e-12
+    return float((1 + beyond.sum()) / (1 + draws))
+
+
+def _blocks(rows: pd.DataFrame) -> list[list[str]]:
+    """Classes whose maps were drawn on the same clips."""
+    return [list(names) for names in sorted({tuple(sorted(by_class)) for by_class in rows["by_class"]})]
 
 
 def _beside_controls(
@@ -100,11 +172,12 @@ def _beside_controls(
     low, high = mean_interval(beyond)
     return {
         "best_control": best, "control_difference": beyond.mean(), "control_difference_ci_low": low,
-        "control_difference_ci_high": high,
+        "control_difference_ci_high": high, "control_p_value": mean_p_value(beyond),
     }  # fmt: skip
 
 
 COLUMNS = [
     *KEYS, "value", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted",
-    "best_control", "control_difference", "control_difference_ci_low", "control_difference_ci_high", "n_videos", "n_seeds",
+    "best_control", "control_difference", "control_difference_ci_low", "control_difference_ci_high", "control_p_value",
+    "n_videos", "n_seeds",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ def mirrored_shares(
     classes: list[str],
     explainers: Mapping[str, Any],
     *,
+    segmentation: Mapping[str, Any] | None = None,
     batch: int = 8,
 ) -> Iterator[dict[str, Any]]:
     """Explain a video's clips and their mirror images, for the same class.
@@ -30,7 +31,7 @@ def mirrored_shares(
     clips : (N, T, H, W, 3) uint8
     classes : list of str
         Class that each clip is explained for.
-    explainers, batch
+    explainers, segmentation, batch
         As for `voxplain.explaining.explain_by_all`.
 
     Yields
@@ -40,7 +41,8 @@ def mirrored_shares(
     """
     for mirrored, order in MIRRORED.items():
         shown = np.ascontiguousarray(clips[:, :, :, order])
-        maps = explain_by_all(model, shown, model.targets(classes), explainers, batch=batch)
+        how = {"segmentation": segmentation, "batch": batch}
+        maps = explain_by_all(model, shown, model.targets(classes), explainers, **how)
         for method, relevance in maps.items():
             for axis in ("width", "height"):
                 for clip, shares in enumerate(side_shares(relevance, axis)):

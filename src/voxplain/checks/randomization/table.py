@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...statistics import auroc, mean_interval, rank_correlation, ratio_values
+from ...statistics import auroc, mean_interval, mean_p_value, rank_correlation, ratio_values
 from ...tables import Figure, table
 from ..concept_ground_truth.table import MOSTLY
 from ..tables import CONCEPT, by_unit, mean_of, pair_values
@@ -38,6 +38,7 @@ PLACE = ["model", "check", "part", "depth", "method"]
     left: share that is left of what the intact network's value has above unrelated; 1: as if nothing were random, 0: as if nothing related the two
     left_ci_low: lower end of its 95 % interval; units as of value
     left_ci_high: upper end of its 95 % interval
+    left_p_value: two-sided, that left is the limit; not corrected
     notices: true where the whole interval of fall is above 0 and that of left below the limit; false where that of left is above the limit; empty where neither is told, as with few units, and where nothing is random. Of accuracy_gap: true where its interval is on the right side of 0, false on the wrong one
     verdict: of all measures of the method: true where each notices, false where one does not, else empty
     n_units: classes or clips
@@ -158,6 +159,7 @@ def _numbers(group: pd.DataFrame, limit: float) -> dict[str, Any]:
     row = {"value": found["value"], "ci_low": found["value_ci_low"], "ci_high": found["value_ci_high"]}
     row |= {"unrelated": group["unrelated"].mean() if random else np.nan}
     row |= mean_of("fall", fall) | mean_of("left", left)
+    row["left_p_value"] = mean_p_value(left - limit)
     told = {False: row["left_ci_low"] > limit, True: row["left_ci_high"] < limit and row["fall_ci_low"] > 0}
     row["notices"] = next((notices for notices, so in told.items() if so), None)
     draws, seeds = group["draw"].nunique(), group["seed"].nunique()

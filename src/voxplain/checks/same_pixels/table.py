@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...concepts.controls import CONTROLS
+from ...editing import reverse_of
 from ...motion.scores import AMONG_OBJECTS
 from ...motion.tables import per_video
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
@@ -124,9 +125,11 @@ def _tops(concepts: pd.DataFrame, controls: pd.DataFrame | None) -> pd.DataFrame
     if controls is not None:
         concepts = concepts.merge(controls, on=[*OF_CLASS, "concept"])
         orders |= {f"control_{name}": name for name in CONTROLS}
+        orders |= {reverse_of(control): order for control, order in orders.items() if control}
     parts = []
     for control, order in orders.items():
-        place = concepts.groupby(OF_CLASS)[order].rank(ascending=control == "", method="first")
+        upwards = control == "" or control.endswith("_least")
+        place = concepts.groupby(OF_CLASS)[order].rank(ascending=upwards, method="first")
         for most in TOPS:
             name = f"concepts_top_{most}"
             names = {"method": control or name, "control_of": name if control else ""}
