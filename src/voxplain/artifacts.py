@@ -48,7 +48,7 @@ KINDS = {
     "concept_ablations": 1,
     "concept_clip_motion": 1,
     "concept_clips": 1,
-    "concept_controls": 2,
+    "concept_controls": 3,
     "concept_ground_truth": 3,
     "concept_members": 2,
     "concept_motion": 2,

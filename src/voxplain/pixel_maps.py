@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy  # whose parts are loaded when they are used
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+DIS_SIDE = 12  # pixels: the least that dense inverse search takes
 
 
 def saturation_map(clip: np.ndarray) -> np.ndarray:
@@ -47,6 +52,94 @@ def blueness_map(clip: np.ndarray) -> np.ndarray:
     (T, H, W) float32
     """
     return clip[..., 2] - clip[..., :2].mean(axis=-1, dtype=np.float32)
+
+
+def brightness_map(clip: np.ndarray) -> np.ndarray:
+    """Luma of every voxel, in 0..255.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    return clip @ LUMA
+
+
+def contrast_map(clip: np.ndarray) -> np.ndarray:
+    """How far the colors of every voxel are from their surroundings', mean over colors, in 0..255, and blurred.
+
+    Surroundings are a Gaussian of a sixteenth of the frame's shorter side, within the frame.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    side = min(clip.shape[1:3]) / 16
+    colors = clip.astype(np.float32)
+    around = scipy.ndimage.gaussian_filter(colors, (0, side, side, 0), mode="nearest")
+    return scipy.ndimage.gaussian_filter(
+        np.abs(colors - around).mean(axis=-1), (0, side, side), mode="nearest"
+    )
+
+
+def still_contrast_map(clip: np.ndarray) -> np.ndarray:
+    """`contrast_map` of the clip's mean frame: of what stands still, in every frame the same.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    mean = clip.mean(axis=0, dtype=np.float32, keepdims=True)
+    return np.broadcast_to(contrast_map(mean), clip.shape[:3]).astype(np.float32)
+
+
+def motion_map(clip: np.ndarray) -> np.ndarray:
+    """Length of every voxel's optical flow against its frame's median, which is the camera's, as smooth as explanations.
+
+    By dense inverse search, in pixels per frame; of the last frame that of the one before, 0 for a single frame.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    from .motion.flow.dis import dis  # which what asks for other maps can do without
+
+    if len(clip) == 1:
+        return np.zeros(clip.shape[:3], np.float32)
+    height, width = clip.shape[1:3]
+    more = [(0, 0), *((0, max(DIS_SIDE - side, 0)) for side in (height, width)), (0, 0)]
+    flow = dis(np.pad(clip, more, mode="edge"))[:, :height, :width]
+    length = np.linalg.norm(flow - np.median(flow, axis=(1, 2), keepdims=True), axis=-1)
+    return blurred(np.concatenate([length, length[-1:]]))
+
+
+def blurred_frame_difference_map(clip: np.ndarray) -> np.ndarray:
+    """`frame_difference_map`, blurred.
+
+    Parameters
+    ----------
+    clip : (T, H, W, 3) uint8
+
+    Returns
+    -------
+    (T, H, W) float32
+    """
+    return blurred(frame_difference_map(clip))
 
 
 def blurred(values: np.ndarray) -> np.ndarray:
@@ -94,3 +187,18 @@ def center_map(shape: tuple[int, ...]) -> np.ndarray:
     """
     y, x = (np.linspace(1 - size, size - 1, size) / size for size in shape[1:])
     return np.broadcast_to(-np.hypot(y[:, None], x), shape).astype(np.float32)
+
+
+# Every map, by the name that the control has after ``control_``.
+PIXEL_MAPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "saturation": saturation_map,
+    "redness": redness_map,
+    "blueness": blueness_map,
+    "brightness": brightness_map,
+    "contrast": contrast_map,
+    "still_contrast": still_contrast_map,
+    "frame_difference": frame_difference_map,
+    "blurred_frame_difference": blurred_frame_difference_map,
+    "motion": motion_map,
+    "center": lambda clip: center_map(clip.shape[:3]),
+}

@@ -6,25 +6,65 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from voxplain import build_model
 from voxplain.activations import supervoxel_activations
-from voxplain.concepts.controls import (
-    blueness_map,
-    center_map,
-    frame_difference_map,
-    member_controls,
-    pool_distances,
-    redness_map,
-    saturation_map,
-)
+from voxplain.concepts.controls import member_controls, pool_distances
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import keep_only
+from voxplain.pixel_maps import (
+    PIXEL_MAPS,
+    brightness_map,
+    center_map,
+    contrast_map,
+    frame_difference_map,
+    motion_map,
+    saturation_map,
+    still_contrast_map,
+)
 
 
 def test_saturation_is_that_of_hsv():
     clip = np.array([[[[200, 100, 50], [7, 7, 7], [0, 0, 0], [255, 0, 255]]]], np.uint8)
     assert saturation_map(clip).tolist() == [[[0.75, 0.0, 0.0, 1.0]]]
+
+
+def test_brightness_and_contrast_by_hand():
+    clip = np.array([[[[255, 255, 255], [0, 100, 0]]]], np.uint8)
+    assert brightness_map(clip).ravel().tolist() == pytest.approx([255, 58.7], rel=1e-5)
+    # A square on a plain ground: its edge stands out, and nothing far from it does.
+    clip = np.full((4, 48, 48, 3), 90, np.uint8)
+    assert (contrast_map(clip) == 0).all()
+    clip[:, 20:28, 20:28] = 150
+    found = contrast_map(clip)
+    assert found[:, 18:30, 18:30].min() > 1 and found[:, :8].max() < 0.1 and (found[0] == found[3]).all()
+    # What is there half of the time stands still in part; what is there and then here, hardly.
+    clip[2:, 20:28, 20:28], clip[2:, 2:6, 2:6] = 90, 150
+    still = still_contrast_map(clip)
+    np.testing.assert_allclose(still[:, 24, 24], contrast_map(clip)[0, 24, 24] / 2, rtol=1e-5)
+    assert (still[0] == still[3]).all()
+
+
+@pytest.mark.parametrize("camera", [0, 2])
+def test_motion_is_that_against_the_camera(camera):
+    rng = np.random.default_rng(0)
+    ground, thing = (
+        gaussian_filter(rng.normal(128, 600, (*shape, 3)), (3, 3, 0)).clip(0, 255).astype(np.uint8)
+        for shape in ((96, 160), (40, 40))
+    )
+    frames = []
+    for t in range(6):
+        frame = ground[:96, camera * t : camera * t + 96].copy()
+        frame[24:64, 20 + 3 * t : 60 + 3 * t] = thing
+        frames.append(frame)
+    found = motion_map(np.stack(frames))
+    inside, outside = found[:, 38:50, 40:50], found[:, 80:, 80:]
+    assert inside.mean() == pytest.approx(3 + camera, abs=0.6) and outside.mean() < 0.3
+    assert found.shape == (6, 96, 96) and found.dtype == np.float32
+    # Clips of the least size there is, and of one frame.
+    assert motion_map(np.zeros((3, 8, 8, 3), np.uint8)).max() == 0
+    assert motion_map(np.zeros((1, 8, 8, 3), np.uint8)).shape == (1, 8, 8)
 
 
 def test_frame_difference_is_to_the_next_frame_and_of_the_last_to_the_one_before():
@@ -92,14 +132,10 @@ def test_members_are_measured_in_place_and_averaged_by_concept():
     assert table["member_logit"].tolist() == pytest.approx(
         [alone["v", 2][0], (alone["v", 1][1] + alone["w", 2][1]) / 2], rel=1e-4
     )
-    maps = [
-        (saturation_map, "saturation"),
-        (redness_map, "redness"),
-        (blueness_map, "blueness"),
-        (frame_difference_map, "frame_difference"),
-        (lambda clip: center_map(clip.shape[:3]), "center"),
-    ]
-    for function, name in maps:
+    for name, function in PIXEL_MAPS.items():
+        if name not in table:
+            assert name == "blurred_frame_difference"
+            continue
         v, w = function(clips["v", 0]), function(clips["w", 0])
         expected = [v[masks[2]].mean(), (v[masks[1]].mean() + w[masks[2]].mean()) / 2]
         assert table[name].tolist() == pytest.approx(expected, rel=1e-5)

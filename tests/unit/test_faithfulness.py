@@ -40,6 +40,7 @@ from voxplain.errors import ConfigError
 from voxplain.explaining import activation_control
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
+from voxplain.pixel_maps import PIXEL_MAPS
 from voxplain.streams import stream
 
 COLOR = np.array([9, 9, 9], dtype=np.uint8)
@@ -152,8 +153,7 @@ def test_controls_of_an_explainer_are_of_another_class_and_of_a_random_head():
     np.testing.assert_allclose(ab["control_other_class", "gradcam"], ba["gradcam", ""], atol=1e-6)
     own = explain(head, "a", "b")["gradcam", ""]
     np.testing.assert_allclose(ab["control_random_head", "gradcam"], own, atol=1e-6)
-    pixels = ("saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center")
-    general = {f"control_{name}" for name in pixels} | {"control_activation"}
+    general = {f"control_{name}" for name in PIXEL_MAPS} | {"control_activation"}
     np.testing.assert_allclose(
         ab["control_activation", ""], activation_control(model, clip[None])["control_activation"][0]
     )

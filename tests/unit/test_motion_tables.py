@@ -24,6 +24,7 @@ from voxplain.motion.scores import agreements, relevant_voxels, score_clip
 from voxplain.motion.selective import selective_relevance
 from voxplain.motion.sweeps import sweep_clip
 from voxplain.motion.truth import exact_flow, truth_masks
+from voxplain.pixel_maps import PIXEL_MAPS
 from voxplain.statistics import adjust_p_values
 from voxplain.videos.embedded import embedded_truth, make_embedded_videos, read_ground_truth
 from voxplain.videos.truth import Truth
@@ -241,8 +242,12 @@ def test_maps_of_the_pixels_by_hand():
         "control_saturation",
         "control_redness",
         "control_blueness",
+        "control_brightness",
+        "control_contrast",
+        "control_still_contrast",
         "control_frame_difference",
         "control_blurred_frame_difference",
+        "control_motion",
         "control_center",
         "control_size",
         "random",
@@ -810,8 +815,7 @@ def test_clips_that_were_padded_have_no_motion_where_they_jump_back(tmp_path):
     assert first.controls == {}
     with open_motion(paths, ["m"], ["m"]) as clips:
         _, second = clips
-    names = ["saturation", "redness", "blueness", "frame_difference", "blurred_frame_difference", "center"]
-    names = [*(f"control_{name}" for name in names), "random"]
+    names = [*(f"control_{name}" for name in PIXEL_MAPS), "random"]
     assert set(second.controls) == {
         *((name, "") for name in names),
         ("control_other_class", "m"),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..motion.controls import is_control
+from ..pixel_maps import PIXEL_MAPS
 from ..statistics import mean_interval, mean_p_value
 
 CHANCE = "chance"  # kinds of what a method is compared with
@@ -23,18 +24,7 @@ COMPARISON = [
     "difference_ci_high", "p_value", "unit", "n", "n_seeds",
 ]  # fmt: skip
 # Controls of concepts and of maps that know no network.
-WITHOUT_NETWORK = [
-    f"control_{name}"
-    for name in (
-        "saturation",
-        "redness",
-        "blueness",
-        "frame_difference",
-        "blurred_frame_difference",
-        "size",
-        "center",
-    )
-]
+WITHOUT_NETWORK = [f"control_{name}" for name in (*PIXEL_MAPS, "size")]
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
 

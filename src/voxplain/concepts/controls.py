@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..pixel_maps import blueness_map, center_map, frame_difference_map, redness_map, saturation_map
+from ..pixel_maps import PIXEL_MAPS
 from ..videos.store import ClipStore, SupervoxelStore
 
-CONTROLS = (
-    "saturation", "redness", "blueness", "frame_difference", "size", "center", "pool_distance", "member_logit",
-)  # fmt: skip
+# Maps of the pixels, of whose means over members blurring changes little.
+OF_PIXELS = tuple(name for name in PIXEL_MAPS if name != "blurred_frame_difference")
+CONTROLS = (*OF_PIXELS, "size", "pool_distance", "member_logit")
 
 
 def member_controls(
@@ -42,20 +42,13 @@ def member_controls(
     Returns
     -------
     DataFrame, one row per concept, in order: means over its members
-        class, concept, saturation, redness, blueness, frame_difference and center (see `voxplain.pixel_maps`), size
-        (voxels), member_logit (the class's logit of the member alone, shown as it was for its activation).
+        class, concept, `OF_PIXELS` (see `voxplain.pixel_maps`), size (voxels), member_logit (the class's logit of the member alone, shown as it was for its activation).
     """
     parts = []
     members = members.reset_index(drop=True)
     for (video, number), rows in members.groupby(["video", "clip"], sort=False):
         clip, levels = clips.clip(video, number), supervoxels.labels(video, number)
-        maps = {
-            "saturation": saturation_map(clip),
-            "redness": redness_map(clip),
-            "blueness": blueness_map(clip),
-            "frame_difference": frame_difference_map(clip),
-            "center": center_map(clip.shape[:3]),
-        }
+        maps = {name: PIXEL_MAPS[name](clip) for name in OF_PIXELS}
         masks = [levels[row.level] == row.supervoxel for row in rows.itertuples()]
         found = {name: [values[mask].mean() for mask in masks] for name, values in maps.items()}
         alone = logits.loc[

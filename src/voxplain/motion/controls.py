@@ -11,14 +11,7 @@ import zlib
 import numpy as np
 import scipy  # whose parts are loaded when they are used
 
-from ..pixel_maps import (
-    blueness_map,
-    blurred,
-    center_map,
-    frame_difference_map,
-    redness_map,
-    saturation_map,
-)
+from ..pixel_maps import PIXEL_MAPS
 from .precision import Ranking
 
 Controls = dict[tuple[str, str], np.ndarray]
@@ -45,22 +38,11 @@ def pixel_controls(
     Returns
     -------
     dict of (name, "") to (T, H, W) float32 array, 0 or more
-        control_saturation, control_redness, control_blueness, control_frame_difference, control_blurred_frame_difference and
-        control_center: see `voxplain.pixel_maps`; of what may be negative, the clip's least value is 0. control_size, with
+        ``control_`` and a name in `voxplain.pixel_maps.PIXEL_MAPS`; of what may be negative, the clip's least value is 0. control_size, with
         labels: voxels of the supervoxel that a voxel lies in. random: uniform noise.
     """
-    change = frame_difference_map(frames)
-    signed = {
-        "control_redness": redness_map(frames),
-        "control_blueness": blueness_map(frames),
-        "control_center": center_map(frames.shape[:3]),
-    }
-    found = {
-        "control_saturation": saturation_map(frames),
-        "control_frame_difference": change,
-        "control_blurred_frame_difference": blurred(change),
-        **{name: values - values.min() for name, values in signed.items()},
-    }
+    found = {f"control_{name}": of_pixels(frames) for name, of_pixels in PIXEL_MAPS.items()}
+    found = {name: values - min(values.min(), 0) for name, values in found.items()}
     if video is not None:
         rng = np.random.default_rng([zlib.crc32(video.encode()), number])
         found["random"] = rng.random(frames.shape[:3])

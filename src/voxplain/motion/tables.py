@@ -425,7 +425,7 @@ _COMPARED_COLUMNS = """
     meaning="Whole maps against maps that know the pixels alone, or another class, or a network with a random head.",
     columns=f"""
     model, method
-    control: saturation and redness of the color, difference to the next frame, as it is and blurred, nearness to the centre, size of the supervoxel, noise, the norm of the network's activation, the same explainer's map for another class or of a network with a random head; with _least after it the reverse, where the measure has one
+    control: saturation, hue, brightness and local contrast (of each frame, and of what stands still), difference to the next frame, as it is and blurred, motion against the camera, nearness to the centre, size of the supervoxel, noise, the norm of the network's activation, the same explainer's map for another class or of a network with a random head; with _least after it the reverse, where the measure has one
     {_COMPARED_COLUMNS.format(more=", stratified_auroc")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
 )

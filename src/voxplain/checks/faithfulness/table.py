@@ -30,7 +30,7 @@ ALPHA = 0.05
     fill: what hidden voxels show: mean, blur or previous
     curve: deletion or insertion
     outcome: what the curve follows: probability of the class; or margin, its logit less another class's, in logits
-    method: explainer, concepts or random_masking; or a control: random (mean over random orders), control_saturation, control_redness, control_blueness, control_frame_difference, control_blurred_frame_difference and control_center (no network), control_activation (the norm of the activation, whatever the class), control_other_class (the explanation of another class), control_random_head (of the network with its last layer drawn anew)
+    method: explainer, concepts or random_masking; or a control: random (mean over random orders), control_saturation and the others of the pixels (no network), control_activation (the norm of the activation, whatever the class), control_other_class (the explanation of another class), control_random_head (of the network with its last layer drawn anew)
     control_of: method that a control belongs to; empty for methods, and for controls of all
     area: area under the curve, mean over videos and seeds
     area_ci_low: lower end of its 95 % interval; its units are videos and seeds

@@ -15,13 +15,13 @@ from ...explanation_store import ACTIVATION
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
 from ...motion.scores import strength
+from ...pixel_maps import brightness_map
 from ...statistics import auroc
 
 NONE = "none"
 # What every clip allows, and what needs a mask of the evidence.
 OF_TIME = ("frozen", "shuffled", "reversed")
 OF_COLOR = ("gray",)
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 OF_PLACE = (
     "background_filled",
     "evidence_filled",
@@ -77,7 +77,7 @@ def intervened(
     found = {NONE: (clip, evidence)}
     for name, places in zip(OF_TIME, (frozen, order, backwards), strict=True):
         found[name] = (clip[places], None if evidence is None else evidence[places])
-    found["gray"] = np.repeat(np.rint(clip @ LUMA).astype(np.uint8)[..., None], 3, axis=-1), evidence
+    found["gray"] = np.repeat(np.rint(brightness_map(clip)).astype(np.uint8)[..., None], 3, axis=-1), evidence
     if evidence is None or not evidence.any():
         return found
     seen = evidence[..., None]
