@@ -81,12 +81,13 @@ def contrast_map(clip: np.ndarray) -> np.ndarray:
     -------
     (T, H, W) float32
     """
-    side = min(clip.shape[1:3]) / 16
-    colors = clip.astype(np.float32)
-    around = scipy.ndimage.gaussian_filter(colors, (0, side, side, 0), mode="nearest")
-    return scipy.ndimage.gaussian_filter(
-        np.abs(colors - around).mean(axis=-1), (0, side, side), mode="nearest"
-    )
+    import cv2  # whose Gaussian is ten times as fast as SciPy's, and which what asks for other maps can do without
+
+    def smooth(frame: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(frame, (0, 0), min(clip.shape[1:3]) / 16, borderType=cv2.BORDER_REPLICATE)
+
+    frames = clip.astype(np.float32)
+    return np.stack([smooth(np.abs(frame - smooth(frame)).mean(axis=-1)) for frame in frames])
 
 
 def still_contrast_map(clip: np.ndarray) -> np.ndarray:
