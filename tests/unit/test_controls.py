@@ -35,7 +35,7 @@ def test_brightness_and_contrast_by_hand():
     assert brightness_map(clip).ravel().tolist() == pytest.approx([255, 58.7], rel=1e-5)
     # A square on a plain ground: its edge stands out, and nothing far from it does.
     clip = np.full((4, 48, 48, 3), 90, np.uint8)
-    assert (contrast_map(clip) == 0).all()
+    assert contrast_map(clip).max() < 1e-3
     clip[:, 20:28, 20:28] = 150
     found = contrast_map(clip)
     assert found[:, 18:30, 18:30].min() > 1 and found[:, :8].max() < 0.1 and (found[0] == found[3]).all()
