@@ -15,14 +15,14 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
-# Other videos and other networks than those that settings were chosen on; about an hour. $(1): config, $(2): name, $(3): more, $(4): seeds.
-confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/$(or $(4),confirm).yaml --config run=confirm_$(2) $(3)
+# Other videos and other networks than those that settings were chosen on; about an hour. $(1): config and name, $(2): more.
+confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/confirm.yaml --config run=confirm_$(1) $(2)
 
 confirm: $(INSTALLED)
-	$(call confirm_run,which_motion,which_motion,,confirm_again)
-	$(call confirm_run,static_evidence,static_evidence,,confirm_again)
-	$(call confirm_run,first_actor,first_actor)
-	$(call confirm_run,second_actor,second_actor,'relevance={compare_with: confirm_first_actor}')
+	$(call confirm_run,which_motion)
+	$(call confirm_run,static_evidence)
+	$(call confirm_run,first_actor)
+	$(call confirm_run,second_actor,'relevance={compare_with: confirm_first_actor}')
 	$(BIN)/python -m benchmarks.confirm
 
 torture: $(INSTALLED)

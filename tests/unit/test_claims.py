@@ -254,6 +254,7 @@ def test_maps_and_selection_are_told_from_their_controls():
             map_rows("random", 0.5, target="flow"), map_rows("random", 0.5, measure="average_precision"),
             map_rows("random", 0.3, target="evidence_among_objects"), map_rows("control_redness_least", 0.25, target="evidence_among_objects"),
             map_rows("random", 0.3, measure="stratified_auroc"), map_rows("control_size", 0.2, measure="stratified_auroc"),
+            *(map_rows(name, 0.1, target="evidence_among_objects") for name in ("control_other_class", "control_random_head")),
         ]
     )  # fmt: skip
     truth = pd.DataFrame(
@@ -277,7 +278,8 @@ def test_maps_and_selection_are_told_from_their_controls():
     )
     alike = found.loc["maps_beyond_pixels"]
     assert (alike["measure"], alike["best_control"], alike["verdict"]) == (
-        *("stratified AUROC, evidence", "control_size", "yes"),
+        # All that is there is beaten, but another class's map and a random head's were not drawn.
+        *("stratified AUROC, evidence", "control_size", "too few"),
     )
     assert (alike["ci_low"], alike["ci_high"]) == (0.75, 0.85)
     row = found.loc["maps_on_evidence"]
@@ -288,7 +290,11 @@ def test_maps_and_selection_are_told_from_their_controls():
     )
     assert (row["ci_low"], row["ci_high"], row["n"], row["measure"]) == (0.7, 0.9, 24, "AUROC, evidence")
     row = found.loc["maps_on_motion"]
-    assert (row["best_control"], row["verdict"], row["measure"]) == ("control_center", "yes", "AUROC, moving")
+    assert (row["best_control"], row["verdict"], row["measure"]) == (
+        "control_center",
+        "too few",
+        "AUROC, moving",
+    )
     row = found.loc["selection_on_motion"]
     assert (row["best_control"], row["not_beaten"], row["verdict"]) == (
         "control_same_size",

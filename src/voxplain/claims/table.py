@@ -39,6 +39,11 @@ STATEMENTS = {
 }
 # Claims that a control has to be beaten for; without one there is no verdict.
 CONTROLLED = frozenset(STATEMENTS) - {"concepts_significant", "notices_random_head"}
+# Controls without which a claim is never yes, whatever else is beaten: most that explainers fail on are these.
+NEEDED = dict.fromkeys(
+    ("maps_on_evidence", "maps_beyond_pixels", "maps_among_objects", "maps_on_motion"),
+    frozenset({"control_other_class", "control_random_head"}),
+)
 COLUMNS = """claim statement data model layer method measure value ci_low ci_high best_control control_value difference
 difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted unit n n_seeds verdict""".split()
 
@@ -70,7 +75,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     unit: what is independent: classes, videos or units
     n: how many of them
     n_seeds
-    verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance, and the p-value of that comparison, corrected over the table's comparisons with chance, is at most .05; too few: an interval or chance's p-value is missing, or there is no control; else no
+    verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance, and the p-value of that comparison, corrected over the table's comparisons with chance, is at most .05; too few: an interval or chance's p-value is missing, or there is no control; or all that is there is beaten, but of a map that of another class and that of a random head are not (relevance.controls); else no
     """,
     inputs={
         "gaps": "concept_gaps",
@@ -170,13 +175,15 @@ def judge(comparisons: pd.DataFrame) -> pd.DataFrame:
         for key, group in comparisons.groupby(ROW, sort=False, dropna=False)
     ]
     columns = [name for name in COLUMNS if name != "data"]
-    found = pd.DataFrame(rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong", "_p_chance"])])
+    found = pd.DataFrame(
+        rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong", "_p_chance", "_lacks"])]
+    )
     found["p_adjusted"] = adjust_p_values(found["p_value"].astype(float))
     found["statement"] = found["claim"].map(STATEMENTS)
-    significant = found["p_adjusted"] <= LEVEL
+    beaten = (found["_beaten"] == True) & (found["p_adjusted"] <= LEVEL)  # noqa: E712
     wrong = (found["_wrong"] == True) & (adjust_p_values(found["_p_chance"].astype(float)) <= LEVEL)  # noqa: E712
     found["verdict"] = np.select(
-        [found["verdict"] == "too few", (found["_beaten"] == True) & significant, wrong],  # noqa: E712
+        [(found["verdict"] == "too few") | (beaten & found["_lacks"]), beaten, wrong],
         ["too few", "yes", "opposite"],
         "no",
     )
@@ -218,5 +225,6 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
         "_beaten": not unbeaten,
         "_wrong": bool(chance.any() and (high[chance] < 0).all()),
         "_p_chance": p_values[chance].max(),
+        "_lacks": not NEEDED.get(claim, frozenset()) <= set(controls["control"]),
         "verdict": "too few" if few else "",
     }
