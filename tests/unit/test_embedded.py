@@ -16,6 +16,7 @@ from scipy import stats
 from voxplain.artifacts import open_h5
 from voxplain.errors import ArtifactError, ConfigError
 from voxplain.motion.truth import truth_masks
+from voxplain.pixel_maps import motion_map, still_contrast_map
 from voxplain.segmenters import SEGMENTERS
 from voxplain.statistics import auroc
 from voxplain.videos.adapters import DATASETS
@@ -421,6 +422,21 @@ def test_no_property_of_voxels_but_its_hue_tells_the_evidence(matched):
         assert red > 0.7 and abs(red_of_objects - 0.5) < 0.1 and abs(blue_of_objects - 0.5) < 0.1
     for control, values in found.items():
         assert np.all(np.abs(values - 0.5) < 0.1), (name, control, values)
+
+
+def test_what_stands_out_by_motion_or_by_standing_still_is_known(matched):
+    """The controls that these families do not defeat: flow against the camera, and contrast of what stands still."""
+    name, scenes = matched
+    found = []
+    for scene in scenes[:30]:
+        masks, frames = scene.masks(), scene.frames
+        objects = masks["evidence"] | masks["distractor"]
+        control = still_contrast_map(frames) if name == "static_evidence" else motion_map(frames)
+        everywhere = auroc(control, masks["evidence"])
+        found.append((everywhere, auroc(control[objects], masks["evidence"][objects])))
+    everywhere, among = np.nanmean(found, axis=0)
+    least = {"which_motion": (0.8, 0.6), "static_evidence": (0.9, 0.9), "two_actors": (0.6, 0.4)}[name]
+    assert everywhere > least[0] and among > least[1], (name, everywhere, among)
 
 
 def test_no_color_or_place_of_supervoxels_tells_the_evidence_from_other_objects(matched):

@@ -3,7 +3,8 @@
 Objects and background have saturations, brightness, textures and amounts of motion of the same distributions, and
 objects sizes, too. They differ in hue: a detector of color tells objects from the background, and of two actors which
 one is which; of other objects none tells the evidence. It is told by what an object does, or by the pattern of the one
-that does nothing.
+that does nothing: so the length of the flow against the camera tells it in part where motions differ in that, and
+the contrast of what stands still does where all else moves.
 """
 
 from __future__ import annotations
