@@ -18,7 +18,7 @@ import platform
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import ArtifactError
+from .errors import ArtifactError, ConfigError
 from .hdf5 import RecordingFile, new_h5, open_reporting
 
 if TYPE_CHECKING:
@@ -496,6 +496,44 @@ def check_place(path: StrPath, made_by: Attributes) -> None:
             raise ArtifactError(f"{path} holds what was made for {told}. {_mend(path, made_by)}")
         del parts[: near[0] + 1]
         reach = 2
+
+
+def check_settings(paths: Sequence[StrPath], others: Iterable[StrPath]) -> None:
+    """See that artifacts of a kind of two runs, which are to be compared, were made with the same settings.
+
+    Those are the parameter ``settings`` of their rule, by place in the config. One that one run alone has, such as
+    an explainer, is of nothing that is compared.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Of this run, which are alike: the first says the settings.
+    others : iterable of path
+        Of the other run: every one is looked at.
+
+    Raises
+    ------
+    ConfigError
+        A setting differs.
+    ArtifactError
+        One is missing or damaged, or does not say its settings, as those that an older voxplain made.
+    """
+    mine = _settings_of(paths[0])
+    for other in others:
+        theirs = _settings_of(other)
+        for place, value in mine.items():
+            if theirs.get(place, value) != value:
+                raise ConfigError(
+                    f"relevance.compare_with: {place} is {value!r} in this run and {theirs[place]!r} in {other}. Make both "
+                    "runs with the same, or compare with another run."
+                )
+
+
+def _settings_of(path: StrPath) -> Attributes:
+    found = attributes_of(path)
+    if "settings" not in found.get("params", {}):
+        raise ArtifactError(f"{path} does not say with which settings it was made. {_mend(path, found)}")
+    return found["params"]["settings"]
 
 
 def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:

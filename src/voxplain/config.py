@@ -550,7 +550,8 @@ class Relevance(Section):
         "float16", description="Of maps on disk, each scaled to a maximum of 1."
     )
     compare_with: Name | None = Field(
-        None, description="Another run, finished, of the same networks, to compare the selected share with."
+        None,
+        description="Another run, finished, of the same networks and settings, to compare the selected share with.",
     )
     controls: list[Name] | None = Field(
         None,

@@ -398,6 +398,28 @@ def test_every_kind_that_a_table_is_made_from_is_known():
         assert kinds <= {*artifacts.KINDS, *all_tables()}, entry.name
 
 
+def test_runs_made_with_other_settings_are_not_compared(tmp_path):
+    def made(name, **settings):
+        path, by = tmp_path / name, {"rule": "measure_motion", "params": {"settings": settings}}
+        artifacts.write_table(path, pd.DataFrame({"a": [1]}), kind="motion_scores", made_by=by)
+        return path
+
+    own = {"selective.sigma": 2.0, "explainers.dtd": {"method": "dtd"}}
+    mine = [made("mine.parquet", **own)]
+    same = made("same.parquet", **own)
+    # What one of them alone explains by is compared with nothing.
+    more = made("more.parquet", **{"selective.sigma": 2.0, "explainers.lrp": {"method": "lrp"}})
+    artifacts.check_settings(mine, [same, more])
+    other = made("other.parquet", **own | {"selective.sigma": 4.0})
+    with pytest.raises(
+        ConfigError, match=r"selective\.sigma is 2\.0 in this run and 4\.0 in .*other\.parquet"
+    ):
+        artifacts.check_settings(mine, [same, other])
+    write_parquet(tmp_path / "old.parquet", "motion_scores")
+    with pytest.raises(ArtifactError, match="old.parquet does not say with which settings"):
+        artifacts.check_settings(mine, [tmp_path / "old.parquet"])
+
+
 def test_a_slash_in_an_item_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a/b"):
         with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard:

@@ -101,6 +101,7 @@ rule match_concepts:
         **needs(2000, 60),
     params:
         layer=first_layer,
+        settings=CONCEPT_SETTINGS | settings("scores.rank_by", "scores.test"),
         code=code("match_concepts"),
     script:
         "../../src/stages/match_concepts.py"

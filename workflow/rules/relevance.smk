@@ -1,4 +1,10 @@
 CRITERIA = part("relevance", "relevant")["relevant"]
+MAP_SETTINGS = CLIP_SETTINGS | (SEGMENT_SETTINGS if USES_SUPERVOXELS else {})
+MAP_SETTINGS |= settings(
+    *["selective.preset", "selective.sigma", "selective.options", "relevance.target", "relevance.relevant"],
+    *["flow.method", "flow.options", "flow.camera", "flow.moving.unit", "flow.moving.threshold"],
+)
+MAP_SETTINGS |= {f"explainers.{name}": given for name, given in EXPLAINERS.items()}
 
 
 rule estimate_flow:
@@ -155,6 +161,7 @@ rule measure_motion:
             "thresholds": CONFIG.flow.moving.sweep,
             **part("selective", "preset", "options"),
         },
+        settings=MAP_SETTINGS,
         code=code("measure_motion"),
     script:
         "../../src/stages/measure_motion.py"
