@@ -476,7 +476,7 @@ class Selective(Section):
         default_factory=dict, description="padding, sign, deviation_of, centre, normalize: they override it."
     )
     sweep: list[Annotated[float, Field(ge=0)]] = Field(
-        [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves."
+        [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves, beside sigma."
     )
 
 
@@ -488,7 +488,7 @@ class Moving(Section):
     )
     threshold: Annotated[float, Field(ge=0)] = Field(0.5, description="A voxel with more than this moves.")
     sweep: list[Annotated[float, Field(ge=0)]] = Field(
-        [0.1, 0.25, 0.5, 1, 2], min_length=1, description="Thresholds of the curves."
+        [0.1, 0.25, 0.5, 1, 2], min_length=1, description="Thresholds of the curves, beside threshold."
     )
 
 

@@ -174,6 +174,14 @@ def test_another_threshold_of_motion_keeps_maps_and_flow(finished):
     assert rerun == {"measure_motion", "tabulate_relevance", "show_relevance"}
 
 
+def test_curves_have_the_run_s_own_thresholds(tmp_path):
+    config = ["selective={sigma: 2.5, sweep: [0, 3]}", "flow={moving: {threshold: 0.4, sweep: [1, 0.25]}}"]
+    target = "results/tiny/models/r3d/seed0/sweep_scores/test-000.parquet"
+    jobs = planning.jobs(tmp_path, target, configfile="tiny_relevance", config=config)
+    (sweep,) = [job.params.sweep for job in jobs if job.rule.name == "measure_motion"]
+    assert (sweep["sigmas"], sweep["thresholds"]) == ([0, 2.5, 3], [0.25, 0.4, 1])
+
+
 def test_another_run_s_shards_are_taken_as_they_are(tmp_path):
     """Of other videos it has others."""
     there = {
