@@ -284,7 +284,8 @@ class Activations(Section):
         description="in_place: the supervoxel where it was; crop: its box, resized to the clip, as in the authors' code.",
     )
     fill: Literal["mean"] | tuple[Byte, Byte, Byte] = Field(
-        "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."
+        "mean",
+        description="Color around a supervoxel, and of what editing hides: the network's input mean, or RGB in 0..255.",
     )
     pooling: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
         (1, 1, 1),
@@ -651,7 +652,8 @@ class Checks(Section):
     fills: list[Literal["mean", "blur", "previous"]] = Field(
         ["mean", "blur", "previous"],
         min_length=1,
-        description="What hidden voxels show: the input mean, the blurred frame, or what the pixel showed last.",
+        description="What hidden voxels show: the network's input mean (whatever activations.fill is), the blurred frame, or "
+        "what the pixel showed last.",
     )
     steps: PositiveInt = Field(
         8, description="Steps of the curves, from one supervoxel to all; each is larger than the one before."

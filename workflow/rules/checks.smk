@@ -297,7 +297,6 @@ rule perturb_supervoxels:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
-        fill=CONFIG.activations.fill,
         code=code("perturb_supervoxels", explainers=[given["method"] for given in PERTURBED_BY.values()]),
     script:
         "../../src/stages/perturb_supervoxels.py"
@@ -320,7 +319,6 @@ rule ablate_concepts:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         subsets=CONFIG.checks.subsets,
         hidden=CONFIG.checks.fills[0],
-        fill=CONFIG.activations.fill,
         code=code("ablate_concepts"),
     script:
         "../../src/stages/ablate_concepts.py"
