@@ -544,7 +544,7 @@ class Relevance(Section):
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
         "nan",
-        description="Precision of clips without a relevant voxel: left out, or 0 as in the authors' code.",
+        description="Precision of clips without a relevant voxel, in all tables of maps: left out, or 0 as in the authors' code.",
     )
     batch: PositiveInt = Field(8, description="Clips explained at once; halved when memory runs out.")
     precision: Literal["float16", "float32"] = Field(
