@@ -28,6 +28,7 @@ from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes, vary_videos
 from voxplain.checks.stability.table import stability_table
+from voxplain.concepts.random_sets import draw_sets
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
@@ -364,10 +365,9 @@ def halves_of(noise, seed=0, groups=None):
         gradients.astype(np.float32),
     )  # fmt: skip
     groups = groups or {video: video for video in clips["video"]}
-    found = vary_videos(
-        seen, groups, repeats=3, seeds=(0, 0), rng=rng, clustering={"clusters": 4, "min_supervoxels": 8}, sets={"sets": 4, "size": 20},
-        cavs={}, negatives="supervoxels", rank_by="effect",
-    )  # fmt: skip
+    sets = draw_sets(seen.supervoxels, sets=4, size=20, seed=0)
+    how = {"clustering": {"clusters": 4, "min_supervoxels": 8}, "cavs": {}, "rank_by": "effect"}
+    found = vary_videos("a", seen, sets, groups, repeats=3, seed=0, rng=rng, **how)
     return pd.DataFrame(found).groupby("value")["tau"].mean()
 
 

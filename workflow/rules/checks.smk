@@ -271,6 +271,7 @@ rule vary_choices:
         sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
+        max_supervoxels=CONFIG.concepts.max_supervoxels,
         rank_by=CONFIG.scores.rank_by,
         seeds=streams("clustering", "random_sets"),
         groups=lambda wildcards: dict(zip(DISCOVERY["video"], DISCOVERY["group"])),
