@@ -573,6 +573,18 @@ def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
     return found if len(found) <= MOST_IDENTITIES else {}
 
 
+def made_from(path: StrPath, others: Iterable[Path], folder: Path) -> list[Path]:
+    """Those of some files that an artifact says it was made from, by their paths from the folder that it was made in.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing or damaged.
+    """
+    told = attributes_of(path).get("inputs") or {}
+    return [other for other in others if _short(str(Path(other).relative_to(folder))) in told]
+
+
 def _what_made(path: str) -> Attributes | None:
     """What an artifact or a file of weights says of what made it, if it can be read and says it."""
     try:
