@@ -78,7 +78,7 @@ KINDS = {
     "position_bias": 1,
     "position_shares": 1,
     "predictions": 2,
-    "presets": 2,
+    "presets": 3,
     "probe_scores": 1,
     "random_cavs": 2,
     "random_gradients": 1,
@@ -104,7 +104,7 @@ KINDS = {
     "variant_edits": 2,
     "variant_members": 1,
     "variant_scores": 1,
-    "variant_selections": 2,
+    "variant_selections": 3,
     "videos": 4,
 }
 _KEY = "voxplain"

@@ -32,6 +32,8 @@ from voxplain.concepts.random_sets import draw_sets
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
+from voxplain.motion.precision import render_flow, render_relevance
+from voxplain.motion.selective import selective_relevance
 from voxplain.patches import OFFICIAL_GRAY
 from voxplain.report.words import stability_sentences
 
@@ -93,6 +95,29 @@ def test_selection_variants_change_what_they_say():
     # Rising at frame 2, falling at 3: both are selected, or only the latter.
     assert found["selected_share"].to_dict() == {"corrected": 1.0, "sign_decreasing": 0.5}
     assert (found["motion_precision"] == 0.5).all()
+
+
+def test_the_authors_code_renders_a_selective_map_by_itself():
+    """By its two versions alone: what is faint beside the rest is relevant where the rest is not selected."""
+    rng = np.random.default_rng(0)
+    relevance, flow = rng.exponential(size=(6, 8, 8)) ** 3, rng.normal(size=(5, 8, 8, 2))
+    names = ["official", "paper", "relevant_rendered", "relevant_official"]
+    rows = select_by_variants(
+        {"m": relevance}, flow, pairs=np.ones(5, bool), sigma=0.1, names=names,
+        relevant={"unit": "share", "threshold": 0.05}, moving={"unit": "pixels", "threshold": 1.0},
+    )  # fmt: skip
+    found = pd.DataFrame(rows).set_index("variant")["motion_precision"]
+    rendered, gray = render_flow(flow) > 12.75, lambda values: (render_relevance(values) > 12.75)[:-1]
+    for name, preset, moving in (
+        ("official", "official", rendered),
+        ("paper", "paper", rendered),
+        ("relevant_official", "corrected", np.linalg.norm(flow, axis=-1) > 1.0),
+    ):
+        chosen = gray(selective_relevance(relevance, 0.1, preset))
+        assert found[name] == pytest.approx((chosen & moving).sum() / chosen.sum()), name
+    whole = gray(relevance) & (selective_relevance(relevance, 0.1, "corrected") != 0)[:-1]
+    assert whole.sum() < chosen.sum()
+    assert found["relevant_rendered"] == pytest.approx((whole & moving).sum() / whole.sum())
 
 
 def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips):
