@@ -207,6 +207,9 @@ class Model(Section):
     head_views: PositiveInt = Field(
         4, description="Augmented views of each clip that a new head is fitted to."
     )
+    head_flip: bool = Field(
+        False, description="Mirror half the views (not where direction tells classes apart)."
+    )
     layers: list[Layer] = Field(
         min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK."
     )
