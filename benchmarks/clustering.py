@@ -2,8 +2,8 @@
 
 python -m benchmarks.clustering results/pasted --config config/pasted.yaml
 
-Concepts of every class are found again from the run's activations with three seeds, as the stage finds them, in each of
-`WAYS`: how many there are, how well their effects rank the voxels of the evidence, how much of it the first one shows,
+Concepts of every class are found again from the run's activations with three seeds, as the stage found them (of as many
+supervoxels, by the same classifier, as its artifacts say), in each of `WAYS`: how many there are, how well their effects rank the voxels of the evidence, how much of it the first one shows,
 and how far ranks agree between seeds, and between concepts found in one half of the videos and in the other.
 """
 
@@ -18,17 +18,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from voxplain.activation_store import open_activations, read_activations
-from voxplain.artifacts import open_h5
+from voxplain.activation_store import read_activations
+from voxplain.artifacts import attributes_of, made_from, open_h5
 from voxplain.checks.concept_ground_truth.compute import concept_shares
 from voxplain.checks.concept_ground_truth.table import voxel_auroc
 from voxplain.checks.findings import Found, find_concepts, members_table, rank_agreement
-from voxplain.config import load_config
+from voxplain.config import Config, digest, load_config
 from voxplain.errors import VoxplainError
 from voxplain.videos.store import SupervoxelStore, TruthStore
 
 SEEDS = (0, 1, 2)
-CLUSTERING = {"clusters", "min_supervoxels", "max_members", "cutoff", "popularity"}
 WAYS = {
     "activations as they are": {"normalize": "none", "components": None, "restarts": 3},
     "rooted deviations": {"normalize": "root", "components": None, "restarts": 3},
@@ -39,19 +38,25 @@ WAYS = {
 }
 
 
-def compare(layer: Path, config, shared: Path) -> pd.DataFrame:
+def compare(layer: Path, rank_by: str, supervoxels: list[Path], truths: list[Path]) -> pd.DataFrame:
     """Rows clustered, class and seed of one network's layer: concepts, voxel_auroc, first, mean, tau and halves."""
-    seen = read_activations(sorted(layer.parent.glob("activations/train-*.h5")), layer.name)
+    activations = sorted(layer.parent.glob("activations/train-*.h5"))
     with open_h5(layer / "random_sets.h5", "random_sets") as file:
         sets = file["sets"][()]
-    clustering = config.concepts.model_dump(include=CLUSTERING)
-    truths, supervoxels = (sorted(shared.glob(f"{kind}-*/train-*.h5")) for kind in ("truth", "supervoxels"))
+    made = [attributes_of(path)["params"] for path in sorted(layer.glob("concepts/*.h5"))]
     rows = []
     with TruthStore(truths) as truth, SupervoxelStore(supervoxels) as labels:
-        for name, way in WAYS.items():
-            how = {"clustering": clustering | way}
-            for class_name in sorted(seen.clip_table["class"].unique()):
-                found = _found(class_name, [(seen, sets, how | {"seed": seed}) for seed in SEEDS])
+        for class_name, params in ((params["class_name"], params) for params in made):
+            most = {"max_supervoxels": params["options"].pop("max_supervoxels")}
+            of_seed = [
+                read_activations(activations, layer.name, class_name=class_name, seed=seed, **most)
+                for seed in SEEDS
+            ]
+            seen = of_seed[0]
+            for name, way in WAYS.items():
+                how = {"clustering": params["options"] | way, "rank_by": rank_by, **params["cavs"]}
+                asked = [(own, sets, how | {"seed": n}) for n, own in zip(SEEDS, of_seed, strict=True)]
+                found = _found(class_name, asked)
                 for one in found:
                     members = members_table(one).assign(variant="run")
                     known = concept_shares(members, truth.clip, labels).merge(one.scores, on="concept")
@@ -62,8 +67,7 @@ def compare(layer: Path, config, shared: Path) -> pd.DataFrame:
                         "first": share[effect.argmax()] if len(known) else np.nan,
                     }
                     rows.append({"clustered": name, "class": class_name, "mean": share.mean(), **row})
-                own = seen.clip_table["class"] == class_name
-                videos = np.random.default_rng(0).permutation(np.unique(seen.clip_table.loc[own, "video"]))
+                videos = np.random.default_rng(0).permutation(np.unique(seen.clip_table["video"]))
                 halves = np.array_split(videos, 2)
                 parts = _found(class_name, [(seen, sets, how | {"videos": set(half)}) for half in halves])
                 rows.append(
@@ -88,15 +92,16 @@ def _tau(found: list[Found]) -> float:
     return float(np.mean(taus)) if taus else np.nan
 
 
-def home_of(layer: Path, results: Path) -> Path:
-    """The folder of shared clips that a network's activations are of."""
-    with open_activations(next(layer.parent.glob("activations/train-*.h5"))) as groups:
-        video = next(video for video, _ in groups)
-    for path in sorted(results.glob("shared/*/clips-*/truth-*")):
-        with TruthStore(sorted(path.glob("train-*.h5"))) as truth:
-            if truth.clip(video, 0) is not None:
-                return path.parent
-    raise SystemExit(f"Nothing under {results}/shared says what is known of {video}.")
+def known_of(layer: Path, results: Path, config: Config) -> tuple[list[Path], list[Path]]:
+    """Files of the supervoxels that a network's activations are of, and of what is known of these clips."""
+    there = sorted(results.glob("shared/*/clips-*/supervoxels-*/train-*.h5"))
+    activations = sorted(layer.parent.glob("activations/train-*.h5"))
+    found = {path for file in activations for path in made_from(file, there, results.parent)}
+    truth = f"truth-{digest(config.truth, config.data.path is None)}/train-*.h5"
+    truths = [path for clips in {path.parents[1] for path in found} for path in clips.glob(truth)]
+    if not truths:
+        raise SystemExit(f"Nothing under {results}/shared says what is known of {layer.parent}'s clips.")
+    return sorted(found), sorted(truths)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,8 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not layers:
         raise SystemExit(f"{given.run} has no random_sets: it wants a run with the part concepts.")
     for layer in layers:
-        shared = home_of(layer, given.run.parent)
-        table = compare(layer, config, shared)
+        table = compare(layer, config.scores.rank_by, *known_of(layer, given.run.parent, config))
         print(f"{layer.parents[1].name}, {layer.parent.name}, {layer.name}: means over classes and seeds")
         columns = ["concepts", "voxel_auroc", "first", "mean", "tau", "halves"]
         print(table.groupby("clustered", sort=False)[columns].mean().round(3).to_string())

@@ -38,7 +38,7 @@ def main(stage):
                 subsets=params.subsets,
                 seed=stream(int(wildcards.seed), "ablate", wildcards.model, wildcards.layer, video, number),
                 fill=params.hidden,
-                color=model.fill(params.fill),
+                color=model.fill("mean"),
             )
             for column, outcome in enumerate(OUTCOMES):
                 part = pd.DataFrame({name: found[name][:, column] for name in ("squares", "gains")})

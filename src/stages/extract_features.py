@@ -13,7 +13,8 @@ def main(stage):
     settings = stage.params.model
     model = build_model(settings["network"], settings["weights"], **settings["options"]).to(choose_device())
     with ClipStore(stage.input.clips) as clips:
-        features = view_features(model, clips.fetch, len(clips.table), views=settings["head_views"])
+        views = {"views": settings["head_views"], "flip": settings["head_flip"]}
+        features = view_features(model, clips.fetch, len(clips.table), **views)
         with create_h5(stage.output[0], kind="features", made_by=stage.made_by, attrs=stage.measured) as file:
             store(file, "features", features)
             store(file, "video", clips.table["video"].to_numpy())

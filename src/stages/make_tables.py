@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from _stage import run
 
-from voxplain.artifacts import atomic_path, read_table, write_table
+from voxplain.artifacts import atomic_path, check_settings, read_table, write_table
 from voxplain.concepts.names import with_names
 from voxplain.tables import all_tables, with_groups
 
@@ -16,7 +16,10 @@ def main(stage):
     def given(inputs):
         """What a table or figure takes; None of a kind that this run has not."""
         for kind in set(inputs.values()) - set(known):
-            parts = [read_table(path, kind.removeprefix("other_")) for path in stage.input.get(kind, [])]
+            own, paths = kind.removeprefix("other_"), stage.input.get(kind, [])
+            if own != kind:
+                check_settings(stage.input[own], paths)
+            parts = [read_table(path, own) for path in paths]
             whole = pd.concat(parts, ignore_index=True) if parts else None
             if parts and "concept" in whole:  # no number hangs on names of found concepts
                 whole = whole.drop(columns="name", errors="ignore")

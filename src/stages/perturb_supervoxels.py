@@ -21,7 +21,7 @@ from voxplain.streams import seed_of, stream
 def main(stage):
     params, wildcards = stage.params, stage.wildcards
     model = load_trained(stage.input.weights, trust=stage.networks, precision=stage.precision)
-    color = model.fill(params.fill)
+    color = model.fill("mean")
     places, scores = read_rankings(stage.input.concepts, stage.input.scores)
     parts = []
     with (

@@ -18,7 +18,7 @@ import platform
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import ArtifactError
+from .errors import ArtifactError, ConfigError
 from .hdf5 import RecordingFile, new_h5, open_reporting
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ KINDS = {
     "clip_motion": 2,
     "clips": 2,
     "concept_ablation": 2,
-    "concept_ablations": 1,
+    "concept_ablations": 2,
     "concept_clip_motion": 1,
     "concept_clips": 1,
     "concept_controls": 3,
@@ -74,11 +74,11 @@ KINDS = {
     "model_accuracy": 2,
     "motion_reliance": 2,
     "motion_scores": 3,
-    "perturbation_curves": 3,
+    "perturbation_curves": 4,
     "position_bias": 1,
     "position_shares": 1,
     "predictions": 2,
-    "presets": 2,
+    "presets": 3,
     "probe_scores": 1,
     "random_cavs": 2,
     "random_gradients": 1,
@@ -104,7 +104,7 @@ KINDS = {
     "variant_edits": 2,
     "variant_members": 1,
     "variant_scores": 1,
-    "variant_selections": 2,
+    "variant_selections": 3,
     "videos": 4,
 }
 _KEY = "voxplain"
@@ -498,6 +498,44 @@ def check_place(path: StrPath, made_by: Attributes) -> None:
         reach = 2
 
 
+def check_settings(paths: Sequence[StrPath], others: Iterable[StrPath]) -> None:
+    """See that artifacts of a kind of two runs, which are to be compared, were made with the same settings.
+
+    Those are the parameter ``settings`` of their rule, by place in the config. One that one run alone has, such as
+    an explainer, is of nothing that is compared.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Of this run, which are alike: the first says the settings.
+    others : iterable of path
+        Of the other run: every one is looked at.
+
+    Raises
+    ------
+    ConfigError
+        A setting differs.
+    ArtifactError
+        One is missing or damaged, or does not say its settings, as those that an older voxplain made.
+    """
+    mine = _settings_of(paths[0])
+    for other in others:
+        theirs = _settings_of(other)
+        for place, value in mine.items():
+            if theirs.get(place, value) != value:
+                raise ConfigError(
+                    f"relevance.compare_with: {place} is {value!r} in this run and {theirs[place]!r} in {other}. Make both "
+                    "runs with the same, or compare with another run."
+                )
+
+
+def _settings_of(path: StrPath) -> Attributes:
+    found = attributes_of(path)
+    if "settings" not in found.get("params", {}):
+        raise ArtifactError(f"{path} does not say with which settings it was made. {_mend(path, found)}")
+    return found["params"]["settings"]
+
+
 def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
     """Identities of a job's inputs, and see that those that were made from others were made from these.
 
@@ -533,6 +571,18 @@ def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
                 )
     # An attribute of HDF5 has 64 kB at most. What is made from more files than that is a final table or a network.
     return found if len(found) <= MOST_IDENTITIES else {}
+
+
+def made_from(path: StrPath, others: Iterable[Path], folder: Path) -> list[Path]:
+    """Those of some files that an artifact says it was made from, by their paths from the folder that it was made in.
+
+    Raises
+    ------
+    ArtifactError
+        It is missing or damaged.
+    """
+    told = attributes_of(path).get("inputs") or {}
+    return [other for other in others if _short(str(Path(other).relative_to(folder))) in told]
 
 
 def _what_made(path: str) -> Attributes | None:

@@ -207,6 +207,9 @@ class Model(Section):
     head_views: PositiveInt = Field(
         4, description="Augmented views of each clip that a new head is fitted to."
     )
+    head_flip: bool = Field(
+        False, description="Mirror half the views (not where direction tells classes apart)."
+    )
     layers: list[Layer] = Field(
         min_length=1, description="Layers to explain: python -m voxplain list layers NETWORK."
     )
@@ -284,7 +287,8 @@ class Activations(Section):
         description="in_place: the supervoxel where it was; crop: its box, resized to the clip, as in the authors' code.",
     )
     fill: Literal["mean"] | tuple[Byte, Byte, Byte] = Field(
-        "mean", description="Color around a supervoxel: the network's input mean, or RGB in 0..255."
+        "mean",
+        description="Color around a supervoxel, and of what editing hides: the network's input mean, or RGB in 0..255.",
     )
     pooling: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
         (1, 1, 1),
@@ -476,7 +480,7 @@ class Selective(Section):
         default_factory=dict, description="padding, sign, deviation_of, centre, normalize: they override it."
     )
     sweep: list[Annotated[float, Field(ge=0)]] = Field(
-        [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves."
+        [0, 0.5, 1, 1.5, 2, 3, 4], min_length=1, description="Thresholds of the curves, beside sigma."
     )
 
 
@@ -488,7 +492,7 @@ class Moving(Section):
     )
     threshold: Annotated[float, Field(ge=0)] = Field(0.5, description="A voxel with more than this moves.")
     sweep: list[Annotated[float, Field(ge=0)]] = Field(
-        [0.1, 0.25, 0.5, 1, 2], min_length=1, description="Thresholds of the curves."
+        [0.1, 0.25, 0.5, 1, 2], min_length=1, description="Thresholds of the curves, beside threshold."
     )
 
 
@@ -543,14 +547,15 @@ class Relevance(Section):
     relevant: Relevant = Field(default_factory=Relevant)
     empty: Literal["nan", "zero"] = Field(
         "nan",
-        description="Precision of clips without a relevant voxel: left out, or 0 as in the authors' code.",
+        description="Precision of clips without a relevant voxel, in all tables of maps: left out, or 0 as in the authors' code.",
     )
     batch: PositiveInt = Field(8, description="Clips explained at once; halved when memory runs out.")
     precision: Literal["float16", "float32"] = Field(
         "float16", description="Of maps on disk, each scaled to a maximum of 1."
     )
     compare_with: Name | None = Field(
-        None, description="Another run, finished, of the same networks, to compare the selected share with."
+        None,
+        description="Another run, finished, of the same networks and settings, to compare the selected share with.",
     )
     controls: list[Name] | None = Field(
         None,
@@ -650,7 +655,8 @@ class Checks(Section):
     fills: list[Literal["mean", "blur", "previous"]] = Field(
         ["mean", "blur", "previous"],
         min_length=1,
-        description="What hidden voxels show: the input mean, the blurred frame, or what the pixel showed last.",
+        description="What hidden voxels show: the network's input mean (whatever activations.fill is), the blurred frame, or "
+        "what the pixel showed last.",
     )
     steps: PositiveInt = Field(
         8, description="Steps of the curves, from one supervoxel to all; each is larger than the one before."

@@ -433,7 +433,7 @@ def test_keys_rerun_what_the_documentation_says(jobs):
             base, plan = bases[kind], before[kind]
             if key.place in WANT_WEIGHTS:
                 base = changed("models.r3d.weights", "kinetics400", base)
-            if key.place == "models.NAME.head_views":
+            if key.place.startswith("models.NAME.head_"):
                 base = changed("models.r3d.head", "new", changed("models.r3d.weights", "kinetics400", base))
                 plan = jobs(base)
             name = "dtd" if key.place.startswith("explainers") else "r3d"

@@ -19,7 +19,7 @@ from voxplain.explanation_store import ACTIVATION, packed
 from voxplain.motion import controls, figures, tables
 from voxplain.motion.clips import open_motion
 from voxplain.motion.figures import KNOWN, outlined
-from voxplain.motion.precision import Ranking, motion_precision, render_relevance
+from voxplain.motion.precision import RANKING_SCORES, Ranking, motion_precision, render_relevance
 from voxplain.motion.scores import agreements, relevant_voxels, score_clip
 from voxplain.motion.selective import selective_relevance
 from voxplain.motion.sweeps import sweep_clip
@@ -514,6 +514,35 @@ def test_sweep_compares_with_the_clips_that_count():
     whole, selected = table[table["sigma"].isna()].iloc[0], table[table["sigma"] == 2].iloc[0]
     assert whole["lift"] == pytest.approx(0.3 / 0.2) and selected["lift"] == pytest.approx(6.0)
     assert selected["n_empty"] == 1 and selected["relevance_share"] == pytest.approx(0.2)
+    table = tables.motion_sweep_table(sweeps, empty="zero")
+    selected = table[table["sigma"] == 2].iloc[0]
+    assert (selected["precision"], selected["base_rate"]) == pytest.approx((0.3, 0.2))
+    assert selected["lift"] == pytest.approx(1.5) and (selected["n_clips"], selected["n_empty"]) == (2, 1)
+
+
+def test_clips_without_a_relevant_voxel_count_alike_in_all_tables():
+    """Left out, or 0 as in the authors' code; where nothing is known of motion neither."""
+    whole, selected = np.full((1, 5), 0.3), np.array([[0.8, NAN, 0.6, 0.4, NAN]])
+    of = lambda values, **given: entries(  # noqa: E731
+        {"precision": values, "precision_exact": values} | dict.fromkeys(RANKING_SCORES, whole),
+        **{"model": "net", "method": "dtd", "control_of": "", "base_rate_exact": 0.1, "stratified_auroc": NAN}
+        | given,
+    )
+    scores = pd.concat([of(whole, selective=False), of(selected, selective=True)])
+    for base in ("base_rate", "base_rate_exact", "share"):
+        scores.loc[scores["video"] == "v04", base] = NAN  # no frame follows another
+    found = scores.assign(target="evidence").drop(columns=["base_rate", "base_rate_exact", "precision_exact"])
+    for empty, mean, videos in (("nan", 0.6, 3), ("zero", 0.45, 4)):
+        table = tables.motion_precision_table(scores, CELLS, empty=empty).set_index("selective").loc[True]
+        assert table[["mean", "mean_exact"]].tolist() == pytest.approx([mean, mean])
+        table = tables.selection_controls_table(scores, found, empty=empty)
+        table = table[table["measure"] == "precision"].set_index("target")
+        for target in ("flow", "evidence"):
+            row = table.loc[target]
+            assert (row["value"], row["difference"]) == pytest.approx((mean, mean - 0.3)), (empty, target)
+            assert row["n_videos"] == videos
+        truth = tables.ground_truth_precision_table(found, empty=empty).set_index("selective").loc[True]
+        assert truth["precision"] == pytest.approx(mean) and truth["n_empty"] == 2
 
 
 def test_ground_truth_precision():

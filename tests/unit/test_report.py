@@ -560,6 +560,9 @@ def test_the_relevance_browser_has_the_tables_numbers():
     ]  # whole map, then sigma 0, 1, 2
     assert steps[3]["relevance_share"] == "30.0" and steps[3]["lift"] == "2.58" and steps[3]["row"] == 7
     assert len(base64.b64decode(browser["heat"])) == 768
+    # What the run itself calls motion, and not the next best: the page says "at this threshold".
+    other = relevance_browser(relevance_clips() | {"threshold": 0.45}, motion_tables(), 10**6)
+    assert other["sweep"] == {"threshold": 0.45}
     without = relevance_browser(relevance_clips(), {}, 10**6)
     assert without["sweep"] == {} and relevance_browser(None, {}, 1) is None
 

@@ -189,6 +189,24 @@ def test_head_is_scikit_learns(classes):
     assert ((features @ weight.T + bias).argmax(axis=1) == oracle).mean() > 0.9
 
 
+def test_views_for_a_new_head_are_mirrored_where_asked_for_alone(monkeypatch):
+    """Else classes that differ in direction would be one to it, as training.flip says of training."""
+    halves = lambda model, inputs: torch.stack(  # noqa: E731
+        [half.mean(dim=(1, 2, 3, 4)) for half in inputs.chunk(2, dim=-1)], dim=1
+    )
+    monkeypatch.setattr("voxplain.models.head.head_features", halves)
+    clips = np.zeros((10, 4, 32, 32, 3), np.uint8)
+    clips[:, :, :, :16] = 200  # bright on the left
+    model = build_model("r3d_18", None, 2, width=4, depth=(1, 1, 1, 1))
+    left = {}
+    for flip in (False, True):
+        features = view_features(model, lambda rows: clips[rows], 10, views=3, flip=flip)
+        left[flip] = features[..., 0] > features[..., 1]
+    default = view_features(model, lambda rows: clips[rows], 10, views=3)
+    assert left[False].all() and (default[..., 0] > default[..., 1]).all()
+    assert left[True][0].all() and 5 < left[True][1:].sum() < 25
+
+
 def test_a_new_head_answers_in_the_new_classes(bright_and_dark):
     clips, labels = bright_and_dark
     model = build_model("r3d_18", None, 9, width=4, depth=(1, 1, 1, 1))

@@ -28,9 +28,12 @@ from voxplain.checks.randomization.rescoring import random_directions
 from voxplain.checks.randomization.table import randomization_table
 from voxplain.checks.stability.compute import converge, set_sizes, vary_videos
 from voxplain.checks.stability.table import stability_table
+from voxplain.concepts.random_sets import draw_sets
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.trained import TrainedModel
+from voxplain.motion.precision import render_flow, render_relevance
+from voxplain.motion.selective import selective_relevance
 from voxplain.patches import OFFICIAL_GRAY
 from voxplain.report.words import stability_sentences
 
@@ -92,6 +95,29 @@ def test_selection_variants_change_what_they_say():
     # Rising at frame 2, falling at 3: both are selected, or only the latter.
     assert found["selected_share"].to_dict() == {"corrected": 1.0, "sign_decreasing": 0.5}
     assert (found["motion_precision"] == 0.5).all()
+
+
+def test_the_authors_code_renders_a_selective_map_by_itself():
+    """By its two versions alone: what is faint beside the rest is relevant where the rest is not selected."""
+    rng = np.random.default_rng(0)
+    relevance, flow = rng.exponential(size=(6, 8, 8)) ** 3, rng.normal(size=(5, 8, 8, 2))
+    names = ["official", "paper", "relevant_rendered", "relevant_official"]
+    rows = select_by_variants(
+        {"m": relevance}, flow, pairs=np.ones(5, bool), sigma=0.1, names=names,
+        relevant={"unit": "share", "threshold": 0.05}, moving={"unit": "pixels", "threshold": 1.0},
+    )  # fmt: skip
+    found = pd.DataFrame(rows).set_index("variant")["motion_precision"]
+    rendered, gray = render_flow(flow) > 12.75, lambda values: (render_relevance(values) > 12.75)[:-1]
+    for name, preset, moving in (
+        ("official", "official", rendered),
+        ("paper", "paper", rendered),
+        ("relevant_official", "corrected", np.linalg.norm(flow, axis=-1) > 1.0),
+    ):
+        chosen = gray(selective_relevance(relevance, 0.1, preset))
+        assert found[name] == pytest.approx((chosen & moving).sum() / chosen.sum()), name
+    whole = gray(relevance) & (selective_relevance(relevance, 0.1, "corrected") != 0)[:-1]
+    assert whole.sum() < chosen.sum()
+    assert found["relevant_rendered"] == pytest.approx((whole & moving).sum() / whole.sum())
 
 
 def test_loss_gradients_are_those_of_autograd_with_the_sign_turned(model, clips):
@@ -364,10 +390,9 @@ def halves_of(noise, seed=0, groups=None):
         gradients.astype(np.float32),
     )  # fmt: skip
     groups = groups or {video: video for video in clips["video"]}
-    found = vary_videos(
-        seen, groups, repeats=3, seeds=(0, 0), rng=rng, clustering={"clusters": 4, "min_supervoxels": 8}, sets={"sets": 4, "size": 20},
-        cavs={}, negatives="supervoxels", rank_by="effect",
-    )  # fmt: skip
+    sets = draw_sets(seen.supervoxels, sets=4, size=20, seed=0)
+    how = {"clustering": {"clusters": 4, "min_supervoxels": 8}, "cavs": {}, "rank_by": "effect"}
+    found = vary_videos("a", seen, sets, groups, repeats=3, seed=0, rng=rng, **how)
     return pd.DataFrame(found).groupby("value")["tau"].mean()
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from snakemake.exceptions import WorkflowError
 from tests.workflow import planning
 
+from voxplain.models.trained import load_trained
 from voxplain.tables import all_tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +93,24 @@ def test_a_new_head_is_fitted_to_given_weights(checks_run):
     assert list(history.columns) == ["epoch", "train_accuracy"] and history["train_accuracy"].item() > 0.5
     predictions = pd.read_parquet(home / "seed0/predictions.parquet")
     assert set(predictions["predicted"]) <= set(predictions["class"]) and len(predictions) == 6
+
+
+def test_the_fill_mean_is_the_network_s_input_mean_and_edits_show_the_config_s_color(checks_run):
+    home = checks_run / "results/tiny/models/r3d/seed0"
+    model = load_trained(home / "weights.safetensors")
+    assert tuple(model.fill("mean")) != (250, 20, 20)
+    empty = {
+        name: np.broadcast_to(model.fill(color), (1, 8, 32, 32, 3)).astype(np.uint8)
+        for name, color in (("mean", "mean"), ("red", (250, 20, 20)))
+    }
+    logits = model.logits(empty["mean"])[0].astype(float)
+    expected = dict(zip(model.classes, np.exp(logits) / np.exp(logits).sum(), strict=True))
+    curves = pd.concat(map(pd.read_parquet, home.glob("layer3/perturbation_curves/*.parquet")))
+    hidden = curves.query("fill == 'mean' and curve == 'deletion' and share > 0.999")
+    assert len(hidden) and hidden["class"].nunique() == 2
+    assert hidden["probability"].to_numpy() == pytest.approx(hidden["class"].map(expected), abs=1e-4)
+    edits = pd.concat(map(pd.read_parquet, home.glob("layer3/edits/*.parquet")))
+    assert set(edits["blank"]) == set(model.predict(empty["red"]))
 
 
 def test_nothing_changed_runs_nothing_and_the_old_name_is_an_alias(checks_run):

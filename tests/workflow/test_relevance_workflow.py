@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -171,3 +172,42 @@ def test_another_threshold_of_motion_keeps_maps_and_flow(finished):
     rerun = planned(finished, "relevance", config=["flow={moving: {threshold: 0.7}}"])
     assert "measure_motion" in rerun
     assert rerun == {"measure_motion", "tabulate_relevance", "show_relevance"}
+
+
+def test_curves_have_the_run_s_own_thresholds(tmp_path):
+    config = ["selective={sigma: 2.5, sweep: [0, 3]}", "flow={moving: {threshold: 0.4, sweep: [1, 0.25]}}"]
+    target = "results/tiny/models/r3d/seed0/sweep_scores/test-000.parquet"
+    jobs = planning.jobs(tmp_path, target, configfile="tiny_relevance", config=config)
+    (sweep,) = [job.params.sweep for job in jobs if job.rule.name == "measure_motion"]
+    assert (sweep["sigmas"], sweep["thresholds"]) == ([0, 2.5, 3], [0.25, 0.4, 1])
+
+
+def test_another_run_s_shards_are_taken_as_they_are(tmp_path):
+    """Of other videos it has others."""
+    there = {
+        f"results/first/models/{model}/seed0/motion_scores/test-{shard:03d}.parquet"
+        for model in ("r3d", "c3d")
+        for shard in (0, 7)
+    }
+    for path in there:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    target, config = "results/tiny/tables/selected_share.parquet", ["relevance={compare_with: first}"]
+    jobs = planning.jobs(tmp_path, target, configfile="tiny_relevance", config=config)
+    (job,) = [job for job in jobs if job.rule.name == "tabulate_relevance"]
+    assert set(job.input.other_motion_scores) == there
+
+
+def test_a_run_is_compared_with_one_of_the_same_settings_alone(finished, tmp_path, capfd):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(tmp_path / "results/tiny/models", tmp_path / "results/first/models")
+    compare = partial(planning.run_here, tmp_path, configfile="tiny_relevance")
+    target, compared = (
+        "results/tiny/tables/selected_share.parquet",
+        "{videos_per_class: 2, compare_with: first}",
+    )
+    compare(target, config=[f"relevance={compared}"])
+    assert (table(tmp_path, "selected_share")["difference"].abs() < 1e-12).all()
+    with pytest.raises(SystemExit):
+        compare(target, config=[f"relevance={compared}", "selective={sigma: 1, sweep: [0, 1, 2]}"])
+    assert "selective.sigma is 1.0 in this run and 2.0 in results/first/" in capfd.readouterr().err

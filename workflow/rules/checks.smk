@@ -101,6 +101,7 @@ rule match_concepts:
         **needs(2000, 60),
     params:
         layer=first_layer,
+        settings=CONCEPT_SETTINGS | settings("scores.rank_by", "scores.test"),
         code=code("match_concepts"),
     script:
         "../../src/stages/match_concepts.py"
@@ -273,6 +274,7 @@ rule vary_choices:
         sets={"sets": CONFIG.cavs.random_sets, "size": CONFIG.cavs.set_size},
         cavs=part("cavs", "classifier", "options"),
         negatives=CONFIG.cavs.negatives,
+        max_supervoxels=CONFIG.concepts.max_supervoxels,
         rank_by=CONFIG.scores.rank_by,
         seeds=streams("clustering", "random_sets"),
         groups=lambda wildcards: dict(zip(DISCOVERY["video"], DISCOVERY["group"])),
@@ -299,7 +301,6 @@ rule perturb_supervoxels:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         explainers=PERTURBED_BY,
         segmentation=SEGMENTATION,
-        fill=CONFIG.activations.fill,
         code=code("perturb_supervoxels", explainers=[given["method"] for given in PERTURBED_BY.values()]),
     script:
         "../../src/stages/perturb_supervoxels.py"
@@ -322,7 +323,6 @@ rule ablate_concepts:
         videos=lambda wildcards: PERTURBED_VIDEOS[wildcards.shard],
         subsets=CONFIG.checks.subsets,
         hidden=CONFIG.checks.fills[0],
-        fill=CONFIG.activations.fill,
         code=code("ablate_concepts"),
     script:
         "../../src/stages/ablate_concepts.py"

@@ -1,6 +1,7 @@
 import functools
 import re
 import sys
+from glob import glob
 from pathlib import Path
 
 import pandas as pd
@@ -117,6 +118,11 @@ def part(name, *keys):
     return {key: values[key] for key in keys} if keys else values
 
 
+def settings(*places):
+    """Values by place in the config, as params by which what is compared with another run's says that it was made alike."""
+    return {place: CONFIG.value(place) for place in places}
+
+
 @functools.cache
 def code_of(stage, model, also, plugins):
     named = named_plugins(CONFIG, model) | dict(plugins)
@@ -140,6 +146,17 @@ CLUSTERING = part(
     *["popularity", "normalize", "components", "restarts"],
 )
 SEGMENTATION = CONFIG.supervoxels.segmentation()
+CLIP_SETTINGS = settings(
+    *[f"clips.{key}" for key in ("frames", "step", "size", "sampling", "per_video", "crop")]
+)
+SEGMENT_SETTINGS = {f"supervoxels.{key}": value for key, value in SEGMENTATION.items()}
+CONCEPT_SETTINGS = CLIP_SETTINGS | SEGMENT_SETTINGS
+CONCEPT_SETTINGS |= settings(
+    *[f"supervoxels.{key}" for key in ("preset", "options")],
+    *[f"activations.{key}" for key in ("form", "fill", "pooling")],
+    *[f"concepts.{key}" for key in (*CLUSTERING, "max_supervoxels")],
+    *[f"cavs.{key}" for key in part("cavs")],
+)
 FLOW_OPTIONS = part("flow", "method", "options", "camera")
 MOVING = {"unit": CONFIG.flow.moving.unit, "threshold": CONFIG.flow.moving.threshold}
 
@@ -256,12 +273,22 @@ def at(kind, **values):
     return expand(path, allow_missing=True, **values) if values else path
 
 
+def of_other_run(kind):
+    """Paths of a kind for this run's networks in the run that it is compared with, whose shards need not be the same."""
+    (path, places, more), run = ARTIFACTS[kind], CONFIG.relevance.compare_with
+    path, found = path.replace(f"{RUN}/", f"results/{run}/"), []
+    if run is None:
+        return found
+    for place in places:
+        there = sorted(glob(path.format(**place, **dict.fromkeys(more, "*"))))
+        found += there or expand(path, **place, **more)  # where there is none, Snakemake says what is missing
+    return found
+
+
 def every(kind):
     """Paths of all artifacts of a kind, or of a final table; with ``other_`` before it those of another run."""
     if kind.startswith("other_"):
-        there = f"results/{CONFIG.relevance.compare_with}/"
-        known = every(kind.removeprefix("other_")) if CONFIG.relevance.compare_with else []
-        return [path.replace(f"{RUN}/", there) for path in known]
+        return of_other_run(kind.removeprefix("other_"))
     if kind not in ARTIFACTS:
         return [f"{TABLES}/{kind}.parquet"]
     path, places, more = ARTIFACTS[kind]

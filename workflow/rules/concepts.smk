@@ -189,6 +189,7 @@ rule measure_controls:
         **needs(4000, 120),
     params:
         classes=CLASSES,
+        settings=CONCEPT_SETTINGS,
         code=code("measure_controls"),
     script:
         "../../src/stages/measure_controls.py"

@@ -13,7 +13,7 @@ rule extract_features:
     resources:
         **needs(6000, 240, network=True),
     params:
-        model=model_params("network", "options", "weights", "head_views"),
+        model=model_params("network", "options", "weights", "head_views", "head_flip"),
         code=code("extract_features"),
     script:
         "../../src/stages/extract_features.py"

@@ -1,4 +1,13 @@
 CRITERIA = part("relevance", "relevant")["relevant"]
+# Of the curves, and the run's own.
+SIGMAS = sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma})
+MOTION_THRESHOLDS = sorted({*CONFIG.flow.moving.sweep, CONFIG.flow.moving.threshold})
+MAP_SETTINGS = CLIP_SETTINGS | (SEGMENT_SETTINGS if USES_SUPERVOXELS else {})
+MAP_SETTINGS |= settings(
+    *["selective.preset", "selective.sigma", "selective.options", "relevance.target", "relevance.relevant"],
+    *["flow.method", "flow.options", "flow.camera", "flow.moving.unit", "flow.moving.threshold"],
+)
+MAP_SETTINGS |= {f"explainers.{name}": given for name, given in EXPLAINERS.items()}
 
 
 rule estimate_flow:
@@ -151,10 +160,11 @@ rule measure_motion:
         moving=MOVING,
         camera=CONFIG.flow.camera,
         sweep={
-            "sigmas": CONFIG.selective.sweep,
-            "thresholds": CONFIG.flow.moving.sweep,
+            "sigmas": SIGMAS,
+            "thresholds": MOTION_THRESHOLDS,
             **part("selective", "preset", "options"),
         },
+        settings=MAP_SETTINGS,
         code=code("measure_motion"),
     script:
         "../../src/stages/measure_motion.py"
@@ -187,7 +197,7 @@ rule show_relevance:
         **needs(4000, 120),
     params:
         **part("selective", "preset", "options", "sigma"),
-        sigmas=sorted({*CONFIG.selective.sweep, CONFIG.selective.sigma}),
+        sigmas=SIGMAS,
         explainers=list(EXPLAINERS),
         moving=MOVING,
         figures=part("figures", "relevance", "animated", "videos"),

@@ -38,6 +38,7 @@ RERUNS = {
     "models": "train_model, of this network",
     "models.NAME.head": "extract_features, of this network",
     "models.NAME.head_views": "extract_features, of this network",
+    "models.NAME.head_flip": "extract_features, of this network",
     "models.NAME.layers": "extract_activations, of this network",
     "supervoxels": "segment_supervoxels",
     "supervoxels.preset": "extract_activations",

@@ -24,9 +24,16 @@ from .training import Fetch, augment
 
 @torch.no_grad()
 def view_features(
-    model: nn.Module, fetch: Fetch, n: int, *, views: int = 4, batch: int = 8, seed: int = 0
+    model: nn.Module,
+    fetch: Fetch,
+    n: int,
+    *,
+    views: int = 4,
+    flip: bool = False,
+    batch: int = 8,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Pooled features of clips and of augmented views of them (mirrored, shifted, other brightness).
+    """Pooled features of clips and of augmented views of them (shifted, other brightness, mirrored where asked for).
 
     Parameters
     ----------
@@ -38,6 +45,8 @@ def view_features(
         Number of clips.
     views : int
         Augmented views of each clip.
+    flip : bool
+        Mirror half of the views, as no class may hang on left and right then.
     batch, seed : int
 
     Returns
@@ -59,7 +68,7 @@ def view_features(
             clips = fetch(part)
             if view:
                 clips = augment(
-                    clips, rng, flip=True, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0)
+                    clips, rng, flip=flip, shift=size // 14, brightness=0.2, masked=0, fill=(0, 0, 0)
                 )
             features[-1].append(batched(pooled, clips, batch))
             progress.update(len(part))

@@ -250,14 +250,11 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
     table : DataFrame
         Columns of motion_sweep.
     sigma, threshold : float
-        The config's thresholds of selection and of motion; where one is held, it is the nearest of the table.
+        The config's thresholds of selection and of motion, which the table has.
     unit : str
         Of `threshold`: pixels or rendered.
     """
     models, methods = table["model"].unique(), list(table["method"].unique())
-    sigmas, thresholds = np.sort(table["sigma"].dropna().unique()), np.sort(table["flow_threshold"].unique())
-    near_sigma = sigmas[np.abs(sigmas - sigma).argmin()]
-    near = thresholds[np.abs(thresholds - threshold).argmin()]
     figure, axes = plt.subplots(
         len(models), 3, figsize=(12, 3.1 * len(models) + 0.6), squeeze=False, layout="constrained"
     )
@@ -274,10 +271,10 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
                 "ms": 4,
                 "lw": 1.3,
             }
-            held = own[own["flow_threshold"] == near].dropna(subset="sigma").sort_values("sigma")
+            held = own[own["flow_threshold"] == threshold].dropna(subset="sigma").sort_values("sigma")
             lift.plot(held["sigma"], held["lift"], label=TITLES.get(method, method), **style)
             share.plot(held["sigma"], 100 * held["relevance_share"], **style)
-            for kind, dashes in ((own[own["sigma"].isna()], ":"), (own[own["sigma"] == near_sigma], "-")):
+            for kind, dashes in ((own[own["sigma"].isna()], ":"), (own[own["sigma"] == sigma], "-")):
                 kind = kind.sort_values("flow_threshold")
                 flow.plot(kind["flow_threshold"], 100 * kind["precision"], ls=dashes, **style)
         base = rows.groupby("flow_threshold")["base_rate"].mean()
@@ -289,7 +286,7 @@ def motion_sweep_figure(table: pd.DataFrame, *, sigma: float, threshold: float, 
         flow.axvline(threshold, color="gray", lw=0.8, ls=":")
         lift.set(title=f"{model}: precision over the share of moving voxels", ylabel="lift")
         share.set(title=f"{model}: relevance that is selected", ylabel="%", ylim=(0, None))
-        flow.set(title=f"{model}: precision (dotted: whole maps, σ = {near_sigma:g})", ylabel="%")
+        flow.set(title=f"{model}: precision (dotted: whole maps, σ = {sigma:g})", ylabel="%")
         flow.set(xlabel=f"threshold of motion ({speed})", ylim=(0, 100))
         for axis in (lift, share, flow):
             axis.grid(alpha=0.25)

@@ -390,7 +390,7 @@ def summarize(
     values = np.asarray(values, np.float64)
     videos = None if videos is None else list(videos)
     missing = np.isnan(values)
-    if _counts_as_zero(empty):
+    if counts_as_zero(empty):
         values, kept = np.where(missing, 0.0, values), np.ones(len(values), bool)
     else:
         kept = ~missing
@@ -446,12 +446,13 @@ def _same_grid(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _share(part: np.ndarray, whole: np.ndarray, *, empty: str = "nan") -> float:
     """Voxels of `part` over those of `whole`, with the stated rule for an empty `whole`."""
-    nothing = 0.0 if _counts_as_zero(empty) else NAN
+    nothing = 0.0 if counts_as_zero(empty) else NAN
     total = np.count_nonzero(whole)
     return np.count_nonzero(part) / total if total else nothing
 
 
-def _counts_as_zero(empty: str) -> bool:
+def counts_as_zero(empty: str) -> bool:
+    """Whether an empty selection has precision 0 (``zero``) or none (``nan``); another word is a `ConfigError`."""
     if empty not in ("nan", "zero"):
         raise ConfigError(f"Empty selections cannot be treated as {empty!r}. Known: nan, zero.")
     return empty == "zero"

@@ -17,7 +17,7 @@ from ..editing import reverse_of
 from ..statistics import adjust_p_values, mean_interval, mean_p_value
 from ..tables import Figure, table
 from .controls import is_control
-from .precision import RANKING_SCORES, summarize
+from .precision import RANKING_SCORES, counts_as_zero, summarize
 
 PLACE = ["model", "method"]
 ENTRY = ["model", "method", "control_of", "selective"]  # a map, its selective map, or a control
@@ -91,12 +91,11 @@ def motion_precision_table(
     for key, group in scores.groupby(ENTRY, sort=False):
         # Without a pair of frames that follow each other there is no motion to be precise about.
         group = group.dropna(subset=["base_rate"])
-        counted = group if empty == "zero" else group.dropna(subset=["precision"])
+        counted = _with_empty(group, empty).dropna(subset=["precision"])
         clips = summarize(group["precision"], empty=empty)
         videos = summarize(group["precision"], group["video"], empty=empty)
         base = counted["base_rate"].mean()
-        filled = counted.fillna({"precision": 0.0})
-        low, high = mean_interval(per_video(filled, "precision"), share=True)
+        low, high = mean_interval(per_video(counted, "precision"), share=True)
         rows.append(
             {
                 **dict(zip(ENTRY, key, strict=True)),
@@ -108,7 +107,7 @@ def motion_precision_table(
                 "video_sd": videos["sd"],
                 "base_rate": base,
                 "lift": clips["mean"] / base if base else np.nan,
-                "mean_exact": filled["precision_exact"].mean(),
+                "mean_exact": counted["precision_exact"].mean(),
                 "base_rate_exact": counted["base_rate_exact"].mean(),
                 **_with_intervals(group, RANKING_SCORES),
                 "n_clips": clips["n_clips"],
@@ -366,9 +365,10 @@ def explanation_overhead_table(timings: pd.DataFrame, published: pd.DataFrame) -
     n_seeds, n_clips, n_empty
     """,
     inputs={"found": "ground_truth_scores"},
+    options={"empty": "relevance.empty"},
     needs=["ground_truth"],
 )
-def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
+def ground_truth_precision_table(found: pd.DataFrame, *, empty: str = "nan") -> pd.DataFrame:
     """How well maps find what is known to matter, or to move.
 
     Parameters
@@ -376,6 +376,8 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
     found : DataFrame
         model, seed, method, control_of, selective, target, video, class, clip, share, relevance_on_target, pointing, and
         the scores of `voxplain.motion.precision.ground_truth_scores`
+    empty : {"nan", "zero"}
+        Precision of clips without a relevant voxel.
 
     Returns
     -------
@@ -393,7 +395,7 @@ def ground_truth_precision_table(found: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                **_with_intervals(known, (*MEASURES, "base_rate")),
+                **_with_intervals(_with_empty(known, empty), (*MEASURES, "base_rate")),
                 "n_videos": known["video"].nunique(),
                 "n_groups": known["class"].nunique(),
                 "n_seeds": group["seed"].nunique(),
@@ -465,12 +467,19 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
     control: whole, control_same_size, control_same_size_per_frame, control_spatial_derivative, control_pixel_change (as many voxels where the pixels change most)
     {_COMPARED_COLUMNS.format(more=", precision")}""",
     inputs={"scores": "motion_scores", "found": "ground_truth_scores"},
+    options={"empty": "relevance.empty"},
 )
-def selection_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = None) -> pd.DataFrame:
+def selection_controls_table(
+    scores: pd.DataFrame, found: pd.DataFrame | None = None, *, empty: str = "nan"
+) -> pd.DataFrame:
     """Selective maps against every other way of keeping as many voxels, paired by video and seed.
 
-    Parameters and columns are those of `explanation_controls_table`.
+    Parameters and columns are those of `explanation_controls_table`, and `empty` is that of
+    `motion_precision_table`.
     """
+    scores = _with_empty(scores, empty)
+    if found is not None and len(found):
+        found = _with_empty(found.rename(columns={"share": "base_rate"}), empty)
 
     def belongs(method: str, entry: tuple) -> str | None:
         control, of, selective = entry
@@ -500,19 +509,22 @@ def selection_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None = 
     n_clips, n_empty
     """,
     inputs={"sweeps": "sweep_scores"},
+    options={"empty": "relevance.empty"},
     figure=Figure(
         "motion_sweep_figure",
         {"table": "motion_sweep"},
         {"sigma": "selective.sigma", "threshold": "flow.moving.threshold", "unit": "flow.moving.unit"},
     ),
 )
-def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
+def motion_sweep_table(sweeps: pd.DataFrame, *, empty: str = "nan") -> pd.DataFrame:
     """Means over clips at every threshold of selection (sigma; NaN for whole maps) and of motion.
 
     Parameters
     ----------
     sweeps : DataFrame
         model, method, sigma, flow_threshold, precision, base_rate, area_share, relevance_share
+    empty : {"nan", "zero"}
+        Precision of clips without a relevant voxel.
 
     Returns
     -------
@@ -521,11 +533,12 @@ def motion_sweep_table(sweeps: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["model", "method", "sigma", "flow_threshold"]
     known = sweeps.dropna(subset=["base_rate"])
+    known = _with_empty(known.assign(nothing=known["precision"].isna()), empty)
     # The lift compares with the clips that count.
     known = known.assign(base_rate=known["base_rate"].where(known["precision"].notna()))
     groups = known.groupby(keys, sort=False, dropna=False)
     means = groups[["precision", "base_rate", "area_share", "relevance_share"]].mean()
-    counts = groups["precision"].agg(n_clips="count", n_empty=lambda values: int(values.isna().sum()))
+    counts = groups.agg(n_clips=("precision", "count"), n_empty=("nothing", "sum"))
     table = means.join(counts).reset_index()
     table.insert(
         table.columns.get_loc("base_rate") + 1,
@@ -577,6 +590,23 @@ def flow_error_table(errors: pd.DataFrame) -> pd.DataFrame:
         n_clips=("epe", "count"),
     ).reset_index()
     return table.assign(best=table["epe"] == table["epe"].min())
+
+
+def _with_empty(rows: pd.DataFrame, empty: str) -> pd.DataFrame:
+    """Rows with precision 0 in clips without a relevant voxel, where that is what `empty` says.
+
+    Where there is nothing to be precise about, which has no base rate, it stays unknown.
+    """
+    if not counts_as_zero(empty):
+        return rows
+    known = {"precision": "base_rate", "precision_exact": "base_rate_exact"}
+    return rows.assign(
+        **{
+            name: rows[name].mask(rows[name].isna() & rows[base].notna(), 0.0)
+            for name, base in known.items()
+            if name in rows
+        }
+    )
 
 
 def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:

@@ -261,10 +261,8 @@ def _sweep(table: pd.DataFrame | None, sigmas: list[float], threshold: float) ->
     """Means over clips at each position of the slider: precision, lift, area and relevance selected, row."""
     if table is None or table.empty:
         return {}
-    levels = np.sort(table["flow_threshold"].unique())
-    near = levels[np.abs(levels - threshold).argmin()]
-    held = table[table["flow_threshold"] == near]
-    found: dict[str, Any] = {"threshold": float(near)}
+    held = table[table["flow_threshold"] == threshold]
+    found: dict[str, Any] = {"threshold": threshold}
     for (model, method), rows in held.groupby(["model", "method"], sort=False):
         steps = []
         for sigma in [float("nan"), *sigmas]:

@@ -137,13 +137,12 @@ def sweep_group(table: pd.DataFrame, *, sigma: float, threshold: float) -> Group
     table : DataFrame
         motion_sweep.
     sigma, threshold : float
-        The config's thresholds of selection and of motion; the nearest ones of the table are held.
+        The config's thresholds of selection and of motion, which the table has.
     """
     methods = list(table["method"].unique())
-    near = _nearest(table["flow_threshold"], threshold)
     panels = []
     for model, rows in table.groupby("model", sort=False):
-        held = rows[(rows["flow_threshold"] == near) & rows["sigma"].notna()].sort_values("sigma")
+        held = rows[(rows["flow_threshold"] == threshold) & rows["sigma"].notna()].sort_values("sigma")
         for column, factor, y_label, caption in (
             ("lift", 1, "precision over chance", "precision over the share of moving voxels (1 is chance)"),
             ("relevance_share", 100, "relevance selected, %", "share of the relevance that is selected"),
@@ -164,8 +163,7 @@ def sweep_group(table: pd.DataFrame, *, sigma: float, threshold: float) -> Group
             )
             text = _sweep_text(model, held, methods, "sigma", column, factor, caption)
             panels.append(Panel(f"{model}: {caption}", curves(lines, axes, table="motion_sweep", text=text)))
-        nearest_sigma = _nearest(rows["sigma"].dropna(), sigma)
-        at = rows[rows["sigma"] == nearest_sigma].sort_values("flow_threshold")
+        at = rows[rows["sigma"] == sigma].sort_values("flow_threshold")
         lines = [
             Line(
                 title_of(m),
@@ -174,7 +172,7 @@ def sweep_group(table: pd.DataFrame, *, sigma: float, threshold: float) -> Group
             )
             for n, m in enumerate(methods)
         ]
-        caption = f"selected voxels that move, over what counts as motion (σ = {nearest_sigma:g})"
+        caption = f"selected voxels that move, over what counts as motion (σ = {sigma:g})"
         ticks = sorted(at["flow_threshold"].unique())
         axes = Axes(
             "threshold of motion",
@@ -210,11 +208,6 @@ def _sweep_text(
         parts.append(f"{title_of(method)} {values}")
     xs = ", ".join(f"{value:g}" for value in sorted(rows[x].unique()))
     return f"{model}: {caption}, at {xs}: {'; '.join(parts)}."
-
-
-def _nearest(values: pd.Series, wanted: float) -> float:
-    known = np.sort(values.unique())
-    return float(known[np.abs(known - wanted).argmin()])
 
 
 def _point(row: Any, cells: pd.Series, column: str) -> Point:

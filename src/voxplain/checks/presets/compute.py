@@ -26,7 +26,7 @@ from ..findings import KEY, Found, find_concepts, members_table, rank_agreement
 from ..looking import Place, answers, clip_gradients, look_at_supervoxels
 from .variants import SELECTIONS, Variant, View, with_layer
 
-RENDERED = {"unit": "rendered", "threshold": 0.05 * 255}
+GRAY = 0.05 * 255  # threshold in gray levels
 
 
 @dataclass(frozen=True)
@@ -293,8 +293,12 @@ def select_by_variants(
     rows = []
     for name in names:
         options = dict(SELECTIONS[name][1])
-        shown = RENDERED if options.pop("relevant", None) else relevant
-        moves = moving_mask(flow, **(RENDERED if options.pop("moving", None) else moving))
+        units = (options.pop("relevant", None), options.pop("moving", None))
+        shown, moved = (
+            {"unit": unit, "threshold": GRAY} if unit else own
+            for unit, own in zip(units, (relevant, moving), strict=True)
+        )
+        moves = moving_mask(flow, **moved)
         preset = options.pop("preset", "corrected")
         for method, relevance in maps.items():
             selected = selective_relevance(relevance, sigma, preset, **options)

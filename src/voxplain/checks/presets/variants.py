@@ -111,14 +111,14 @@ VARIANTS = {
     "layer_top": Variant("layer: the last block", layer="top"),
     "layer_other": Variant("layer: another usual one", layer="other"),
 }
-# The second paper: what replaces selective.preset and its options, relevance.relevant and flow.moving.
+# The second paper: what replaces selective.preset and its options, and the units of relevance.relevant and flow.moving.
 SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "corrected": ("nothing", {}),
     "official": ("everything below that the authors' code does", {
-        "preset": "official", "relevant": "rendered", "moving": "rendered"
+        "preset": "official", "relevant": "official", "moving": "rendered"
     }),
     "paper": ("everything below that the code of the paper's time does", {
-        "preset": "paper", "relevant": "rendered", "moving": "rendered"
+        "preset": "paper", "relevant": "official", "moving": "rendered"
     }),
     "padding_zero": ("zeros beyond the clip's ends", {"padding": "zero"}),
     "sign_decreasing": ("only decreasing relevance is selected", {"sign": "decreasing"}),
@@ -126,6 +126,7 @@ SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "centre_off": ("derivative not centred", {"centre": False}),
     "normalize_range": ("maps scaled to their range before", {"normalize": "range"}),
     "relevant_rendered": ("relevant: gray levels of the rendered map", {"relevant": "rendered"}),
+    "relevant_official": ("relevant: gray levels of every map, a selective one too, rendered by itself", {"relevant": "official"}),
     "moving_rendered": ("moving: gray levels of the rendered flow", {"moving": "rendered"}),
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import pandas as pd
 import scipy  # whose parts are loaded when they are used
 
 from ...activation_store import LayerActivations
-from ...concepts.random_sets import draw_sets
 from ...concepts.scores import effects, importance
 from ...errors import VoxplainError
 from ..findings import Found, find_concepts, rank_agreement
@@ -85,85 +84,89 @@ def converge(
 
 
 def vary(
-    seen: LayerActivations,
+    class_name: str,
+    read: Callable[[str, int], LayerActivations],
+    draw: Callable[[int], np.ndarray],
     *,
     clusters: Sequence[int],
     seeds: Sequence[tuple[int, int]],
     clustering: Mapping[str, Any],
-    sets: Mapping[str, int],
     cavs: Mapping[str, Any],
-    negatives: str,
     rank_by: str,
-) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Find concepts again with other numbers of clusters, and with other seeds of clustering and random sets.
+) -> tuple[list[dict[str, Any]], pd.DataFrame | None]:
+    """Find a class's concepts again with other numbers of clusters, and with other seeds of clustering and random sets.
 
     Parameters
     ----------
-    seen : LayerActivations
-        Of one network.
+    class_name : str
+    read : callable
+        Activations of a class by its name and the seed of clustering, which is that of their sample, too.
+    draw : callable
+        Random sets (sets, n, d) by their seed.
     clusters : sequence of int
         To try, one at a time.
     seeds : sequence of (int, int)
         Of clustering and of random sets: the run's own, then those to try.
-    clustering, sets, cavs, negatives, rank_by
-        Those of the run: what `find_concepts` and `draw_sets` take.
+    clustering, cavs, rank_by
+        Those of the run: what `find_concepts` takes.
 
     Returns
     -------
     rows : list of dict
         what (clusters, draws), value, draw, class, tau (with the run's own choice, over supervoxels).
-    importance : DataFrame
+    importance : DataFrame or None
         class, video, clip, level, supervoxel, importance: of the run's own choice.
     """
-    classes = sorted(seen.clip_table["class"].unique())
-    own = {
-        class_name: _find(class_name, seen, clustering, sets, cavs, negatives, rank_by, seeds[0])
-        for class_name in classes
-    }
-    rows = []
+    seen, sets = read(class_name, seeds[0][0]), draw(seeds[0][1])
+    how = {"cavs": cavs, "rank_by": rank_by}
+    own = _find(class_name, seen, sets, seed=seeds[0][0], clustering=clustering, **how)
+    if own is None:
+        return [], None
     trials = [("clusters", n, 0, {**clustering, "clusters": n}, seeds[0]) for n in clusters]
     trials += [("draws", "other seeds", n, clustering, pair) for n, pair in enumerate(seeds[1:])]
-    for what, value, draw, how, with_seeds in trials:
-        for class_name in classes:
-            found = _find(class_name, seen, how, sets, cavs, negatives, rank_by, with_seeds)
-            if found is not None and own[class_name] is not None:
-                tau = rank_agreement(own[class_name].table, found.table)
-                rows.append(
-                    {"what": what, "value": str(value), "draw": draw, "class": class_name, "tau": tau}
-                )
-    importance = [
-        found.table.assign(**{"class": class_name}) for class_name, found in own.items() if found is not None
-    ]
-    return rows, pd.concat(importance, ignore_index=True)
+    rows = []
+    for what, value, number, other, (seed, of_sets) in trials:
+        if what == "draws":
+            seen, sets = read(class_name, seed), draw(of_sets)
+        found = _find(class_name, seen, sets, seed=seed, clustering=other, **how)
+        if found is not None:
+            tau = rank_agreement(own.table, found.table)
+            rows.append({"what": what, "value": str(value), "draw": number, "class": class_name, "tau": tau})
+    return rows, own.table.assign(**{"class": class_name})
 
 
 def vary_videos(
+    class_name: str,
     seen: LayerActivations,
+    sets: np.ndarray,
     groups: Mapping[str, str],
     *,
     repeats: int,
-    seeds: tuple[int, int],
+    seed: int,
     rng: np.random.Generator,
     clustering: Mapping[str, Any],
-    sets: Mapping[str, int],
     cavs: Mapping[str, Any],
-    negatives: str,
     rank_by: str,
 ) -> list[dict[str, Any]]:
     """Find concepts in disjoint halves of a class's videos, of 2, 4, 8 groups and so on up to half of all.
 
     Parameters
     ----------
-    seen, clustering, sets, cavs, negatives, rank_by
-        As for `vary`. A concept of fewer videos needs fewer supervoxels, in proportion.
+    class_name : str
+    seen : LayerActivations
+        Of this class, or of all.
+    sets : (sets, n, d) float
+        Random sets.
     groups : mapping of str to str
         Of what is not independent, by video: a group's videos lie in one half.
     repeats : int
         Pairs of halves of each size.
-    seeds : (int, int)
-        Of clustering and of random sets.
+    seed : int
+        Of clustering.
     rng : Generator
         Of the halves.
+    clustering, cavs, rank_by
+        As for `vary`. A concept of fewer videos needs fewer supervoxels, in proportion.
 
     Returns
     -------
@@ -171,53 +174,33 @@ def vary_videos(
         what (videos), value (groups of videos in each half), draw, class, tau (between both halves' ranks of all the class's
         supervoxels).
     """
-    rows = []
-    for class_name, clips in seen.clip_table.groupby("class"):
-        group = clips["video"].map(groups)
-        names = sorted(group.unique())
-        sizes = [2**power for power in range(1, len(names).bit_length()) if 2**power <= len(names) // 2]
-        for size in sizes:
-            least = round(clustering["min_supervoxels"] * size / len(names))
-            for draw in range(repeats):
-                order = rng.permutation(names)
-                halves = [
-                    _find(
-                        class_name, seen, {**clustering, "min_supervoxels": least}, sets, cavs, negatives, rank_by, seeds,
-                        videos=clips.loc[group.isin(half), "video"].unique(),
-                    )
-                    for half in (order[:size], order[size : 2 * size])
-                ]  # fmt: skip
-                if None not in halves:
-                    tau = rank_agreement(*(half.table for half in halves))
-                    rows.append(
-                        {"what": "videos", "value": str(size), "draw": draw, "class": class_name, "tau": tau}
-                    )
+    rows, clips = [], seen.clip_table[seen.clip_table["class"] == class_name]
+    group = clips["video"].map(groups)
+    names = sorted(group.unique())
+    sizes = [2**power for power in range(1, len(names).bit_length()) if 2**power <= len(names) // 2]
+    for size in sizes:
+        least = round(clustering["min_supervoxels"] * size / len(names))
+        how = {"clustering": {**clustering, "min_supervoxels": least}, "cavs": cavs, "rank_by": rank_by}
+        for draw in range(repeats):
+            order = rng.permutation(names)
+            parts = [
+                clips.loc[group.isin(half), "video"].unique()
+                for half in (order[:size], order[size : 2 * size])
+            ]
+            halves = [_find(class_name, seen, sets, seed=seed, videos=part, **how) for part in parts]
+            if None not in halves:
+                tau = rank_agreement(*(half.table for half in halves))
+                rows.append(
+                    {"what": "videos", "value": str(size), "draw": draw, "class": class_name, "tau": tau}
+                )
     return rows
 
 
 def _find(
-    class_name: str,
-    seen: LayerActivations,
-    clustering: Mapping[str, Any],
-    sets: Mapping[str, int],
-    cavs: Mapping[str, Any],
-    negatives: str,
-    rank_by: str,
-    seeds: tuple[int, int],
-    videos: Sequence[str] | None = None,
+    class_name: str, seen: LayerActivations, sets: np.ndarray, *, cavs: Mapping[str, Any], **how: Any
 ) -> Found | None:
-    pool = seen.supervoxels if negatives == "supervoxels" else seen.clips
     try:
-        return find_concepts(
-            class_name,
-            seen,
-            draw_sets(pool, **sets, seed=seeds[1]),
-            clustering=clustering,
-            rank_by=rank_by,
-            seed=seeds[0],
-            videos=videos,
-            **cavs,
-        )
+        return find_concepts(class_name, seen, sets, **how, **cavs)
     except VoxplainError as error:
-        print(f"{class_name}, {clustering['clusters']} clusters: left out. {error}")
+        print(f"{class_name}, {how['clustering']['clusters']} clusters: left out. {error}")
         return None
