@@ -154,9 +154,8 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
     run, seed = home.parents[2], int(home.name.removeprefix("seed"))
     place = finished_layers(run, model=home.parent.name, seed=seed, layer=arguments.concepts or None)[0]
     model = _model(arguments.weights, arguments.network)
-    clips = finished_clips(run, place, model)
-    supervoxels = clips.supervoxels(place)
-    if supervoxels is None:
+    clips = finished_clips(run, place)
+    if clips.supervoxels is None:
         raise ConfigError(
             f"The supervoxels of {run} are no more: run its config again, without them in temporary."
         )
@@ -164,7 +163,7 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
     clip = read_clips(arguments.source, **options)[0][0]
     answer = model.classes[int(model.logits(clip[None])[0].argmax())]
     explained = model.classes[_target(arguments.target, model.classes)] if arguments.target else answer
-    labels = segment_supervoxels(clip, **attributes_of(supervoxels[0])["params"]["options"])
+    labels = segment_supervoxels(clip, **attributes_of(clips.supervoxels[0])["params"]["options"])
     made = attributes_of(place.activations[0])["params"]
     kept = distinct_supervoxels(labels, made["preset"], **made["criteria"])
     if not len(kept):
