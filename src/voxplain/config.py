@@ -195,7 +195,10 @@ class Model(Section):
     """A network to explain."""
 
     network: str = Field(description="Registered network, or package.module:function.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the network.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the network; of one whose weights a run has saved, those that are not given are as saved.",
+    )
     weights: str | None = Field(
         None,
         description="kinetics400, default, or a file: taken as they are where they answer in the data's classes, with "

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .config import Config, Data, digest
+from .config import Config, Data, Model, digest
 from .errors import ConfigError, nearest
 from .provenance import PACKAGE
 from .sources import library
@@ -54,11 +54,12 @@ def canonical(config: Config) -> Config:
     """The one form of all configs that mean the same: plug-ins' defaults filled in, names in order.
 
     The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
-    is written out, nor whether a whole number is written as ``8`` or ``8.0``.
+    is written out, nor whether a whole number is written as ``8`` or ``8.0``. Options of a network whose weights are in a
+    file are those that are given alone: the file says the others.
     """
     flow, cavs, supervoxels, selective = config.flow, config.cavs, config.supervoxels, config.selective
     models = {
-        name: _changed(model, options=with_defaults("models", model.network, model.options))
+        name: _changed(model, options=_network_options(model))
         for name, model in sorted(config.models.items())
     }
     explainers = {}
@@ -83,6 +84,13 @@ def canonical(config: Config) -> Config:
             selective, options=_unlike_preset("motion.selective", selective.preset, selective.options)
         ),
     )
+
+
+def _network_options(model: Model) -> dict[str, Any]:
+    filled = with_defaults("models", model.network, model.options)
+    if model.weights is None or not Path(model.weights).is_file():
+        return filled
+    return {key: value for key, value in filled.items() if key in model.options}
 
 
 def _canonical_data(data: Data) -> Data:

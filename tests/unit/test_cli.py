@@ -25,7 +25,7 @@ from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.models.build import build_model
 from voxplain.models.trained import load_trained
-from voxplain.models.weights import save_weights
+from voxplain.models.weights import save_weights, write_safetensors
 from voxplain.videos.clips import read_clips
 from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
@@ -382,11 +382,19 @@ def sizes(num_classes, reads=False):
 
 
 def test_weights_of_another_network_are_found(project, tmp_path):
-    save_weights(build_model("r3d_18", num_classes=5, width=8), tmp_path / "wide.safetensors")
+    network = build_model("r3d_18", num_classes=5, width=8)
+    save_weights(network, tmp_path / "wide.safetensors")
+    write_safetensors(network.state_dict(), tmp_path / "plain.safetensors")
+    plain = {"models": {"r3d": {"weights": "plain.safetensors", "head": "new"}}}
+    assert "models.r3d.weights: The weights plain.safetensors do not fit" in project.check(plain)
     wide = {"models": {"r3d": {"weights": "wide.safetensors", "head": "new"}}}
-    assert "models.r3d.weights: The weights wide.safetensors do not fit" in project.check(wide)
-    wide["models"]["r3d"]["options"] = {"width": 8}
-    assert "no problems" in project.check(wide, code=0)
+    assert (
+        "models.r3d.weights: wide.safetensors holds weights of r3d_18 with width: 8, and the options say width: 4: leave "
+        "width out, or write width: 8." in project.check(wide)
+    )
+    for options in ({"width": 8}, {"width": None}):  # null is what is not given, and the file says it
+        wide["models"]["r3d"]["options"] = options
+        assert "no problems" in project.check(wide, code=0)
 
 
 def test_more_cells_than_clips_have_positions_are_told(project):

@@ -47,13 +47,18 @@ def test_defaults_are_those_of_the_plugins_own_schemas():
         found = sources.plugins(places[f"Place(module={module!r}, name={name!r})"])
         assert list(found) and set(found) == {plugin.name for plugin in registry(kind)}
         for plugin in registry(kind):
-            expected = {
-                key: field.default
-                for key, field in plugin.schema.model_fields.items()
-                if not field.is_required()
-            }
-            assert dict(found[plugin.name].defaults) == expected, plugin.name
+            assert dict(found[plugin.name].defaults) == plugin.defaults, plugin.name
             assert found[plugin.name].place == (plugin.module, plugin.function.__name__)
+
+
+def test_what_a_file_of_weights_says_is_not_filled_in(tmp_path):
+    """Else a default would count as given, and contradict the file."""
+    (tmp_path / "own.safetensors").touch()
+    given = {"network": "i3d", "layers": ["mixed_5b"], "options": {"dropout": 0, "padding": None}}
+    from_scratch = settled(models={"i3d": given}).models["i3d"]
+    assert from_scratch.options == {"dropout": 0, "small_input": False, "width": 1}
+    own = settled(models={"i3d": given | {"weights": str(tmp_path / "own.safetensors")}}).models["i3d"]
+    assert own.options == {"dropout": 0}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
