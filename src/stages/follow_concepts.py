@@ -29,7 +29,7 @@ def main(stage):
         clips, indices = read_windows(video, **params.windows)
         for window, clip in enumerate(tqdm(clips, unit="window", mininterval=10)):
             known = {"places": places[class_name], "vectors": vectors[class_name]}
-            first, last = indices[window][[0, -1]]
+            first, last = indices[window].min(), indices[window].max()
             try:
                 rows = follow_clip(model, clip, class_name, wildcards.layer, **known, **params.options)
             except VoxplainError as error:

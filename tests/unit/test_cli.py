@@ -843,6 +843,52 @@ def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, m
     assert "--size is 64: c3d takes clips of 32 only; leave it out." in told
 
 
+def test_a_clip_of_a_whole_video_is_explained_as_one(trained, tmp_path, capsys, monkeypatch):
+    written, streamed = [], []
+    monkeypatch.setattr("voxplain.cli.explain.write_video", lambda *given: written.append(given))
+    source, path = tmp_path / "long.mp4", tmp_path / "run.safetensors"
+    write_video(source, np.resize(moving_square(), (40, *moving_square().shape[1:])), 20)
+    start = ["explain", source, "--method", "gradient", "--target", "b", "--weights", path]
+
+    def explained(clips, *more):
+        save_weights(build_model("r3d_18", None, 2, width=4), path, {"classes": ["a", "b"], "clips": clips})
+        written.clear()
+        text = call(*start, "--out", tmp_path / "out.mp4", *more, capsys=capsys)
+        network = load_trained(path).network
+        ((_, shown, fps),) = written
+
+        def is_of(video):
+            relevance = voxplain.explain(network, video[None], 1, "gradient")[0].numpy()
+            return np.array_equal(shown, overlay(video, relevance))
+
+        return text, fps, is_of
+
+    whole = {"frames": 4, "size": 24, "sampling": "whole"}
+    text, fps, is_of = explained(whole)
+    video, numbers = (one[0] for one in read_clips(source, **whole))
+    assert numbers.tolist() == [5, 15, 25, 35] and is_of(video)
+    assert fps == 2 and "(4 frames of 24 pixels, spread over the whole video);" in text
+    # With a step, a part of the video is asked for.
+    text, fps, is_of = explained(whole, "--step", 5)
+    video, numbers = (one[0] for one in read_clips(source, frames=4, size=24, step=5))
+    assert numbers.tolist() == [12, 17, 22, 27] and is_of(video)
+    assert fps == 4 and "(4 frames of 24 pixels, 5 apart);" in text
+    consecutive = {"frames": 4, "size": 24, "step": 2, "sampling": "consecutive"}
+    text, fps, is_of = explained(consecutive)
+    videos, numbers = read_clips(source, **consecutive)
+    assert numbers[2].tolist() == [16, 18, 20, 22] and len(videos) == 5 and is_of(videos[2])
+    assert fps == 10 and "(4 frames of 24 pixels, 2 apart, clip 3 of 5);" in text
+    # A stream has no whole.
+    explained(whole)
+    monkeypatch.setattr("voxplain.cli.explain.Player", lambda stream, *_: streamed.append(stream))
+    with pytest.raises(AttributeError):  # which shows nothing
+        main([str(part) for part in [*start, "--live"]])
+    streamed[0].close()
+    told = capsys.readouterr().out
+    assert "trained on clips of whole videos; of a stream it is shown windows" in told
+    assert f"Explaining {source} by 4 frames of 24 pixels, 1 apart" in told
+
+
 @pytest.mark.parametrize(
     "clips", [{"size": 10**9}, {"size": "large"}, {"frames": 0}, {"color": 3}, [1], {"size": True}]
 )

@@ -390,6 +390,18 @@ def test_windows_overlap_and_end_with_the_video():
     assert window_indices(2, frames=3, between=1, step=1).tolist() == [[0, 1, 0]]
 
 
+def test_windows_of_short_videos_are_repeated_as_clips_are():
+    """Frames 0, 3 and 6, and from the beginning: not frame 9 of 7, counted on from the beginning."""
+    assert window_indices(7, frames=4, between=3, step=1).tolist() == [[0, 3, 6, 0]]
+    assert window_indices(10, frames=4, between=3, step=1).tolist() == [[0, 3, 6, 9]]
+
+
+def test_the_window_of_a_whole_video_is_its_clip():
+    how = {"frames": 4, "between": 1, "step": 2, "sampling": "whole"}
+    assert window_indices(40, **how).tolist() == [[5, 15, 25, 35]]  # the middles of four parts
+    assert window_indices(3, **how).tolist() == [[0, 1, 2, 0]]
+
+
 def test_rows_of_a_window():
     vectors = np.array([[[1.0, 0.0], [0.0, 1.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
     rows = window_rows(MASKS, np.array([2.0, 4.0]), vectors)

@@ -377,7 +377,7 @@ rule follow_concepts:
             "most": CONFIG.checks.windows,
             "frames": CONFIG.clips.frames,
             "between": CONFIG.clips.step,
-            **part("clips", "size", "crop"),
+            **part("clips", "sampling", "size", "crop"),
         },
         options={
             "segmentation": SEGMENTATION,

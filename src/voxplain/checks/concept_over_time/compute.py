@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...concepts.scores import directional_derivatives
 from ...errors import VideoError
-from ...videos.clips import fit_frame
+from ...videos.clips import Crop, Sampling, clip_indices, fit_frame
 from ...videos.decode import probe, read_chosen_frames
 
 
@@ -27,7 +27,9 @@ def window_starts(n_frames: int, length: int, step: int) -> np.ndarray:
     return np.unique([*range(0, last + 1, step), last])
 
 
-def window_indices(n_frames: int, *, frames: int, between: int, step: int) -> np.ndarray:
+def window_indices(
+    n_frames: int, *, frames: int, between: int, step: int, sampling: Sampling = "center"
+) -> np.ndarray:
     """Frames of each window of a video.
 
     Parameters
@@ -38,13 +40,20 @@ def window_indices(n_frames: int, *, frames: int, between: int, step: int) -> np
         Frames of a clip and their distance.
     step : int
         Distance of windows in frames; smaller than a clip, they overlap.
+    sampling : str
+        How the run cuts clips. Of clips of whole videos the one window is that clip.
 
     Returns
     -------
-    (windows, frames) int : a video shorter than a window is looped
+    (windows, frames) int
+        A video shorter than a window is repeated as `voxplain.videos.clips.clip_indices` repeats it.
     """
-    starts = window_starts(n_frames, (frames - 1) * between + 1, step)
-    return (starts[:, None] + between * np.arange(frames)) % n_frames
+    length = (frames - 1) * between + 1
+    if sampling == "whole" or n_frames < length:
+        return clip_indices(
+            n_frames, frames=frames, step=between, sampling="whole" if sampling == "whole" else "center"
+        )
+    return window_starts(n_frames, length, step)[:, None] + between * np.arange(frames)
 
 
 def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
@@ -96,8 +105,9 @@ def read_windows(
     step: int,
     frames: int,
     between: int,
+    sampling: Sampling,
     size: int,
-    crop: str,
+    crop: Crop,
     most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decode a video's windows.
@@ -105,7 +115,7 @@ def read_windows(
     Parameters
     ----------
     video : row of a video table
-    step, frames, between
+    step, frames, between, sampling
         As for `window_indices`.
     size, crop
         As for `voxplain.videos.clips.fit_frame`.
@@ -120,7 +130,7 @@ def read_windows(
     """
 
     def choose(n_frames: int) -> np.ndarray:
-        found = window_indices(n_frames, frames=frames, between=between, step=step)
+        found = window_indices(n_frames, frames=frames, between=between, step=step, sampling=sampling)
         return found[np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))]
 
     start, end = (None if pd.isna(time) else time for time in (video.start, video.end))
