@@ -106,6 +106,7 @@ KINDS = {
     "variant_scores": 1,
     "variant_selections": 2,
     "videos": 4,
+    "window_frames": 1,
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18

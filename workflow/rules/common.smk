@@ -80,14 +80,19 @@ def listed(table):
     return digest(listed_rows(table))
 
 
+def decoded(table):
+    """What decoding needs of rows of the video table, and a digest of the state of their files where they are the user's."""
+    table = table.sort_values("video")
+    return {"rows": decoded_rows(table), "files": None if EMBEDDED else digest(file_states(table["path"]))}
+
+
 def listed_in_shard(wildcards):
-    """Params function: a shard's rows, and a digest of the state of its files where they are the user's own.
+    """Params function: what decoding needs of a shard's rows.
 
     Not the video table as an input, which changes with rows of other shards. (Behind an input that is ``ancient`` and made
     again Snakemake looks at no other reason to run a job, nor any job that follows.)
     """
-    rows = TABLE[TABLE["shard"] == wildcards.shard].sort_values("video")
-    return {"rows": decoded_rows(rows), "files": None if EMBEDDED else digest(file_states(rows["path"]))}
+    return decoded(TABLE[TABLE["shard"] == wildcards.shard])
 
 
 def truth_in_shard(wildcards):
@@ -236,6 +241,7 @@ ARTIFACTS = {
     "concept_clip_motion": (f"{LAYER}/concept_clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "clip_motion": (f"{LAYER}/clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "concept_windows": (f"{LAYER}/concept_windows.parquet", FIRST, {}),
+    "window_frames": (f"{LAYER}/window_frames.parquet", FIRST, {}),
 }
 
 

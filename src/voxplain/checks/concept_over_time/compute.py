@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -141,6 +142,29 @@ def read_windows(
         end=end,
         transform=lambda frame: fit_frame(frame, size=size, crop=crop),
     )
+
+
+def middle_frames(clips: np.ndarray) -> pd.DataFrame:
+    """The middle frame of each window, to be looked at beside its numbers, whatever becomes of the video's file.
+
+    Parameters
+    ----------
+    clips : (windows, T, H, W, 3) uint8
+
+    Returns
+    -------
+    DataFrame
+        window, frame (bytes: PNG).
+    """
+    shown = [cv2.cvtColor(clip[len(clip) // 2], cv2.COLOR_RGB2BGR) for clip in clips]
+    return pd.DataFrame(
+        {"window": np.arange(len(clips)), "frame": [cv2.imencode(".png", one)[1].tobytes() for one in shown]}
+    )
+
+
+def image_of(frame: bytes) -> np.ndarray:
+    """A frame of `middle_frames` as (H, W, 3) uint8."""
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def _length(video: Any) -> float:
