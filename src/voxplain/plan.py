@@ -13,7 +13,14 @@ from .config import Config, Data, Model, digest
 from .errors import ConfigError, nearest
 from .provenance import PACKAGE
 from .sources import library
-from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
+from .videos.plan import (
+    EMBEDDED,
+    default_shard_size,
+    evaluation_videos,
+    plan_videos,
+    source_of,
+    what_is_known,
+)
 from .videos.table import safe_name
 
 
@@ -180,6 +187,31 @@ def _segmenters(config: Config) -> list[str]:
     """The segmenter of the supervoxels, and those that explainers choose for themselves."""
     chosen = {explainer.options.get("segmenter") for explainer in config.explainers.values()}
     return sorted({config.supervoxels.method, "slic", *chosen} - {None})
+
+
+def what_is_there(config: Config, videos: pd.DataFrame | None) -> dict[str, bool]:
+    """What a run has of what final tables need, as `voxplain.tables.choose_tables` takes it.
+
+    Parameters
+    ----------
+    config : Config
+    videos : DataFrame, optional
+        The planned table. Without it, all is taken to be known of them.
+    """
+    embedded, relevance = config.data.path is None, config.relevance
+    networks = set(config.concepts.models or config.models) & set(relevance.models or config.models)
+    known, common = {"known": True, "flow_known": True}, bool(networks)
+    if videos is not None:
+        known = what_is_known(videos, embedded=embedded)
+        edited = evaluation_videos(videos, config.editing.videos_per_class)["video"]
+        common &= bool(edited.isin(evaluation_videos(videos, relevance.videos_per_class)["video"]).any())
+    two_actors = embedded and config.data.options.get("variant") == "two_actors"
+    return known | {
+        "common": common,
+        "shared": two_actors and relevance.compare_with is not None,
+        "precision": config.device.precision != "float32",
+        "given": bool(config.concepts.given),
+    }
 
 
 def _changed(section: Any, **changes: Any) -> Any:

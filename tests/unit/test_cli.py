@@ -200,6 +200,21 @@ def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
     assert "no problems. 480 videos" in text and not list(tmp_path.iterdir())
 
 
+def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_path):
+    """same_pixels takes the tables of the run that relevance.compare_with names."""
+    (tmp_path / "results/first_actor").mkdir(parents=True)
+    text = call("check", ROOT / "config/second_actor.yaml", "--directory", tmp_path, capsys=capsys)
+    assert "no problems" in text
+    alone = [
+        ROOT / "config/second_actor.yaml",
+        "--directory",
+        tmp_path,
+        "--config",
+        "relevance={compare_with: null}",
+    ]
+    assert "checks.tables: same_pixels cannot be made" in call("check", *alone, code=1, capsys=capsys)
+
+
 @pytest.mark.parametrize(
     "changes, says",
     [

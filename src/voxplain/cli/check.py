@@ -26,7 +26,7 @@ import pandas as pd
 
 from ..config import Config, Model, load_config
 from ..errors import ConfigError, VideoError, VoxplainError, nearest
-from ..plan import plan_run
+from ..plan import plan_run, what_is_there
 from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
@@ -137,10 +137,7 @@ def check_tables(config: Config, table: pd.DataFrame | None) -> Iterator[str]:
     """Tables of checks that are not known, or that the data does not allow."""
     from ..tables import choose_tables
 
-    embedded = config.data.path is None
-    common = set(config.concepts.models or config.models) & set(config.relevance.models or config.models)
-    known = {"known": True} if table is None else what_is_known(table, embedded=embedded)
-    choose_tables(**known, common=bool(common), checks=config.checks.tables)
+    choose_tables(**what_is_there(config, table), checks=config.checks.tables)
     yield from ()
 
 
