@@ -96,7 +96,7 @@ def known_of(layer: Path, results: Path, config: Config) -> tuple[list[Path], li
     """Files of the supervoxels that a network's activations are of, and of what is known of these clips."""
     there = sorted(results.glob("shared/*/clips-*/supervoxels-*/train-*.h5"))
     activations = sorted(layer.parent.glob("activations/train-*.h5"))
-    found = {path for file in activations for path in made_from(file, there, results.parent)}
+    found = {path for file in activations for path in made_from(file, there)}
     truth = f"truth-{digest(config.truth, config.data.path is None)}/train-*.h5"
     truths = [path for clips in {path.parents[1] for path in found} for path in clips.glob(truth)]
     if not truths:

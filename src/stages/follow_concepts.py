@@ -1,16 +1,16 @@
-"""Share and directional derivative of concepts in windows of some videos (rule follow_concepts)."""
+"""Share and directional derivative of concepts in windows of some videos, and their frames (rule follow_concepts)."""
 
 import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, write_table
-from voxplain.checks.concept_over_time.compute import longest_videos, read_windows
+from voxplain.checks.concept_over_time.compute import longest_videos, middle_frames, read_windows
 from voxplain.checks.concept_over_time.follow import follow_clip
 from voxplain.concepts.rankings import read_rankings
 from voxplain.errors import VoxplainError
 from voxplain.models.trained import load_trained
-from voxplain.videos.plan import table_of_rows
+from voxplain.videos.plan import check_present, table_of_rows
 
 
 def main(stage):
@@ -21,15 +21,18 @@ def main(stage):
     for class_name, path in zip(scores, stage.input.cavs, strict=True):
         with open_h5(path, "cavs") as file:
             vectors[class_name] = file["vectors"][()]
-    chosen = table_of_rows(params.rows)
+    chosen = table_of_rows(params.listed["rows"])
+    files = chosen["path"].tolist(), params.listed["files"]
+    check_present(*files)
     if params.longest:
         chosen = longest_videos(chosen, params.longest)
-    parts = []
+    parts, frames = [], []
     for video, class_name in zip(chosen.itertuples(), chosen["class"], strict=True):
         clips, indices = read_windows(video, **params.windows)
+        frames.append(middle_frames(clips).assign(video=video.video))
         for window, clip in enumerate(tqdm(clips, unit="window", mininterval=10)):
             known = {"places": places[class_name], "vectors": vectors[class_name]}
-            first, last = indices[window][[0, -1]]
+            first, last = indices[window].min(), indices[window].max()
             try:
                 rows = follow_clip(model, clip, class_name, wildcards.layer, **known, **params.options)
             except VoxplainError as error:
@@ -38,8 +41,13 @@ def main(stage):
             place = {"class": class_name, "video": video.video, "window": window}
             parts.append(rows.assign(**place, first_frame=first, last_frame=last))
     network = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
-    table = pd.concat(parts, ignore_index=True).assign(**network)
-    write_table(stage.output[0], table, kind="concept_windows", made_by=stage.made_by)
+    check_present(*files)
+    for kind, path, some in (
+        ("concept_windows", stage.output.windows, parts),
+        ("window_frames", stage.output.frames, frames),
+    ):
+        table = pd.concat(some, ignore_index=True).assign(**network)
+        write_table(path, table, kind=kind, made_by=stage.made_by)
 
 
 if __name__ == "__main__":

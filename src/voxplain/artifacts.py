@@ -106,6 +106,7 @@ KINDS = {
     "variant_scores": 1,
     "variant_selections": 3,
     "videos": 4,
+    "window_frames": 1,
 }
 _KEY = "voxplain"
 _CHUNK_BYTES = 1 << 18
@@ -560,8 +561,7 @@ def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
     paths = [str(path) for path in paths]
     where = {_short(path): path for path in paths}
     made = {digits: found for digits, path in where.items() if (found := _what_made(path)) is not None}
-    told = ("rule", "params", "code", "wildcards", "inputs")
-    found = {digits: _short(_json([by.get(name) for name in told])) for digits, by in made.items()}
+    found = {digits: _identity(by) for digits, by in made.items()}
     for digits, by in made.items():
         for source, name in (by.get("inputs") or {}).items():
             if found.get(source, name) != name:
@@ -573,16 +573,51 @@ def input_identities(paths: Iterable[StrPath]) -> dict[str, str]:
     return found if len(found) <= MOST_IDENTITIES else {}
 
 
-def made_from(path: StrPath, others: Iterable[Path], folder: Path) -> list[Path]:
-    """Those of some files that an artifact says it was made from, by their paths from the folder that it was made in.
+def made_from(path: StrPath, among: Iterable[StrPath], *, all_of_them: bool = False) -> list[Path]:
+    """Those of some files that an artifact was made from, wherever they lie now: told by their identities.
+
+    Parameters
+    ----------
+    path : path
+        The artifact.
+    among : iterable of path
+        Of files with one identity, which hold the same, the first counts.
+    all_of_them : bool
+        They must be all that it was made from.
+
+    Returns
+    -------
+    list of Path
+        In the order of `among`.
 
     Raises
     ------
     ArtifactError
-        It is missing or damaged.
+        It does not say what it was made from, or `all_of_them` are not there.
     """
-    told = attributes_of(path).get("inputs") or {}
-    return [other for other in others if _short(str(Path(other).relative_to(folder))) in told]
+    made = attributes_of(path)
+    wanted = set((made.get("inputs") or {}).values())
+    if not wanted:
+        raise ArtifactError(
+            f"{path} does not say what it was made from, so that nothing tells which files are the run's. {_mend(path, made)} "
+            f"(More than {MOST_IDENTITIES} files are not written down: give data.shard_size more.)"
+        )
+    found: dict[str, Path] = {}
+    for file in map(Path, among):
+        by = _what_made(str(file))
+        if by is not None and (name := _identity(by)) in wanted:
+            found.setdefault(name, file)
+    if all_of_them and len(found) < len(wanted):
+        raise ArtifactError(
+            f"Of {len(wanted)} files that {path} was made from {len(wanted) - len(found)} are no more where the run keeps them, "
+            "or were made again: run its config again, with none of them in temporary."
+        )
+    return list(found.values())
+
+
+def _identity(made: Attributes) -> str:
+    told = ("rule", "params", "code", "wildcards", "inputs")
+    return _short(_json([made.get(name) for name in told]))
 
 
 def _what_made(path: str) -> Attributes | None:

@@ -122,8 +122,13 @@ class Clips(Section):
     )
 
     def told(self) -> str:
-        """Length, step and size in words."""
-        return f"{self.frames} frames of {self.size} pixels, {self.step} apart"
+        """Length, size and what of a video, in words."""
+        what = "spread over the whole video" if self.sampling == "whole" else f"{self.step} apart"
+        return f"{self.frames} frames of {self.size} pixels, {what}"
+
+    def cut(self) -> dict[str, Any]:
+        """What decides which frames of a video a clip has, and how they are fitted."""
+        return self.model_dump(exclude={"damaged", "damaged_share"})
 
 
 class Truth(Section):
@@ -195,7 +200,10 @@ class Model(Section):
     """A network to explain."""
 
     network: str = Field(description="Registered network, or package.module:function.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the network.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the network; of one whose weights a run has saved, those that are not given are as saved.",
+    )
     weights: str | None = Field(
         None,
         description="kinetics400, default, or a file: taken as they are where they answer in the data's classes, with "
@@ -672,7 +680,8 @@ class Checks(Section):
         3, description="Classes followed over time, where no videos are named."
     )
     window_step: PositiveInt = Field(
-        4, description="Frames between windows; fewer than a clip's make them overlap."
+        4,
+        description="Frames between windows; fewer than a clip's make them overlap. Where clips are whole videos there is one.",
     )
     windows: PositiveInt = Field(
         200, description="Windows of a video at most; of a longer one as many, evenly spread."

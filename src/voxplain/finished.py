@@ -1,12 +1,12 @@
 """A finished run, as commands find it in its folder: networks and layers, how they were made, and what on.
 
-Artifacts say what made them, so that nothing but the run's folder need be named. Clips lie in a folder that runs share;
-which of several are the run's is told by the network, which answers to them as the run says that it did.
+Artifacts say what made them and from what, so that nothing but the run's folder need be named: of clips, which lie in
+folders that runs share, and of shards, which an older plan may have left, those are taken that the run's are made from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .activation_store import open_activations
-from .artifacts import attributes_of, open_h5
+from .artifacts import attributes_of, made_from
 from .errors import ArtifactError, ConfigError, nearest
-from .models.trained import TrainedModel
-from .supervoxels import distinct_supervoxels
 from .videos.plan import table_of_rows
-from .videos.store import SupervoxelStore, clips_of
+from .videos.store import clips_of
 
 SCORED = ("random_sets.h5", "random_cavs.h5", "random_gradients.h5", "scored_concepts.parquet")
 
@@ -53,15 +50,15 @@ class FinishedLayer:
 
     @cached_property
     def activations(self) -> list[Path]:
-        """Artifacts of kind activations that hold the discovery videos: those known, else all of the network's."""
-        found = [Path(path) for path in self.shards] or sorted(
-            (self.network / "activations").glob("train-*.h5")
-        )
-        if not found:
+        """Artifacts of kind activations that hold the discovery videos: those known, else those of the random sets."""
+        if self.shards:
+            return [Path(path) for path in self.shards]
+        there = sorted((self.network / "activations").glob("*.h5"))
+        if not there:
             raise ArtifactError(
                 f"{self.network} has no activations any more: leave activations out of the config's temporary, and run again."
             )
-        return found
+        return made_from(self.folder / "random_sets.h5", there, all_of_them=True)
 
     def params(self, name: str) -> dict[str, Any]:
         """Parameters that made an artifact of the layer."""
@@ -124,19 +121,22 @@ def finished_layers(
 
 @dataclass(frozen=True)
 class FinishedClips:
-    """The clips of a run's discovery videos.
+    """The clips of a run's videos, and their supervoxels.
 
     Attributes
     ----------
     paths : list of Path
-        Artifacts of kind clips, a shard each.
+        Artifacts of kind clips that hold the discovery videos, a shard each.
+    supervoxels : list of Path, or None
+        Artifacts of kind supervoxels, of the same shards; None where they are no more.
     options : dict
-        How they were cut: the config's section ``clips``.
+        How clips were cut: the config's section ``clips``.
     videos : DataFrame
-        The video table, by video; paths are absolute.
+        The video table of the discovery videos, by video; paths are absolute.
     """
 
     paths: list[Path]
+    supervoxels: list[Path] | None
     options: dict[str, Any]
     videos: pd.DataFrame
 
@@ -144,66 +144,68 @@ class FinishedClips:
         """video, number, clip (T, H, W, 3) uint8 and its frames' numbers in the file (T,), one clip at a time."""
         yield from clips_of(self.paths, keys)
 
-    def supervoxels(self, place: FinishedLayer) -> list[Path] | None:
-        """Artifacts of kind supervoxels that the run's activations are of; None where they are no more."""
-        made = attributes_of(place.activations[0])["params"]
-        with open_activations(place.activations[0]) as groups:
-            (video, number), group = next(iter(groups.items()))
-            kept = group["kept"][()]
-        for folder in sorted(self.paths[0].parents[1].glob("supervoxels-*")):
-            paths = [folder / path.name for path in place.activations]
-            if not all(path.exists() for path in paths):
-                continue
-            with SupervoxelStore(paths[0]) as store:
-                labels = store.of_videos([video])
-                found = (
-                    None
-                    if labels is None
-                    else distinct_supervoxels(labels[number], made["preset"], **made["criteria"])
-                )
-            if np.array_equal(found, kept):
-                return paths
-        return None
 
-
-def finished_clips(run: str | Path, place: FinishedLayer, model: TrainedModel) -> FinishedClips:
-    """The clips that a network's activations are of.
-
-    Of folders with clips of the run's videos the first is taken on which the network gives the run's logits.
+def finished_clips(run: str | Path, place: FinishedLayer) -> FinishedClips:
+    """The clips that a network's activations were made from.
 
     Raises
     ------
     ArtifactError
-        There is none: it was removed, or is of another run.
+        They are no more, or were made again since.
     """
     run = Path(run)
-    with open_activations(place.activations[0]) as groups:
-        (video, number), group = next(iter(groups.items()))
-        logits = group["logits"][()]
-    for folder in sorted([*run.parent.glob("shared/*/clips-*/clips"), *run.glob("own/clips-*/clips")]):
-        paths = [folder / path.name for path in place.activations]
-        if not all(path.exists() for path in paths):
-            continue
-        with open_h5(paths[0], "clips") as file:
-            if video not in file or "clips" not in file[video] or number >= len(file[video]["clips"]):
-                continue
-            clip = file[video]["clips"][number]
-        if _answers(model, clip, logits):
-            made = [attributes_of(path)["params"] for path in paths]
-            videos = pd.concat([table_of_rows(one["listed"]["rows"]) for one in made])
-            # Paths are as seen from the folder that results/ lies in.
-            videos["path"] = [str((run.absolute().parents[1] / path).resolve()) for path in videos["path"]]
-            return FinishedClips(paths, made[0]["options"], videos.set_index("video", drop=False))
-    raise ArtifactError(
-        f"The clips that {place.network} was shown are not beside {run} any more: leave clips out of the config's temporary, "
-        "and run again."
-    )
+    paths = _sources(place.activations, run, "clips-*/clips")
+    if paths is None:
+        raise ArtifactError(
+            f"The clips that {place.network} was shown are not beside {run} any more, or were made again: leave clips out of "
+            "the config's temporary, and run again."
+        )
+    supervoxels = _sources(place.activations, run, "clips-*/supervoxels-*", "supervoxels-*")
+    made = [attributes_of(path)["params"] for path in paths]
+    videos = pd.concat([table_of_rows(one["listed"]["rows"]) for one in made])
+    # Paths are as seen from the folder that results/ lies in.
+    videos["path"] = [str((run.absolute().parents[1] / path).resolve()) for path in videos["path"]]
+    return FinishedClips(paths, supervoxels, made[0]["options"], videos.set_index("video", drop=False))
 
 
-def _answers(model: TrainedModel, clip: np.ndarray, logits: np.ndarray) -> bool:
-    """Whether a network answers so to a clip, up to what devices differ by."""
-    try:
-        found = model.logits(clip[None])[0]
-    except RuntimeError:  # of a length or size that it does not take
-        return False
-    return np.allclose(found, logits, rtol=1e-2, atol=1e-2 * np.ptp(logits))
+def finished_test_clips(run: str | Path, network: Path) -> list[Path]:
+    """Artifacts of kind clips that hold the test videos of a run: those that a network's predictions are of.
+
+    Raises
+    ------
+    ArtifactError
+        Some are no more, or were made again since.
+    """
+    weights = network / "weights.safetensors"
+    there = _beside(Path(run), ["clips-*/clips"], "test-*.h5")
+    found = made_from(network / "predictions.parquet", [weights, *there], all_of_them=True)
+    return [path for path in found if path != weights]
+
+
+def finished_videos(run: str | Path) -> Path:
+    """The artifact of kind videos that a run's tables were made from.
+
+    Raises
+    ------
+    ArtifactError
+        It is no more, or was made again since.
+    """
+    run = Path(run)
+    found = made_from(run / "tables/model_accuracy.parquet", run.parent.glob("shared/*/videos.parquet"))
+    if not found:
+        raise ArtifactError(
+            f"The table of the videos of {run} is not beside it any more: run its config again."
+        )
+    return found[0]
+
+
+def _sources(shards: list[Path], run: Path, *folders: str) -> list[Path] | None:
+    """What each of some shards was made from, of that name in folders of the run or shared; None where one lacks."""
+    found = [made_from(shard, _beside(run, folders, shard.name)) for shard in shards]
+    return [own[0] for own in found] if all(found) else None
+
+
+def _beside(run: Path, folders: Iterable[str], name: str) -> list[Path]:
+    """Files of a name, or of names like it, in folders of the run's own or in those of data that runs share."""
+    homes = [*run.parent.glob("shared/*"), run / "own"]
+    return sorted(path for home in homes for folder in folders for path in home.glob(f"{folder}/{name}"))

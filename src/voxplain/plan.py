@@ -9,11 +9,18 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .config import Config, Data, digest
+from .config import Config, Data, Model, digest
 from .errors import ConfigError, nearest
 from .provenance import PACKAGE
 from .sources import library
-from .videos.plan import EMBEDDED, default_shard_size, plan_videos, source_of
+from .videos.plan import (
+    EMBEDDED,
+    default_shard_size,
+    evaluation_videos,
+    plan_videos,
+    source_of,
+    what_is_known,
+)
 from .videos.table import safe_name
 
 
@@ -54,11 +61,12 @@ def canonical(config: Config) -> Config:
     """The one form of all configs that mean the same: plug-ins' defaults filled in, names in order.
 
     The order of `models` and `explainers` means nothing, and nothing does whether an option that is its default
-    is written out, nor whether a whole number is written as ``8`` or ``8.0``.
+    is written out, nor whether a whole number is written as ``8`` or ``8.0``. Options of a network whose weights are in a
+    file are those that are given alone: the file says the others.
     """
     flow, cavs, supervoxels, selective = config.flow, config.cavs, config.supervoxels, config.selective
     models = {
-        name: _changed(model, options=with_defaults("models", model.network, model.options))
+        name: _changed(model, options=_network_options(model))
         for name, model in sorted(config.models.items())
     }
     explainers = {}
@@ -83,6 +91,13 @@ def canonical(config: Config) -> Config:
             selective, options=_unlike_preset("motion.selective", selective.preset, selective.options)
         ),
     )
+
+
+def _network_options(model: Model) -> dict[str, Any]:
+    filled = with_defaults("models", model.network, model.options)
+    if model.weights is None or not Path(model.weights).is_file():
+        return filled
+    return {key: value for key, value in filled.items() if key in model.options}
 
 
 def _canonical_data(data: Data) -> Data:
@@ -172,6 +187,31 @@ def _segmenters(config: Config) -> list[str]:
     """The segmenter of the supervoxels, and those that explainers choose for themselves."""
     chosen = {explainer.options.get("segmenter") for explainer in config.explainers.values()}
     return sorted({config.supervoxels.method, "slic", *chosen} - {None})
+
+
+def what_is_there(config: Config, videos: pd.DataFrame | None) -> dict[str, bool]:
+    """What a run has of what final tables need, as `voxplain.tables.choose_tables` takes it.
+
+    Parameters
+    ----------
+    config : Config
+    videos : DataFrame, optional
+        The planned table. Without it, all is taken to be known of them.
+    """
+    embedded, relevance = config.data.path is None, config.relevance
+    networks = set(config.concepts.models or config.models) & set(relevance.models or config.models)
+    known, common = {"known": True, "flow_known": True}, bool(networks)
+    if videos is not None:
+        known = what_is_known(videos, embedded=embedded)
+        edited = evaluation_videos(videos, config.editing.videos_per_class)["video"]
+        common &= bool(edited.isin(evaluation_videos(videos, relevance.videos_per_class)["video"]).any())
+    two_actors = embedded and config.data.options.get("variant") == "two_actors"
+    return known | {
+        "common": common,
+        "shared": two_actors and relevance.compare_with is not None,
+        "precision": config.device.precision != "float32",
+        "given": bool(config.concepts.given),
+    }
 
 
 def _changed(section: Any, **changes: Any) -> Any:

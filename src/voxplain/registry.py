@@ -39,6 +39,12 @@ class Plugin:
         """Dotted name of the module that holds the function."""
         return self.function.__module__
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Options that have a default, with it."""
+        fields = self.schema.model_fields.items()
+        return {name: field.default for name, field in fields if not field.is_required()}
+
     def options(self, given: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check `given` against the schema and fill in defaults.
 

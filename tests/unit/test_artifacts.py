@@ -420,23 +420,6 @@ def test_runs_made_with_other_settings_are_not_compared(tmp_path):
         artifacts.check_settings(mine, [tmp_path / "old.parquet"])
 
 
-def test_what_was_made_from_which_of_several_files_is_told(tmp_path, monkeypatch):
-    """The benchmarks read the run's own supervoxels, and not another run's of the same clips."""
-    monkeypatch.chdir(tmp_path)
-    there = [Path(f"results/shared/d/clips-1/supervoxels-{name}/train-000.h5") for name in ("a", "b")]
-    for path in there:
-        path.parent.mkdir(parents=True)
-        with artifacts.create_h5(path, kind="supervoxels", made_by=MADE_BY):
-            pass
-    inputs = artifacts.input_identities([there[1]])
-    made_by = record(rule="extract_activations", params={}, code="", inputs=inputs)
-    with artifacts.create_h5("activations.h5", kind="activations", made_by=made_by):
-        pass
-    assert artifacts.made_from("activations.h5", there, Path(".")) == [there[1]]
-    absolute = [tmp_path / path for path in there]
-    assert artifacts.made_from(tmp_path / "activations.h5", absolute, tmp_path) == [absolute[1]]
-
-
 def test_a_slash_in_an_item_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a/b"):
         with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard:

@@ -25,7 +25,7 @@ from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.models.build import build_model
 from voxplain.models.trained import load_trained
-from voxplain.models.weights import save_weights
+from voxplain.models.weights import save_weights, write_safetensors
 from voxplain.videos.clips import read_clips
 from voxplain.videos.decode import VideoInfo, probe, read_chosen_frames
 from voxplain.videos.plan import discovery_videos, evaluation_videos, plan_videos
@@ -198,6 +198,21 @@ def test_a_good_config_has_a_short_summary(project):
 def test_the_demo_is_good_before_its_videos_are_made(capsys, tmp_path):
     text = call("check", ROOT / "config/config.yaml", "--directory", tmp_path, capsys=capsys)
     assert "no problems. 480 videos" in text and not list(tmp_path.iterdir())
+
+
+def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_path):
+    """same_pixels takes the tables of the run that relevance.compare_with names."""
+    (tmp_path / "results/first_actor").mkdir(parents=True)
+    text = call("check", ROOT / "config/second_actor.yaml", "--directory", tmp_path, capsys=capsys)
+    assert "no problems" in text
+    alone = [
+        ROOT / "config/second_actor.yaml",
+        "--directory",
+        tmp_path,
+        "--config",
+        "relevance={compare_with: null}",
+    ]
+    assert "checks.tables: same_pixels cannot be made" in call("check", *alone, code=1, capsys=capsys)
 
 
 @pytest.mark.parametrize(
@@ -382,11 +397,19 @@ def sizes(num_classes, reads=False):
 
 
 def test_weights_of_another_network_are_found(project, tmp_path):
-    save_weights(build_model("r3d_18", num_classes=5, width=8), tmp_path / "wide.safetensors")
+    network = build_model("r3d_18", num_classes=5, width=8)
+    save_weights(network, tmp_path / "wide.safetensors")
+    write_safetensors(network.state_dict(), tmp_path / "plain.safetensors")
+    plain = {"models": {"r3d": {"weights": "plain.safetensors", "head": "new"}}}
+    assert "models.r3d.weights: The weights plain.safetensors do not fit" in project.check(plain)
     wide = {"models": {"r3d": {"weights": "wide.safetensors", "head": "new"}}}
-    assert "models.r3d.weights: The weights wide.safetensors do not fit" in project.check(wide)
-    wide["models"]["r3d"]["options"] = {"width": 8}
-    assert "no problems" in project.check(wide, code=0)
+    assert (
+        "models.r3d.weights: wide.safetensors holds weights of r3d_18 with width: 8, and the options say width: 4: leave "
+        "width out, or write width: 8." in project.check(wide)
+    )
+    for options in ({"width": 8}, {"width": None}):  # null is what is not given, and the file says it
+        wide["models"]["r3d"]["options"] = options
+        assert "no problems" in project.check(wide, code=0)
 
 
 def test_more_cells_than_clips_have_positions_are_told(project):
@@ -833,6 +856,52 @@ def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, m
     assert "(16 frames of 32 pixels, 1 apart)" in call(*start, path, capsys=capsys)
     told = call(*start, path, "--size", 64, code=1, capsys=capsys)
     assert "--size is 64: c3d takes clips of 32 only; leave it out." in told
+
+
+def test_a_clip_of_a_whole_video_is_explained_as_one(trained, tmp_path, capsys, monkeypatch):
+    written, streamed = [], []
+    monkeypatch.setattr("voxplain.cli.explain.write_video", lambda *given: written.append(given))
+    source, path = tmp_path / "long.mp4", tmp_path / "run.safetensors"
+    write_video(source, np.resize(moving_square(), (40, *moving_square().shape[1:])), 20)
+    start = ["explain", source, "--method", "gradient", "--target", "b", "--weights", path]
+
+    def explained(clips, *more):
+        save_weights(build_model("r3d_18", None, 2, width=4), path, {"classes": ["a", "b"], "clips": clips})
+        written.clear()
+        text = call(*start, "--out", tmp_path / "out.mp4", *more, capsys=capsys)
+        network = load_trained(path).network
+        ((_, shown, fps),) = written
+
+        def is_of(video):
+            relevance = voxplain.explain(network, video[None], 1, "gradient")[0].numpy()
+            return np.array_equal(shown, overlay(video, relevance))
+
+        return text, fps, is_of
+
+    whole = {"frames": 4, "size": 24, "sampling": "whole"}
+    text, fps, is_of = explained(whole)
+    video, numbers = (one[0] for one in read_clips(source, **whole))
+    assert numbers.tolist() == [5, 15, 25, 35] and is_of(video)
+    assert fps == 2 and "(4 frames of 24 pixels, spread over the whole video);" in text
+    # With a step, a part of the video is asked for.
+    text, fps, is_of = explained(whole, "--step", 5)
+    video, numbers = (one[0] for one in read_clips(source, frames=4, size=24, step=5))
+    assert numbers.tolist() == [12, 17, 22, 27] and is_of(video)
+    assert fps == 4 and "(4 frames of 24 pixels, 5 apart);" in text
+    consecutive = {"frames": 4, "size": 24, "step": 2, "sampling": "consecutive"}
+    text, fps, is_of = explained(consecutive)
+    videos, numbers = read_clips(source, **consecutive)
+    assert numbers[2].tolist() == [16, 18, 20, 22] and len(videos) == 5 and is_of(videos[2])
+    assert fps == 10 and "(4 frames of 24 pixels, 2 apart, clip 3 of 5);" in text
+    # A stream has no whole.
+    explained(whole)
+    monkeypatch.setattr("voxplain.cli.explain.Player", lambda stream, *_: streamed.append(stream))
+    with pytest.raises(AttributeError):  # which shows nothing
+        main([str(part) for part in [*start, "--live"]])
+    streamed[0].close()
+    told = capsys.readouterr().out
+    assert "trained on clips of whole videos; of a stream it is shown windows" in told
+    assert f"Explaining {source} by 4 frames of 24 pixels, 1 apart" in told
 
 
 @pytest.mark.parametrize(

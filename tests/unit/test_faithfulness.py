@@ -20,7 +20,13 @@ from voxplain.checks.concept_ablation.compute import (
 from voxplain.checks.concept_ablation.table import concept_ablation_agreement_table, concept_ablation_table
 from voxplain.checks.concept_motion.compute import concept_shares, motion_shares, stand_still
 from voxplain.checks.concept_motion.table import concept_motion_table
-from voxplain.checks.concept_over_time.compute import window_indices, window_rows, window_starts
+from voxplain.checks.concept_over_time.compute import (
+    middle_frames,
+    window_indices,
+    window_rows,
+    window_starts,
+)
+from voxplain.checks.concept_over_time.figure import concept_over_time_figure
 from voxplain.checks.faithfulness.compute import (
     areas,
     concept_map,
@@ -388,6 +394,32 @@ def test_windows_overlap_and_end_with_the_video():
     assert window_starts(10, 16, 3).tolist() == [0]
     assert window_indices(9, frames=3, between=2, step=4).tolist() == [[0, 2, 4], [4, 6, 8]]
     assert window_indices(2, frames=3, between=1, step=1).tolist() == [[0, 1, 0]]
+
+
+def test_windows_of_short_videos_are_repeated_as_clips_are():
+    """Frames 0, 3 and 6, and from the beginning: not frame 9 of 7, counted on from the beginning."""
+    assert window_indices(7, frames=4, between=3, step=1).tolist() == [[0, 3, 6, 0]]
+    assert window_indices(10, frames=4, between=3, step=1).tolist() == [[0, 3, 6, 9]]
+
+
+def test_the_figure_shows_the_frames_that_the_numbers_are_of():
+    clips = np.random.default_rng(0).integers(0, 255, (2, 5, 8, 8, 3), dtype=np.uint8)
+    place = {"model": "m", "seed": 0, "video": "v"}
+    table = pd.DataFrame(
+        {"window": [0, 1], "rank": 1, "derivative": [1.0, -1.0], "share": 0.5, "first_frame": [0, 4]}
+    )
+    table = table.assign(last_frame=table["first_frame"] + 4, probability=0.5, **place)
+    other = middle_frames(255 - clips).assign(**place | {"seed": 1})  # of another network
+    figure = concept_over_time_figure(table, pd.concat([other, middle_frames(clips).assign(**place)]))
+    shown = [image.get_array() for axes in figure.subfigs[0].axes for image in axes.get_images()]
+    shown = [image for image in shown if image.shape == (8, 8, 3)]
+    np.testing.assert_array_equal(shown, clips[:, 2])
+
+
+def test_the_window_of_a_whole_video_is_its_clip():
+    how = {"frames": 4, "between": 1, "step": 2, "sampling": "whole"}
+    assert window_indices(40, **how).tolist() == [[5, 15, 25, 35]]  # the middles of four parts
+    assert window_indices(3, **how).tolist() == [[0, 1, 2, 0]]
 
 
 def test_rows_of_a_window():

@@ -511,8 +511,9 @@ def test_number_of_classes_comes_with_the_weights(tmp_path, caplog):
 def test_weights_that_do_not_fit(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_weights(build_model("r3d", width=4, num_classes=2), path)
+    torch.save(load_weights(path)[0], tmp_path / "plain.pt")
     with pytest.raises(ConfigError, match=r"of another shape \(stem.0.weight is \(4, 3, 3, 7, 7\), not \(8,"):
-        build_model("r3d", path, width=8)
+        build_model("r3d", tmp_path / "plain.pt", width=8)
     with pytest.raises(ConfigError, match="holds weights of r3d, not of i3d"):
         build_model("i3d", path)
     with pytest.raises(ConfigError, match="no weights 'kinetics40'; did you mean 'kinetics400'"):

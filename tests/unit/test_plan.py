@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -16,7 +17,7 @@ from voxplain.cli.values import merge
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.models.build import model_options
-from voxplain.plan import canonical, named_plugins, plan_run, with_defaults
+from voxplain.plan import canonical, named_plugins, plan_run, what_is_there, with_defaults
 from voxplain.provenance import PACKAGE
 from voxplain.sources import library
 from voxplain.supervoxels import segmenter_options
@@ -47,13 +48,59 @@ def test_defaults_are_those_of_the_plugins_own_schemas():
         found = sources.plugins(places[f"Place(module={module!r}, name={name!r})"])
         assert list(found) and set(found) == {plugin.name for plugin in registry(kind)}
         for plugin in registry(kind):
-            expected = {
-                key: field.default
-                for key, field in plugin.schema.model_fields.items()
-                if not field.is_required()
-            }
-            assert dict(found[plugin.name].defaults) == expected, plugin.name
+            assert dict(found[plugin.name].defaults) == plugin.defaults, plugin.name
             assert found[plugin.name].place == (plugin.module, plugin.function.__name__)
+
+
+def test_what_tables_need_is_told_by_config_and_videos():
+    videos = pd.DataFrame(
+        {
+            "video": ["a", "b"],
+            "class": "run",
+            "split": ["train", "test"],
+            "masks": "",
+            "boxes": "",
+            "flow": "",
+        }
+    )
+    own = {"data": {"path": "somewhere"}}
+    none = {
+        "known": False,
+        "flow_known": False,
+        "common": True,
+        "shared": False,
+        "precision": False,
+        "given": False,
+    }
+    assert what_is_there(load_config({"models": NETWORK, **own}), videos) == none
+    masked = videos.assign(masks=["", "m.h5"], flow=["f.h5", ""])
+    assert what_is_there(load_config({"models": NETWORK, **own}), masked) == none | {
+        "known": True,
+        "flow_known": True,
+    }
+    assert what_is_there(load_config({"models": NETWORK, **own}), videos[:1]) == none | {"common": False}
+    actors = {
+        "data": {"options": {"variant": "two_actors"}},
+        "relevance": {"compare_with": "other"},
+        "device": {"precision": "auto"},
+        "concepts": {"given": {"hand": {"labels": [1]}}},
+    }
+    everything = dict.fromkeys(none, True)
+    assert what_is_there(load_config({"models": NETWORK, **actors}), videos) == everything
+    assert what_is_there(load_config({"models": NETWORK, **actors}), None) == everything
+    two = {"r3d": NETWORK["r3d"], "other": NETWORK["r3d"]}
+    apart = {"concepts": {"models": ["r3d"]}, "relevance": {"models": ["other"]}}
+    assert not what_is_there(load_config({"models": two, **apart}), videos)["common"]
+
+
+def test_what_a_file_of_weights_says_is_not_filled_in(tmp_path):
+    """Else a default would count as given, and contradict the file."""
+    (tmp_path / "own.safetensors").touch()
+    given = {"network": "i3d", "layers": ["mixed_5b"], "options": {"dropout": 0, "padding": None}}
+    from_scratch = settled(models={"i3d": given}).models["i3d"]
+    assert from_scratch.options == {"dropout": 0, "small_input": False, "width": 1}
+    own = settled(models={"i3d": given | {"weights": str(tmp_path / "own.safetensors")}}).models["i3d"]
+    assert own.options == {"dropout": 0}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -28,7 +28,7 @@ from voxplain.config import digest
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
-from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips
+from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips, read_middle_clip
 from voxplain.videos.decode import choose_frames, probe, read_chosen_frames
 from voxplain.videos.files import draw_splits
 from voxplain.videos.plan import check_present, file_states, listed_rows, plan_videos
@@ -86,6 +86,29 @@ def test_clip_indices_by_hand():
     assert clip_indices(8, frames=4, sampling="uniform", per_video=2)[:, 0].tolist() == [1, 3]
     assert clip_indices(5, frames=4, sampling="uniform", per_video=9)[:, 0].tolist() == [0, 1]
     assert clip_indices(1, frames=3).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("which", "indices", "place", "distance"),
+    [
+        ({"sampling": "center", "step": 2}, [16, 18, 20, 22], (0, 1), 2),
+        ({"sampling": "whole"}, [5, 15, 25, 35], (0, 1), 10),
+        ({"sampling": "whole", "frames": 3}, [6, 20, 33], (0, 1), 13.5),
+        ({"sampling": "uniform", "per_video": 3}, [18, 19, 20, 21], (1, 3), 1),
+        ({"sampling": "consecutive"}, [16, 17, 18, 19], (4, 10), 1),  # the earlier of two
+        ({"sampling": "consecutive", "step": 4}, [16, 20, 24, 28], (1, 3), 4),
+        ({"sampling": "whole", "frames": 50}, [*range(40), *range(10)], (0, 1), 1),  # jumps back do not count
+        ({"frames": 1}, [19], (0, 1), 1),
+    ],
+)
+def test_the_middle_clip_by_hand(tmp_path, which, indices, place, distance):
+    path, which = write(tmp_path / "x.mkv", numbered(40)), {"frames": 4} | which
+    found = read_middle_clip(path, size=16, **which)
+    assert found.indices.tolist() == indices and (found.number, found.count) == place
+    assert found.distance == distance
+    all_of_them, numbers = read_clips(path, size=16, **which)
+    np.testing.assert_array_equal(found.clip, all_of_them[place[0]])
+    assert numbers[place[0]].tolist() == indices
 
 
 @pytest.mark.parametrize("bad", [{"frames": 0}, {"step": 0}, {"per_video": 0}, {"sampling": "middle"}])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
+import re
 import struct
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from voxplain.errors import ArtifactError, ConfigError
-from voxplain.models.build import build_model, load_model
+from voxplain.models.build import build_model, load_model, model_options
+from voxplain.models.layers import get_layer
 from voxplain.models.weights import (
     check_weights_place,
     load_weights,
@@ -217,3 +222,79 @@ def test_weights_in_another_networks_place_are_refused(model, tmp_path):
     write_safetensors(model.state_dict(), wrong)  # says nothing of it
     check_weights_place(wrong)
     load_model(right)
+
+
+# Options that a network was saved with
+
+
+@pytest.fixture(scope="module")
+def unusual(tmp_path_factory):
+    """An i3d whose options change its answers, and no tensor's shape; its file."""
+    network = build_model(
+        "i3d", num_classes=3, width=0.05, seed=2, dropout=0.1, small_input=True, padding="replicate"
+    )
+    path = tmp_path_factory.mktemp("unusual") / "i3d.safetensors"
+    save_weights(network, path)
+    return network, path
+
+
+def test_a_network_is_built_with_the_options_that_its_weights_were_saved_with(unusual):
+    network, path = unusual
+    clips = torch.randn(1, 3, 8, 32, 32, generator=torch.Generator().manual_seed(0))
+    wanted = network(clips)
+    for options in ({}, {"small_input": True}, {"padding": None}, {"dropout": 0.3}):
+        found = build_model("i3d", path, **options)
+        torch.testing.assert_close(found(clips), wanted, rtol=0, atol=0)
+        assert found.spec.options == network.spec.options | {
+            k: v for k, v in options.items() if k == "dropout"
+        }
+    # Without what the file says of it, the same tensors are another network.
+    write_safetensors(network.state_dict(), path.with_name("plain.safetensors"))
+    other = build_model("i3d", path.with_name("plain.safetensors"), width=0.05)
+    assert not torch.allclose(other(clips), wanted, rtol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"small_input": False}, "with small_input: true, and the options say small_input: false: leave small_input out, or write small_input: true"),
+        ({"padding": "zeros"}, 'with padding: "replicate", and the options say padding: "zeros"'),
+        ({"width": 1}, "with width: 0.05, and the options say width: 1.0"),
+    ],
+)  # fmt: skip
+def test_options_that_contradict_the_weights_are_refused(unusual, given, told):
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        build_model("i3d", unusual[1], **given)
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        model_options("i3d", given, unusual[1])
+
+
+def test_an_option_that_a_file_does_not_know_has_its_default(unusual, tmp_path):
+    """As of an older version, or of a function whose options were not given."""
+    network, path = unusual
+    state, spec, _ = load_weights(path)
+    del spec["options"]["small_input"], spec["options"]["padding"]
+    about = {"kind": "weights", "version": 1, "spec": spec}
+    write_safetensors(state, tmp_path / "old.safetensors", {"voxplain": json.dumps(about)})
+    found = build_model("i3d", tmp_path / "old.safetensors", small_input=False)
+    assert found.spec.options == network.spec.options | {"small_input": False, "padding": None}
+    with pytest.raises(ConfigError, match="with small_input: false, and the options say small_input: true"):
+        build_model("i3d", tmp_path / "old.safetensors", small_input=True)
+
+
+def test_functions_of_the_users_own_are_built_as_they_were_saved(tmp_path, monkeypatch):
+    def build(num_classes, *, scale=1.0, **more):
+        head = torch.nn.Linear(3, num_classes)
+        head.register_buffer("scale", torch.tensor(scale), persistent=False)
+        return torch.nn.Sequential(
+            torch.nn.Conv3d(3, 3, 1), torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten(), head
+        )
+
+    monkeypatch.setitem(sys.modules, "own_network", SimpleNamespace(build=build))
+    save_weights(build_model("own_network:build", num_classes=2, scale=3.0), tmp_path / "own.safetensors")
+    found = build_model("own_network:build", tmp_path / "own.safetensors")
+    assert get_layer(found, found.spec.head).scale == 3 and found.spec.options == {"scale": 3.0}
+    with pytest.raises(ConfigError, match="with scale: 3.0, and the options say scale: 1.0"):
+        build_model("own_network:build", tmp_path / "own.safetensors", scale=1.0)
+    with pytest.raises(ConfigError, match="with no depth, and the options say depth: 2: leave depth out.$"):
+        build_model("own_network:build", tmp_path / "own.safetensors", depth=2)

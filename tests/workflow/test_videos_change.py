@@ -14,6 +14,9 @@ import pytest
 import yaml
 from tests.workflow import planning
 
+from voxplain.config import digest
+from voxplain.videos.plan import file_states
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -93,3 +96,27 @@ def test_what_changed_is_decoded_again_and_nothing_else(folder):
     assert shards and all(shard.startswith("train") for shard in shards)
     run(folder)
     assert decoded(folder) == []
+
+
+def test_concepts_are_followed_anew_in_a_video_that_was_replaced(folder):
+    """Its windows are decoded from the file itself, not from the clips."""
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"parts": ["concepts", "checks"]}
+    (folder / "checks.yaml").write_text(yaml.safe_dump(config))
+    target = "results/tiny/models/r3d/seed0/layer3/window_frames.parquet"
+
+    def followed() -> dict:
+        jobs = planning.jobs(folder, target, configfile=folder / "checks.yaml")
+        (job,) = [job for job in jobs if job.rule.name == "follow_concepts"]
+        return job.params.listed
+
+    before, video = followed(), folder / "videos {of mine}/test/wave/1.mp4"
+    assert [row[0] for row in before["rows"]] == sorted(row[0] for row in before["rows"])
+    paths = [row[1] for row in before["rows"]]
+    assert len(paths) == 4 and before["files"] == digest(file_states([str(folder / path) for path in paths]))
+    kept = video.read_bytes(), video.stat().st_mtime_ns
+    clip(video, 100)
+    after = followed()
+    assert after["rows"] == before["rows"] and after["files"] != before["files"]
+    video.write_bytes(kept[0])
+    os.utime(video, ns=(kept[1], kept[1]))
+    assert followed() == before

@@ -363,7 +363,8 @@ rule follow_concepts:
         scores=at("scored_concepts"),
         cavs=at("cavs", **OF_CLASS),
     output:
-        at("concept_windows"),
+        windows=at("concept_windows"),
+        frames=at("window_frames"),
     log:
         f"{LAYER}/logs/follow_concepts.log",
     benchmark:
@@ -373,14 +374,14 @@ rule follow_concepts:
     resources:
         **needs(4000, 240, network=True),
     params:
-        rows=lambda wildcards: decoded_rows(FOLLOWED),
+        listed=lambda wildcards: decoded(FOLLOWED),
         longest=None if CONFIG.checks.followed else CONFIG.checks.followed_classes,
         windows={
             "step": CONFIG.checks.window_step,
             "most": CONFIG.checks.windows,
             "frames": CONFIG.clips.frames,
             "between": CONFIG.clips.step,
-            **part("clips", "size", "crop"),
+            **part("clips", "sampling", "size", "crop"),
         },
         options={
             "segmentation": SEGMENTATION,

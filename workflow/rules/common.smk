@@ -16,7 +16,7 @@ from voxplain.concepts.names import read_names
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
 from voxplain.explainers import BY_SUPERVOXELS
-from voxplain.plan import named_plugins, plan_run, with_defaults
+from voxplain.plan import named_plugins, plan_run, what_is_there, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.report.summary import summary
 from voxplain.tables import choose_tables
@@ -64,8 +64,7 @@ GIVEN = CONFIG.model_dump(mode="json")["concepts"]["given"]
 CONTROLLED = CONFIG.controlled_explainers()
 USES_SUPERVOXELS = any((given["method"] or name) in BY_SUPERVOXELS for name, given in EXPLAINERS.items())
 EMBEDDED = CONFIG.data.path is None
-WHAT_IS_KNOWN = what_is_known(TABLE, embedded=EMBEDDED)
-KNOWN, FLOW_KNOWN = WHAT_IS_KNOWN["known"], WHAT_IS_KNOWN["flow_known"]
+KNOWN, FLOW_KNOWN = (what_is_known(TABLE, embedded=EMBEDDED)[name] for name in ("known", "flow_known"))
 CLASS_NAMES = {safe_name(name): name for name in sorted(TABLE["class"].unique())}  # by wildcards
 CLASSES = lambda wildcards: list(CLASS_NAMES.values())  # in a list, braces would be wildcards
 
@@ -84,14 +83,19 @@ def listed(table):
     return digest(listed_rows(table))
 
 
+def decoded(table):
+    """What decoding needs of rows of the video table, and a digest of the state of their files where they are the user's."""
+    table = table.sort_values("video")
+    return {"rows": decoded_rows(table), "files": None if EMBEDDED else digest(file_states(table["path"]))}
+
+
 def listed_in_shard(wildcards):
-    """Params function: a shard's rows, and a digest of the state of its files where they are the user's own.
+    """Params function: what decoding needs of a shard's rows.
 
     Not the video table as an input, which changes with rows of other shards. (Behind an input that is ``ancient`` and made
     again Snakemake looks at no other reason to run a job, nor any job that follows.)
     """
-    rows = TABLE[TABLE["shard"] == wildcards.shard].sort_values("video")
-    return {"rows": decoded_rows(rows), "files": None if EMBEDDED else digest(file_states(rows["path"]))}
+    return decoded(TABLE[TABLE["shard"] == wildcards.shard])
 
 
 def truth_in_shard(wildcards):
@@ -256,6 +260,7 @@ ARTIFACTS = {
     "concept_clip_motion": (f"{LAYER}/concept_clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "clip_motion": (f"{LAYER}/clip_motion/{{shard}}.parquet", FIRST_OF_BOTH, COMMON_SHARDS),
     "concept_windows": (f"{LAYER}/concept_windows.parquet", FIRST, {}),
+    "window_frames": (f"{LAYER}/window_frames.parquet", FIRST, {}),
 }
 
 
@@ -382,16 +387,7 @@ def device_of_attempt(wildcards, attempt):
 # Names of concepts, and of the final tables (voxplain.tables) those that the data, the networks and the config allow.
 try:
     NAMES = read_names(CONFIG.concepts.names, FOUND, list(CLASS_NAMES.values()))
-    FINAL = choose_tables(
-        **WHAT_IS_KNOWN,
-        common=bool(COMMON_MODELS) and len(COMMON) > 0,
-        given=bool(GIVEN),
-        shared=EMBEDDED
-        and CONFIG.relevance.compare_with is not None
-        and CONFIG.data.options.get("variant") == "two_actors",
-        precision=PRECISION_IS_CHOSEN,
-        checks=CONFIG.checks.tables,
-    )
+    FINAL = choose_tables(**what_is_there(CONFIG, TABLE), checks=CONFIG.checks.tables)
     masks, known = EMBEDDED or bool((TABLE["masks"] != "").any()), {row["name"] for row in NAMES}
     for problem in given_problems(CONFIG, masks=masks, known=KNOWN, names=known):
         raise VoxplainError(problem)

@@ -26,7 +26,7 @@ import pandas as pd
 
 from ..config import Config, Model, load_config
 from ..errors import ConfigError, VideoError, VoxplainError, nearest
-from ..plan import plan_run
+from ..plan import plan_run, what_is_there
 from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
@@ -137,10 +137,7 @@ def check_tables(config: Config, table: pd.DataFrame | None) -> Iterator[str]:
     """Tables of checks that are not known, or that the data does not allow."""
     from ..tables import choose_tables
 
-    embedded = config.data.path is None
-    common = set(config.concepts.models or config.models) & set(config.relevance.models or config.models)
-    known = {"known": True} if table is None else what_is_known(table, embedded=embedded)
-    choose_tables(**known, common=bool(common), checks=config.checks.tables)
+    choose_tables(**what_is_there(config, table), checks=config.checks.tables)
     yield from ()
 
 
@@ -349,18 +346,21 @@ def check_network(
             "checked: add --trust-networks."
         )
         return
+    from_file = False
     try:
-        options = model_options(model.network, _named(model.options, f"{where}.options"))
+        given = _named(model.options, f"{where}.options")
         known = find_network(model.network).traits["weights"]
+        from_file = model.weights not in (None, *known) and Path(model.weights).is_file()
+        options = model_options(model.network, given, model.weights if from_file else None)
         try:
-            network = build_shapes(model.network, 2, **model.options)
+            network = build_shapes(model.network, 2, **options)
         except Exception:  # the user's own function may need values
-            network = build_model(model.network, None, 2, **model.options)
+            network = build_model(model.network, None, 2, **options)
     except ConfigError as error:
-        yield f"{where}: {error}"
+        yield f"{where}{'.weights' if from_file else ''}: {error}"
         return
     except Exception as error:  # of the user's own function, or of options that do not go together
-        yield f"{where}: {model.network} cannot be built with the options {model.options}: {error}."
+        yield f"{where}: {model.network} cannot be built with the options {options}: {error}."
         return
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
@@ -374,7 +374,7 @@ def check_network(
             f"{where}.options: the weights {model.weights!r} are of {model.network} as it is by default, and do not fit it "
             f"with the options {model.options}: leave out either."
         )
-    if model.weights not in (None, *known) and Path(model.weights).is_file():
+    if from_file:
         yield from (
             f"{where}.weights: {error}" for error in _errors_of(lambda: check_weights(network, model.weights))
         )
@@ -404,34 +404,38 @@ def check_network(
                 f"{where}.{key}: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
                 f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers "
                 f"{model.network}"
-                f"{''.join(f' {key}={value}' for key, value in model.options.items())}."
+                f"{''.join(f' {key}={value}' for key, value in (options if from_file else model.options).items())}."
             )
     fits = True
     for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():
         if fixed is not None and fixed != getattr(config.clips, key):
             fits = False
-            mend = f"or set {where}.options.{key}" if key in options else "or choose another network"
+            mend = (
+                f"or set {where}.options.{key}"
+                if key in options and not from_file
+                else "or choose another network"
+            )
             yield (
                 f"{where}: takes clips of {key} {fixed} only, and clips.{key} is "
                 f"{getattr(config.clips, key)}: change it, {mend}."
             )
     if fits:
         yield from show_clip(name, network, config)
-        yield from check_padding(name, model, config)
+        yield from check_padding(name, model.network, options, config)
 
 
 def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
-def check_padding(name: str, model: Model, config: Config) -> Iterator[Note]:
+def check_padding(name: str, network_name: str, options: dict, config: Config) -> Iterator[Note]:
     """Whether a network sees more of one side of the clips than of the other."""
     from ..models.build import build_shapes
     from ..models.padding import even_size, grid_offset
 
     size, frames = config.clips.size, config.clips.frames
     try:
-        network = build_shapes(model.network, 2, **model.options)
+        network = build_shapes(network_name, 2, **options)
         _, down, right = grid_offset(network, frames, size)
     except Exception:  # a network that the tracing does not follow; nothing is known of it then
         return

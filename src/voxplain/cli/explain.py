@@ -34,7 +34,7 @@ from ..models.trained import TrainedModel, load_trained
 from ..models.weights import load_weights
 from ..motion.selective import selective_relevance
 from ..supervoxels import distinct_supervoxels, segment_supervoxels
-from ..videos.clips import read_clips
+from ..videos.clips import MiddleClip, read_middle_clip
 from ..videos.decode import probe
 from ..videos.table import safe_name
 from .values import key_values
@@ -87,6 +87,8 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
                 f"--{name} is {asked[name]}: {model.spec.name} takes clips of {value} only; leave it out."
             )
     changes = {name: fixed.get(name) or asked[name] for name in asked}
+    if known.sampling == "whole" and asked["step"]:
+        changes["sampling"] = "center"  # of a whole video a step means nothing: a part of it is asked for
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
     if not model.clips and not changes["size"]:
         shapes = copy.deepcopy(model.network).to("meta")
@@ -129,18 +131,24 @@ def _statistics(arguments: argparse.Namespace) -> Path:
 
 
 def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
-    """Explain the clip in the middle of a video."""
+    """Explain the clip in the middle of those that a video is cut to."""
     model = _model(arguments.weights, arguments.network)
     explain_one = _explainer(model, arguments, options)
     cut = _clips_for(model, arguments)
-    clips, _ = read_clips(arguments.source, frames=cut.frames, step=cut.step, size=cut.size, crop=cut.crop)
+    found = read_middle_clip(arguments.source, **cut.cut())
     # Says so where clips of this size are too small for it.
     layer_names(model.network, frames=cut.frames, size=cut.size)
-    relevance, answer, explained = explain_one(clips[0])
+    relevance, answer, explained = explain_one(found.clip)
     output = arguments.output or OUTPUT
-    write_video(output, overlay(clips[0], relevance), probe(arguments.source).fps / cut.step)
-    print(f"The network's answer is {answer} ({cut.told()}); {output} shows the relevance for {explained}.")
+    write_video(output, overlay(found.clip, relevance), probe(arguments.source).fps / found.distance)
+    told = cut.told() + _which(found)
+    print(f"The network's answer is {answer} ({told}); {output} shows the relevance for {explained}.")
     return 0
+
+
+def _which(found: MiddleClip) -> str:
+    """Which of a video's clips one is, where they are several."""
+    return f", clip {found.number + 1} of {found.count}" if found.count > 1 else ""
 
 
 def _explain_by_concepts(arguments: argparse.Namespace) -> int:
@@ -154,17 +162,16 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
     run, seed = home.parents[2], int(home.name.removeprefix("seed"))
     place = finished_layers(run, model=home.parent.name, seed=seed, layer=arguments.concepts or None)[0]
     model = _model(arguments.weights, arguments.network)
-    clips = finished_clips(run, place, model)
-    supervoxels = clips.supervoxels(place)
-    if supervoxels is None:
+    clips = finished_clips(run, place)
+    if clips.supervoxels is None:
         raise ConfigError(
             f"The supervoxels of {run} are no more: run its config again, without them in temporary."
         )
-    options = {key: value for key, value in clips.options.items() if not key.startswith("damaged")}
-    clip = read_clips(arguments.source, **options)[0][0]
+    found = read_middle_clip(arguments.source, **Clips.model_validate(clips.options).cut())
+    clip = found.clip
     answer = model.classes[int(model.logits(clip[None])[0].argmax())]
     explained = model.classes[_target(arguments.target, model.classes)] if arguments.target else answer
-    labels = segment_supervoxels(clip, **attributes_of(supervoxels[0])["params"]["options"])
+    labels = segment_supervoxels(clip, **attributes_of(clips.supervoxels[0])["params"]["options"])
     made = attributes_of(place.activations[0])["params"]
     kept = distinct_supervoxels(labels, made["preset"], **made["criteria"])
     if not len(kept):
@@ -184,11 +191,11 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
     ranks = scores[scores["class"] == explained][["concept", "rank"]]
     table = ranks.merge(table, on="concept").sort_values("rank")
     output = arguments.output or OUTPUT
-    write_video(output, overlay(clip, relevance), probe(arguments.source).fps / options["step"])
+    write_video(output, overlay(clip, relevance), probe(arguments.source).fps / found.distance)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     print(
         f"The network's answer is {answer}; the table has the concepts of {explained} at {place.layer} by their rank in the "
-        f"run, with the effect on its logit at this clip, and {output} shows where the clip has them."
+        f"run, with the effect on its logit at this clip{_which(found)}, and {output} shows where the clip has them."
     )
     return 0
 
@@ -198,6 +205,11 @@ def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
     model = _model(arguments.weights, arguments.network)
     explain_one = _explainer(model, arguments, options)
     cut = _clips_for(model, arguments)
+    if cut.sampling == "whole":
+        cut = cut.model_copy(update={"sampling": "center"})
+        print(
+            "The network was trained on clips of whole videos; of a stream it is shown windows.", flush=True
+        )
     layer_names(model.network, frames=cut.frames, size=cut.size)
     explain_one(
         np.zeros((cut.frames, cut.size, cut.size, 3), dtype=np.uint8)

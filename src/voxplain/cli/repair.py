@@ -15,7 +15,7 @@ from ..artifacts import attributes_of, csv_text, open_h5, read_table
 from ..concepts.repair import AS_IS, CONCEPTS_OFF, CONTROLS, basis, repair_table, repaired_logits
 from ..concepts.scores import ways_to
 from ..errors import ConfigError, nearest
-from ..finished import FinishedLayer, finished_clips, finished_layers
+from ..finished import FinishedLayer, finished_layers, finished_test_clips, finished_videos
 from ..models.trained import load_trained
 from ..models.upper import Upper
 from ..streams import stream
@@ -110,12 +110,8 @@ def _answers(arguments: argparse.Namespace, place: FinishedLayer, concepts: Chos
         random_ways = ways_to(file["clusters/vectors"][()], file["clusters/distances"][()])
     with open_h5(place.folder / "random_sets.h5", "random_sets") as file:
         baseline = file["sets"][()].mean(axis=(0, 1))
-    found = finished_clips(arguments.run, place, model)
-    tests = sorted(found.paths[0].parent.glob("test-*.h5"))
-    if not tests:
-        raise ConfigError(
-            f"{found.paths[0].parent} holds no clips of test videos: there is nothing to test on."
-        )
+    tests = finished_test_clips(arguments.run, place.network)
+    videos = read_table(finished_videos(arguments.run), "videos").set_index("video")
     rng = stream(place.seed, "repair", place.model, place.layer)
     versions, what = [None], [(AS_IS, 0)]
     with ClipStore(tests) as store:
@@ -137,7 +133,6 @@ def _answers(arguments: argparse.Namespace, place: FinishedLayer, concepts: Chos
             axis=1,
         )
         table = store.table
-    videos = _videos(tests, arguments.run)
     parts: list[pd.DataFrame] = []
     for (name, draw), own in zip(what, logits, strict=True):
         # Over a video's clips the logits are averaged, as for the run's accuracy.
@@ -162,15 +157,6 @@ def _cells(upper: Upper, example: torch.Tensor, size: int) -> int:
         1
     ]
     return size // channels
-
-
-def _videos(tests: list[Path], run: str) -> pd.DataFrame:
-    """Group and subset of the run's videos, by video."""
-    beside = tests[0].parents[2] / "videos.parquet"
-    for path in [beside, *sorted(Path(run).parent.glob("shared/*/videos.parquet"))]:
-        if path.exists():
-            return read_table(path, "videos").set_index("video")
-    raise ConfigError(f"The table of the run's videos is not beside {run} any more: run it again.")
 
 
 def _words(table: pd.DataFrame) -> str:

@@ -40,9 +40,9 @@ cav_accuracy rank_among_found n_found""".split()
 def main(arguments: argparse.Namespace) -> int:
     _check(arguments)
     places = finished_layers(arguments.run, model=arguments.model, layer=arguments.layer, seed=arguments.seed)
-    networks: dict[Path, list[FinishedLayer]] = defaultdict(list)
-    for place in places:
-        networks[place.network].append(place)
+    networks: dict[tuple[Path, ...], list[FinishedLayer]] = defaultdict(list)
+    for place in places:  # layers that an older plan left are of other shards
+        networks[place.network, *place.activations].append(place)
     parts = [_test_network(arguments, own) for own in networks.values()]
     table = pd.concat(parts, ignore_index=True)
     table = mark_by_source(table, alpha=_alpha(arguments.run))
@@ -75,7 +75,7 @@ def _test_network(arguments: argparse.Namespace, places: list[FinishedLayer]) ->
     first = places[0]
     trusted = [arguments.network] if arguments.network else []
     model = load_trained(first.network / "weights.safetensors", trust=trusted, precision=first.precision)
-    clips = finished_clips(arguments.run, first, model)
+    clips = finished_clips(arguments.run, first)
     seen = read_classes(first.activations)
     classes = _classes(arguments.classes, sorted(set(seen.values())))
     keys = {key for key, name in seen.items() if name in classes}
@@ -120,9 +120,8 @@ def _examples(
             (run.videos.at[video, "class"], video, number, run.videos.at[video, "path"], clip, frames)
             for video, number, clip, frames in run.clips(keys)
         )
-        supervoxels = run.supervoxels(place) if arguments.control is None else None
-        if supervoxels is not None:
-            equal = equal_volume_control(supervoxels, place.activations, keys, place.seed)
+        if arguments.control is None and run.supervoxels is not None:
+            equal = equal_volume_control(run.supervoxels, place.activations, keys, place.seed)
     masked = (
         (class_name, video, number, clip, masks_of(video, path, frames, arguments.masks, labels, run.options))
         for class_name, video, number, path, clip, frames in found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from .weights import check_state, load_state, load_weights, with_own_names
 log = logging.getLogger(__name__)
 # More than this is no width, depth or size; a file that asks for it would only fill the memory.
 MOST = 10_000
+# Options that change nothing but training.
+TRAINING_ALONE = re.compile("dropout|drop_?path|stochastic_depth")
 
 
 def find_network(name: str) -> Plugin | External:
@@ -30,17 +34,54 @@ def find_network(name: str) -> Plugin | External:
     return find_external(name) if ":" in name else MODELS[name]
 
 
-def model_options(name: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Check a network's options without building it, and fill in defaults.
+def model_options(
+    name: str, options: dict[str, Any] | None = None, weights: str | Path | None = None
+) -> dict[str, Any]:
+    """Check a network's options without building it, and fill in those that are not given.
+
+    Parameters
+    ----------
+    name : str
+    options : dict, optional
+        Those that are given; one that is None is not.
+    weights : path, optional
+        A file of weights. Where `save_weights` wrote it, it says what is not given; else the network's defaults are.
 
     Raises
     ------
     ConfigError
-        The network or an option is unknown, or a value is impossible.
+        The network or an option is unknown, a value is impossible, or is another than the weights' network has; or the
+        file cannot be read, or holds weights of another network.
     """
     given = dict(options or {})
     common = {key: given.pop(key) for key in ("mean", "std", "seed") if key in given}
-    return find_network(name).options(given) | common
+    saved = {} if weights is None else load_weights(weights)[1]
+    return _as_saved(find_network(name), given, saved, weights) | common
+
+
+def _as_saved(
+    network: Plugin | External, given: dict[str, Any], saved: dict[str, Any], weights: str | Path | None
+) -> dict[str, Any]:
+    """A network's options with those that are not given as they were saved with its weights."""
+    if not saved:
+        return network.options(given)
+    _check_name(saved, network.name, weights)
+    if not is_own(network.name):
+        with _options_of(weights, network.name, saved["options"]):
+            _check_numbers(saved["options"])
+    asked = {key: value for key, value in given.items() if value is not None}
+    filled = network.options(saved["options"] | asked)
+    known = network.defaults | network.options(saved["options"])
+    # As JSON has them, which knows no tuples.
+    mine, its = (json.loads(json.dumps(some, default=str)) for some in (filled, known))
+    for key in asked:
+        if (key not in its or its[key] != mine[key]) and not TRAINING_ALONE.search(key):
+            own = f"{key}: {json.dumps(its[key])}" if key in its else f"no {key}"
+            raise ConfigError(
+                f"{weights} holds weights of {network.name} with {own}, and the options say {key}: {json.dumps(mine[key])}: "
+                f"leave {key} out{f', or write {own}' if key in its else ''}."
+            )
+    return filled
 
 
 def build_model(
@@ -72,7 +113,8 @@ def build_model(
     seed : int
         Of random weights. Leaves torch's global generator as it is.
     **options
-        The network's own.
+        The network's own. One that is not given, or None, is as `save_weights` has put it into the weights' file, or the
+        network's default.
 
     Returns
     -------
@@ -83,14 +125,13 @@ def build_model(
     Raises
     ------
     ConfigError
-        Name, option or weights are unknown or do not fit, or the weights cannot be downloaded.
+        Name, option or weights are unknown or do not fit, or the weights cannot be downloaded; or an option is another
+        than that of the network whose weights the file holds (but those that change nothing but training).
     """
-    network = find_network(name)
-    options = network.options(options)
+    network, state, saved = find_network(name), None, {}
     facts = network.traits
-    state, saved = None, {}
     if weights in facts["weights"]:
-        state = facts["weights"][weights]()
+        state, options = facts["weights"][weights](), network.options(options)
         implied = facts.get("weights_options", {})
         options |= {key: value for key, value in implied.items() if options[key] is None}
     elif weights is not None:
@@ -101,7 +142,11 @@ def build_model(
                 f"Known: {known}; or give a file's path."
             )
         state, saved, _ = load_weights(weights)
-        _check_name(saved, name, weights)
+        options = _as_saved(network, options, saved, weights)
+        if saved and not is_own(name):
+            _check_saved(name, options, state, saved, weights)
+    else:
+        options = network.options(options)
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -218,7 +263,7 @@ def load_model(path: str | Path, *, trust: Collection[str] = ()) -> nn.Module:
         The file cannot be read, was not written by `save_weights`, names a function that is not trusted, or does
         not fit its network.
     """
-    state, spec, _ = load_weights(path)
+    _, spec, _ = load_weights(path)
     if not spec:
         raise ConfigError(
             f"{path} does not say which network its weights are of: give build_model the name and this file."
@@ -230,12 +275,21 @@ def load_model(path: str | Path, *, trust: Collection[str] = ()) -> nn.Module:
             f"file and that function, name it yourself: --network {name}, or load_model(path, trust=[{name!r}])."
         )
     with _options_of(path, name, options):
-        if not is_own(name):  # without memory, lest the options ask for more than the weights fill
-            _check_numbers(options)
-            shapes = build_shapes(name, spec["num_classes"], **options)
-            _fit_head(shapes, state)
-            check_state(shapes, state, str(path))
-        return build_model(name, path, **options)
+        return build_model(name, path)
+
+
+def _check_saved(
+    name: str,
+    options: dict[str, Any],
+    state: dict[str, torch.Tensor],
+    saved: dict[str, Any],
+    path: str | Path,
+) -> None:
+    """See, without memory, that the options that a file of weights gives ask for no more than the weights fill."""
+    with _options_of(path, name, options):
+        shapes = build_shapes(name, saved["num_classes"], **options)
+        _fit_head(shapes, state)
+        check_state(shapes, state, str(path))
 
 
 def _check_numbers(value: Any) -> None:

@@ -41,6 +41,12 @@ class External:
     builder: Callable[..., nn.Module]
     traits: dict[str, Any]
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Options that have a default, with it."""
+        parameters = inspect.signature(self.builder).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
     def options(self, given: dict[str, Any]) -> dict[str, Any]:
         """Check the names of options against the function's parameters."""
         parameters = inspect.signature(self.builder).parameters

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -180,6 +180,55 @@ def read_clips(
         fps=fps, crop=crop,
     )  # fmt: skip
     return chosen.frames, chosen.indices
+
+
+class MiddleClip(NamedTuple):
+    """The clip in the middle of those that a video is cut to.
+
+    Attributes
+    ----------
+    clip : (T, H, W, 3) uint8
+    indices : (T,) int64
+        Numbers of its frames in the file.
+    number, count : int
+        Which of how many it is, from 0.
+    """
+
+    clip: np.ndarray
+    indices: np.ndarray
+    number: int
+    count: int
+
+    @property
+    def distance(self) -> float:
+        """Mean distance of successive frames in the file, without the jumps back of one that is repeated to fill it."""
+        forward = np.diff(self.indices)[np.diff(self.indices) > 0]
+        return float(forward.mean()) if len(forward) else 1.0
+
+
+def read_middle_clip(
+    path: str | Path, *, size: int | tuple[int, int] = 112, crop: Crop = "center", **which: Any
+) -> MiddleClip:
+    """Decode one of a video's clips: that in their middle, the earlier of two.
+
+    Parameters
+    ----------
+    path : path
+    size, crop
+        See `fit_frame`.
+    **which
+        As for `clip_indices`; so are the errors, beside those of `read_clips`.
+    """
+    count = 0
+
+    def choose(n_frames: int) -> np.ndarray:
+        nonlocal count
+        found = clip_indices(n_frames, **which)
+        count = len(found)
+        return found[(count - 1) // 2]
+
+    chosen = choose_frames(path, transform=partial(fit_frame, size=size, crop=crop), choose=choose)
+    return MiddleClip(chosen.frames, chosen.indices, (count - 1) // 2, count)
 
 
 def _choose_clips(path, *, size=112, crop="center", start=None, end=None, fps=None, **which) -> Chosen:

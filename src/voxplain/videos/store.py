@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..artifacts import open_h5, store
+from ..errors import ArtifactError
 from .truth import Truth
 
 
@@ -104,11 +105,29 @@ def clips_of(
     Yields
     ------
     video, number, clip (T, H, W, 3) uint8, frames (T,) int64 : these are the frames' numbers in the file
+
+    Raises
+    ------
+    ArtifactError
+        Some are in none of the shards; told when those that are there have come.
     """
+    left = set(keys)
     for path in paths:
         with open_h5(path, "clips") as file:
-            for video, number in sorted(key for key in keys if key[0] in file):
+            counts = {
+                video: len(file[video]["clips"])
+                for video in {video for video, _ in left}
+                if video in file and "clips" in file[video]
+            }
+            for video, number in sorted(key for key in left if key[1] < counts.get(key[0], 0)):
+                left.remove((video, number))
                 yield video, number, file[video]["clips"][number], file[video]["frames"][number]
+    if left:
+        video, number = min(left)
+        raise ArtifactError(
+            f"{len(left)} of {len(keys)} clips, number {number} of {video} among them, are not in {', '.join(map(str, paths))}: "
+            "these are of another run, or were made again. Run the config again."
+        )
 
 
 def groups_of(counts: Mapping[str, int], size: int) -> list[list[str]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from ...concepts.scores import directional_derivatives
 from ...errors import VideoError
-from ...videos.clips import fit_frame
+from ...videos.clips import Crop, Sampling, clip_indices, fit_frame
 from ...videos.decode import probe, read_chosen_frames
 
 
@@ -27,7 +28,9 @@ def window_starts(n_frames: int, length: int, step: int) -> np.ndarray:
     return np.unique([*range(0, last + 1, step), last])
 
 
-def window_indices(n_frames: int, *, frames: int, between: int, step: int) -> np.ndarray:
+def window_indices(
+    n_frames: int, *, frames: int, between: int, step: int, sampling: Sampling = "center"
+) -> np.ndarray:
     """Frames of each window of a video.
 
     Parameters
@@ -38,13 +41,20 @@ def window_indices(n_frames: int, *, frames: int, between: int, step: int) -> np
         Frames of a clip and their distance.
     step : int
         Distance of windows in frames; smaller than a clip, they overlap.
+    sampling : str
+        How the run cuts clips. Of clips of whole videos the one window is that clip.
 
     Returns
     -------
-    (windows, frames) int : a video shorter than a window is looped
+    (windows, frames) int
+        A video shorter than a window is repeated as `voxplain.videos.clips.clip_indices` repeats it.
     """
-    starts = window_starts(n_frames, (frames - 1) * between + 1, step)
-    return (starts[:, None] + between * np.arange(frames)) % n_frames
+    length = (frames - 1) * between + 1
+    if sampling == "whole" or n_frames < length:
+        return clip_indices(
+            n_frames, frames=frames, step=between, sampling="whole" if sampling == "whole" else "center"
+        )
+    return window_starts(n_frames, length, step)[:, None] + between * np.arange(frames)
 
 
 def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) -> pd.DataFrame:
@@ -96,8 +106,9 @@ def read_windows(
     step: int,
     frames: int,
     between: int,
+    sampling: Sampling,
     size: int,
-    crop: str,
+    crop: Crop,
     most: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decode a video's windows.
@@ -105,7 +116,7 @@ def read_windows(
     Parameters
     ----------
     video : row of a video table
-    step, frames, between
+    step, frames, between, sampling
         As for `window_indices`.
     size, crop
         As for `voxplain.videos.clips.fit_frame`.
@@ -120,7 +131,7 @@ def read_windows(
     """
 
     def choose(n_frames: int) -> np.ndarray:
-        found = window_indices(n_frames, frames=frames, between=between, step=step)
+        found = window_indices(n_frames, frames=frames, between=between, step=step, sampling=sampling)
         return found[np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))]
 
     start, end = (None if pd.isna(time) else time for time in (video.start, video.end))
@@ -131,6 +142,29 @@ def read_windows(
         end=end,
         transform=lambda frame: fit_frame(frame, size=size, crop=crop),
     )
+
+
+def middle_frames(clips: np.ndarray) -> pd.DataFrame:
+    """The middle frame of each window, to be looked at beside its numbers, whatever becomes of the video's file.
+
+    Parameters
+    ----------
+    clips : (windows, T, H, W, 3) uint8
+
+    Returns
+    -------
+    DataFrame
+        window, frame (bytes: PNG).
+    """
+    shown = [cv2.cvtColor(clip[len(clip) // 2], cv2.COLOR_RGB2BGR) for clip in clips]
+    return pd.DataFrame(
+        {"window": np.arange(len(clips)), "frame": [cv2.imencode(".png", one)[1].tobytes() for one in shown]}
+    )
+
+
+def image_of(frame: bytes) -> np.ndarray:
+    """A frame of `middle_frames` as (H, W, 3) uint8."""
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def _length(video: Any) -> float:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import matplotlib
 
 matplotlib.use("Agg")
@@ -13,35 +10,33 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .compute import read_windows
+from .compute import image_of
 
 
-def concept_over_time_figure(
-    table: pd.DataFrame, clips: Mapping[str, np.ndarray], *, concepts: int = 6
-) -> Figure:
+def concept_over_time_figure(table: pd.DataFrame, frames: pd.DataFrame, *, concepts: int = 6) -> Figure:
     """Strips under a video's frames: each concept's derivative as color, its share as the strip's height.
 
     Parameters
     ----------
     table : DataFrame
         As of the table ``concept_over_time``.
-    clips : mapping of str to (windows, T, H, W, 3) uint8
-        By video.
+    frames : DataFrame
+        Artifacts of kind window_frames: model, seed, video, window, frame.
     concepts : int
         How many, the most important first.
     """
     panels = list(table.groupby(["model", "seed", "video"], sort=False))
+    pictures = frames.set_index(["model", "seed", "video", "window"])["frame"]
     figure = plt.figure(figsize=(9.5, 2.9 * len(panels) + 0.4), layout="constrained")
     for part, (key, rows) in zip(np.atleast_1d(figure.subfigures(len(panels), 1)), panels, strict=True):
         model, seed, video = key
         n_windows = rows["window"].nunique()
         shown = np.unique(np.linspace(0, n_windows - 1, min(n_windows, 10)).round().astype(int))
-        frames = clips[video]
         top, bottom = part.subplots(2, 1, height_ratios=[1, 1.9], sharex=True)
-        height, width = frames.shape[2:4]
         for window in shown:
             half = 0.46 * (n_windows / len(shown))
-            top.imshow(frames[window][len(frames[window]) // 2], extent=(window - half, window + half, 0, 1))
+            picture = image_of(pictures[model, seed, video, window])
+            top.imshow(picture, extent=(window - half, window + half, 0, 1))
         top.set(ylim=(0, 1), yticks=[], aspect="auto")
         top.tick_params(bottom=False)
         for side in top.spines.values():
@@ -85,33 +80,3 @@ def concept_over_time_figure(
             fontsize=8,
         )
     return figure
-
-
-def draw_windows(
-    table: pd.DataFrame, videos: pd.DataFrame, *, step: int, most: int, clips: Mapping[str, Any]
-) -> Figure:
-    """`concept_over_time_figure` with the frames of the videos.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As of the table ``concept_over_time``.
-    videos : DataFrame
-        The table of videos.
-    step, most : int
-        Frames between windows, and windows at most.
-    clips : mapping
-        How videos become clips: frames, step, size and crop.
-    """
-    chosen = videos.set_index("video", drop=False).loc[table["video"].unique()]
-    window = {
-        "frames": clips["frames"],
-        "between": clips["step"],
-        "size": clips["size"],
-        "crop": clips["crop"],
-    }
-    frames = {
-        row.video: read_windows(row, step=step, most=most, **window)[0]
-        for row in chosen.itertuples(index=False)
-    }
-    return concept_over_time_figure(table, frames)

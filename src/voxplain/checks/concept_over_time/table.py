@@ -25,11 +25,7 @@ from ...tables import Figure, table
     probability: of the class, in the window
     """,
     inputs={"windows": "concept_windows"},
-    figure=Figure(
-        "draw_windows",
-        {"table": "concept_over_time", "videos": "videos"},
-        {"step": "checks.window_step", "most": "checks.windows", "clips": "clips"},
-    ),
+    figure=Figure("concept_over_time_figure", {"table": "concept_over_time", "frames": "window_frames"}),
 )
 def concept_over_time_table(windows: pd.DataFrame) -> pd.DataFrame:
     """The windows of all networks, in order: columns as of `voxplain.checks.concept_over_time.compute`."""
