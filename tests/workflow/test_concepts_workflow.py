@@ -20,6 +20,7 @@ from snakemake.exceptions import WorkflowError
 from tests.workflow import planning
 
 from voxplain.__main__ import main
+from voxplain.videos.clips import read_middle_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "workflow" / "tiny.yaml"
@@ -235,8 +236,13 @@ def test_concepts_of_the_run_are_switched_off(finished, tmp_path, capsys):
         assert mend in capsys.readouterr().err
 
 
-def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, capsys):
+def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, capsys, monkeypatch):
     """A clip that concepts were found in, which has them where the run says; of other weights there are none."""
+    cut = []
+    monkeypatch.setattr(
+        "voxplain.cli.explain.read_middle_clip",
+        lambda path, **how: cut.append(how) or read_middle_clip(path, **how),
+    )
     video = sorted(finished.glob("results/shared/embedded-*/embedded/**/*.mp4"))[0]
     weights = finished / "results/tiny/models/r3d/seed0/weights.safetensors"
     asked = ["explain", video, "--weights", weights, "--concepts", "layer3", "--output", tmp_path / "out.mp4"]
@@ -247,6 +253,8 @@ def test_a_new_clip_is_explained_by_the_concepts_of_the_run(finished, tmp_path, 
     assert f"the concepts of {name} at layer3" in told and (tmp_path / "out.mp4").stat().st_size > 0
     ranks = [int(line.split()[1]) for line in told.splitlines()[1:] if line.split()[0].isdigit()]
     assert ranks == sorted(scores.loc[scores["class"] == name, "rank"])
+    plain = [*asked[:4], "--method", "gradient", "--output", tmp_path / "plain.mp4"]
+    assert main([str(part) for part in plain]) == 0 and len(cut) == 2 and cut[0] == cut[1]  # the same clip
     shutil.copy(weights, tmp_path / "weights.safetensors")
     asked[3] = tmp_path / "weights.safetensors"
     assert main([str(part) for part in asked]) == 1 and "of a finished run" in capsys.readouterr().err

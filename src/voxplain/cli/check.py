@@ -398,13 +398,14 @@ def check_network(
     wanted = [("layers", layer) for layer in model.layers]
     if model.training and model.training.from_layer:
         wanted.append(("training.from_layer", model.training.from_layer))
+    shown = {k: v for k, v in (options if from_file else model.options).items() if v is not None}
     for key, layer in wanted:
         if layer not in layers:
             yield (
                 f"{where}.{key}: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
                 f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers "
                 f"{model.network}"
-                f"{''.join(f' {key}={value}' for key, value in (options if from_file else model.options).items())}."
+                f"{''.join(f' {key}={value}' for key, value in shown.items())}."
             )
     fits = True
     for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():
