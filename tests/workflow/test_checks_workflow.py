@@ -108,7 +108,8 @@ def test_the_fill_mean_is_the_network_s_input_mean_and_edits_show_the_config_s_c
     curves = pd.concat(map(pd.read_parquet, home.glob("layer3/perturbation_curves/*.parquet")))
     hidden = curves.query("fill == 'mean' and curve == 'deletion' and share > 0.999")
     assert len(hidden) and hidden["class"].nunique() == 2
-    assert hidden["probability"].to_numpy() == pytest.approx(hidden["class"].map(expected), abs=1e-4)
+    right = hidden["class"].map(expected).to_numpy()
+    assert hidden["probability"].to_numpy() == pytest.approx(right, abs=1e-4)
     edits = pd.concat(map(pd.read_parquet, home.glob("layer3/edits/*.parquet")))
     assert set(edits["blank"]) == set(model.predict(empty["red"]))
 
