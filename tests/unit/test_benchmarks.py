@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import before
+from benchmarks import before, pixel_controls
 from benchmarks.__main__ import HERE, main
+
+from voxplain.config import load_config
+from voxplain.videos.truth import IGNORED, Truth
 
 KEYS = {"part", "against", "ratio", "low", "high", "goal", "met"}
 
@@ -117,3 +120,22 @@ def test_accuracies_are_those_of_all_classes(tmp_path: Path, column: str) -> Non
     table.to_parquet(tmp_path / "demo/tables/model_accuracy.parquet")
     assert before.accuracies(tmp_path) == {"r3d": pytest.approx(0.7), "c3d": 0.5}
     assert before.accuracies(tmp_path / "nowhere") == {}
+
+
+def test_what_pixels_find_without_a_network(monkeypatch) -> None:
+    clip = np.full((3, 16, 16, 3), 90, np.uint8)
+    clip[:, 2:6, 2:6], clip[1, 10:14, 10:14] = (
+        (200, 90, 90),
+        250,
+    )  # the evidence is red, the distractor flashes
+    labels = np.zeros((3, 16, 16), np.uint8)
+    labels[:, 2:6, 2:6], labels[:, 10:14, 10:14], labels[:, 15] = 1, 2, IGNORED
+    known = {"a": Truth(labels, {"evidence": [1], "distractor": [2]}), "b": None}
+    monkeypatch.setattr(pixel_controls, "read_clips", lambda path, **cut: (clip[None], np.arange(3)[None]))
+    monkeypatch.setattr(pixel_controls, "read_truth", lambda row, *_, **how: known[row["video"]])
+    videos = pd.DataFrame({"video": ["a", "b"], "path": ["a.mp4", "b.mp4"]})
+    found = pixel_controls.measure(load_config({"data": {"path": "."}}), videos).set_index("control")
+    assert set(found["video"]) == {"a"}  # of b nothing is known
+    assert found.loc["control_redness", ["evidence", "distractor"]].tolist() == [1, 1]
+    assert found.loc["control_frame_difference", "distractor"] < 0.5
+    assert found.loc["control_frame_difference", "evidence"] == pytest.approx(0.5, abs=0.05)
