@@ -134,7 +134,9 @@ def test_what_pixels_find_without_a_network(monkeypatch) -> None:
     monkeypatch.setattr(pixel_controls, "read_clips", lambda path, **cut: (clip[None], np.arange(3)[None]))
     monkeypatch.setattr(pixel_controls, "read_truth", lambda row, *_, **how: known[row["video"]])
     videos = pd.DataFrame({"video": ["a", "b"], "path": ["a.mp4", "b.mp4"]})
-    found = pixel_controls.measure(load_config({"data": {"path": "."}}), videos).set_index("control")
+    found = pixel_controls.measure(
+        load_config({"models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}}), videos
+    ).set_index("control")
     assert set(found["video"]) == {"a"}  # of b nothing is known
     assert found.loc["control_redness", ["evidence", "distractor"]].tolist() == [1, 1]
     assert found.loc["control_frame_difference", "distractor"] < 0.5
