@@ -162,7 +162,9 @@ def control(name: str) -> str:
     if plain.endswith("_least"):
         plain = f"{plain.removesuffix('_least')}, reversed"
     plain = plain.replace("_", " ")
-    return {"random": "random order", "whole": "the whole map", "": NOTHING}.get(name, plain)
+    named = {"random": "random order", "whole": "the whole map", "": NOTHING}
+    named["control_activation_answer"] = "the answer, painted on the activation's norm"
+    return named.get(name, plain)
 
 
 def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
