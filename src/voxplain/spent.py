@@ -39,10 +39,18 @@ class Meter:
 
     def line(self) -> str:
         """What was spent until now, as `read_spent` reads it."""
-        kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        peak = max(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
-        spent = Spent(time.monotonic() - self._started, _processor(), self._begun, peak)
+        spent = Spent(time.monotonic() - self._started, _processor(), self._begun, _peak())
         return LINE.format_map(spent._asdict())
+
+
+def _peak() -> float:
+    """Largest resident memory of this process, in MB."""
+    try:
+        # Not getrusage's, which begins at what the process that started this one had.
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        found = None
+    return int(found[1]) / 1024 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _processor() -> float:

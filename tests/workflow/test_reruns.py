@@ -125,7 +125,7 @@ EDITS = {
         "motion/flow/farneback.py", "winsize: int = 15", "winsize: int = 13", {"compare_flows"},
     ),
     "an error message": ("errors.py", 'return f"; did you mean', 'return f"; do you mean', set()),
-    "a message where it is raised": ("models/build.py", "} holds weights of {", "} has weights of {", set()),
+    "a message where it is raised": ("models/build.py", "}, not of {name}.", "} and not of {name}.", set()),
     "a line of the log": ("models/build.py", "is new and untrained", "is untrained", set()),
     "a docstring": ("models/trained.py", "Names (N,) of the classes", "Words (N,) of the classes", set()),
     "the report's prose": ("report/words.py", " Of {total} comparisons", " Of all {total} comparisons", {"report"}),

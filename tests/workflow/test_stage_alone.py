@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def test_alone_equals_the_workflow(project):
     assert done.returncode == 0, done.stderr
     expected = project.result()
     log = project.log()
-    assert log == "read fine\nprogress 2\n"
+    assert re.fullmatch(r"read fine\nprogress 2\nspent: [^\n]+ MB at most\n", log)
     assert "read fine" in done.stdout and "progress 1" in done.stderr
     assert expected["threads"] == 2 and expected["rule"] == "cluster_concepts"
     assert expected["made_by"]["params"] == {"run": "demo", "clusters": 12, "label": "punch", "seed": 5}
@@ -118,7 +119,7 @@ def test_alone_equals_the_workflow(project):
     done = project.alone(TARGET)
     assert done.returncode == 0, done.stderr
     assert project.result() == expected
-    assert project.log() == log
+    assert project.log().splitlines()[:2] == log.splitlines()[:2]
     assert "read fine" in done.stdout
 
 

@@ -6,6 +6,7 @@ VIEW = {"form": CONFIG.activations.form, "box": CONFIG.supervoxels.preset, "fill
 PERTURBED_VIDEOS, COMMON_VIDEOS = videos_by_shard(PERTURBED), videos_by_shard(COMMON)
 INTERVENED_VIDEOS, SHOWN = videos_by_shard(INTERVENED), pd.concat([INTERVENED, DONORS])
 SEARCHED = DISCOVERY_SHARDS + EVALUATION_SHARDS
+by_supervoxels = lambda named: any(given["method"] in BY_SUPERVOXELS for given in named.values())
 RANDOMIZED_BY = explainers_of(CONFIG.checks.randomized_explainers or EXPLAINERS)
 FOLLOWED = TABLE[TABLE["video"].isin(CONFIG.checks.followed or EVALUATION["video"])]
 MIRRORED_BY = explainers_of([name for name in CONFIG.checks.mirrored_explainers if name in EXPLAINERS])
@@ -163,7 +164,7 @@ rule measure_position:
     params:
         videos=MIRRORED["video"].tolist(),
         explainers=MIRRORED_BY,
-        segmentation=SEGMENTATION,
+        segmentation=SEGMENTATION if by_supervoxels(MIRRORED_BY) else None,
         batch=CONFIG.relevance.batch,
         code=code("measure_position", explainers=[given["method"] for given in MIRRORED_BY.values()]),
     script:
@@ -189,7 +190,7 @@ rule intervene_clips:
         videos=INTERVENED["video"].tolist(),
         groups=dict(zip(SHOWN["video"], SHOWN["group"] if "group" in SHOWN else SHOWN["video"])),
         explainers=INTERVENED_BY,
-        segmentation=SEGMENTATION,
+        segmentation=SEGMENTATION if by_supervoxels(INTERVENED_BY) else None,
         batch=CONFIG.relevance.batch,
         seed=stream("draws"),
         code=code("intervene_clips", explainers=[given["method"] for given in INTERVENED_BY.values()]),
