@@ -36,8 +36,8 @@ def measure(config: Config, videos: pd.DataFrame) -> pd.DataFrame:
     videos : DataFrame
         Rows of the video table. Videos without evidence are passed over.
     """
-    cut = {name: getattr(config.clips, name) for name in ("frames", "step", "size", "sampling", "crop")}
-    fitted, rows = {name: cut[name] for name in ("size", "crop")}, []
+    cut, rows = config.clips.cut(), []
+    fitted = {name: cut[name] for name in ("size", "crop")}
     for row in tqdm(videos.to_dict("records"), unit="video", mininterval=10):
         clips, indices = read_clips(row["path"], **cut)
         truth = read_truth(row, np.asarray(indices)[0], **fitted, **config.truth.model_dump())

@@ -264,16 +264,11 @@ def donors(
         others = block[start + 1 :] + block[:start]
         for place, row in enumerate(rows.itertuples()):
             for turn in range(len(others)):
-                own = clips[
-                    (clips["class"] == others[(place + turn) % len(others)]) & (clips["group"] != row.group)
-                ]
+                name = others[(place + turn) % len(others)]
+                own = clips[(clips["class"] == name) & (clips["group"] != row.group)]
                 if len(own):
-                    order = [
-                        (its.video in hosts, used[its.group], place)
-                        for place, its in enumerate(own.itertuples())
-                    ]
-                    found = own.iloc[order.index(min(order))]
-                    used[found["group"]] += 1
-                    taken[row.video, row.clip] = (found["video"], int(found["clip"]))
+                    found = min(own.itertuples(), key=lambda its: (its.video in hosts, used[its.group]))
+                    used[found.group] += 1
+                    taken[row.video, row.clip] = (found.video, found.clip)
                     break
     return taken
