@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size",
         type=_count,
         help="their height and width, in pixels (default: as its run's clips, else the size next to 112 of which its "
-        "windows lie evenly)",
+        "windows lie evenly; I3D: next to 224)",
     )
     command.add_argument(
         "--step", type=_count, help="distance of these frames (default: as in its run's clips, else 1)"

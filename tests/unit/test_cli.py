@@ -850,6 +850,9 @@ def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, m
     # A file that says nothing of clips: the windows of its network lie evenly over 113 pixels, not over 112.
     save_weights(build_model("r3d_18", None, 2, width=4), path, {"classes": ["a", "b"]})
     assert "(16 frames of 113 pixels, 1 apart)" in call(*start, path, capsys=capsys)
+    # I3D's weights are of 224 pixels, near which 209 lie evenly.
+    save_weights(build_model("i3d", None, 2, width=0.125), path, {"classes": ["a", "b"]})
+    assert "(16 frames of 209 pixels, 1 apart)" in call(*start, path, capsys=capsys)
     # One clip size only.
     options = {"width": 2, "fc_width": 2, "frames": 16, "size": 32}
     save_weights(build_model("c3d", None, 2, **options), path, {"classes": ["a", "b"]})

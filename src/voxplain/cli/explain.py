@@ -27,7 +27,7 @@ from ..live.outputs import Page, VideoFile, Window
 from ..live.overlay import overlay
 from ..live.player import Output, Player
 from ..live.stream import Stream
-from ..models.build import build_model
+from ..models.build import build_model, find_network
 from ..models.padding import even_size
 from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
@@ -92,9 +92,9 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
     if not model.clips and not changes["size"]:
         shapes = copy.deepcopy(model.network).to("meta")
-        chosen = chosen.model_copy(
-            update={"size": even_size(shapes, chosen.frames, chosen.size) or chosen.size}
-        )
+        published = find_network(model.spec.name).traits.get("published_size", chosen.size)
+        size = even_size(shapes, chosen.frames, published) or published
+        chosen = chosen.model_copy(update={"size": size})
     for name in ("frames", "size"):
         _check_range(name, getattr(chosen, name))
     return chosen

@@ -190,6 +190,7 @@ class I3D(nn.Sequential):
     head="head",
     weights={"default": i3d_kinetics400, "kinetics400": i3d_kinetics400},
     weights_options={"padding": "auto"},
+    published_size=224,  # of the clips that the weights were trained on; at half of it answers are others
 )
 def i3d(
     num_classes: int,
