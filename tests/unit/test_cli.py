@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 import yaml
+from safetensors.torch import save_file
 
 import voxplain
 from voxplain.__main__ import main
@@ -859,6 +860,23 @@ def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, m
     assert "(16 frames of 32 pixels, 1 apart)" in call(*start, path, capsys=capsys)
     told = call(*start, path, "--size", 64, code=1, capsys=capsys)
     assert "--size is 64: c3d takes clips of 32 only; leave it out." in told
+
+
+def test_published_weights_of_c3d_get_clips_that_its_windows_lie_evenly_over(
+    trained, tmp_path, capsys, monkeypatch
+):
+    """The same weights fit clips of 96 to 127 pixels; of the published 112, the last pooling sees more of one side."""
+
+    def small(*given, **options):
+        return build_model(*given, width=2, fc_width=2, **options)
+
+    monkeypatch.setattr("voxplain.cli.explain.build_model", small)
+    path = tmp_path / "c3d.safetensors"
+    save_file(small("c3d", None, 7).state_dict(), path)
+    start = ["explain", tmp_path / "square.mp4", "--method", "gradient", "--target", 1, "--network", "c3d"]
+    start += ["--weights", path, "--output", tmp_path / "out.mp4"]
+    assert "(16 frames of 96 pixels, 1 apart)" in call(*start, capsys=capsys)
+    assert "(16 frames of 112 pixels, 1 apart)" in call(*start, "--size", 112, capsys=capsys)
 
 
 def test_a_clip_of_a_whole_video_is_explained_as_one(trained, tmp_path, capsys, monkeypatch):

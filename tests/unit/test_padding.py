@@ -110,8 +110,13 @@ def test_the_offset_is_that_of_the_positions_that_a_window_sees(
     assert grid_offset(Row(), 1, size)[2] == pytest.approx(sum(seen) / len(seen) - (size - 1) / 2)
 
 
-def test_an_even_size_is_the_nearest_one() -> None:
-    assert even_size(build_shapes("r3d_18", 2), 16, 112) == 113
+@pytest.mark.parametrize(
+    ("network", "size", "even"),
+    # C3D's last pooling makes four windows of seven columns at 112, and takes clips of its own size only.
+    [("r3d_18", 112, 113), ("i3d", 224, 209), ("c3d", 112, 96), ("c3d", 40, 32)],
+)
+def test_an_even_size_is_the_nearest_one(network, size, even) -> None:
+    assert even_size(network, 16, size) == even
 
 
 # I3D

@@ -441,12 +441,13 @@ def check_padding(name: str, network_name: str, options: dict, config: Config) -
     except Exception:  # a network that the tracing does not follow; nothing is known of it then
         return
     if max(abs(down), abs(right)) > UNEVEN * size:
-        even = None if network.spec.size else even_size(network, frames, size)
+        even = even_size(network_name, frames, size, **options)
+        also = f", with models.{name}.options.size {even}" if network.spec.size else ""
         yield Note(
             f"models.{name}: of clips of {size} pixels the windows of its layers lie {abs(down):g} pixels too "
             f"{'low' if down > 0 else 'high'} and {abs(right):g} too far to the {'right' if right > 0 else 'left'}, as "
             "padding does not come out even; explanations lean the same way."
-            + (f" clips.size {even} is even." if even else "")
+            + (f" clips.size {even} is even{also}." if even else "")
         )
 
 

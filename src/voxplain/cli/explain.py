@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import io
 import json
 import os
@@ -27,7 +26,7 @@ from ..live.outputs import Page, VideoFile, Window
 from ..live.overlay import overlay
 from ..live.player import Output, Player
 from ..live.stream import Stream
-from ..models.build import build_model, find_network
+from ..models.build import build_model, build_shapes, find_network
 from ..models.padding import even_size
 from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
@@ -91,9 +90,8 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
         changes["sampling"] = "center"  # of a whole video a step means nothing: a part of it is asked for
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
     if not model.clips and not changes["size"]:
-        shapes = copy.deepcopy(model.network).to("meta")
         published = find_network(model.spec.name).traits.get("published_size", chosen.size)
-        size = even_size(shapes, chosen.frames, published) or published
+        size = even_size(model.spec.name, chosen.frames, published, **model.spec.options) or published
         chosen = chosen.model_copy(update={"size": size})
     for name in ("frames", "size"):
         _check_range(name, getattr(chosen, name))
@@ -132,7 +130,7 @@ def _statistics(arguments: argparse.Namespace) -> Path:
 
 def _explain_clip(arguments: argparse.Namespace, options: dict) -> int:
     """Explain the clip in the middle of those that a video is cut to."""
-    model = _model(arguments.weights, arguments.network)
+    model = _model(arguments)
     explain_one = _explainer(model, arguments, options)
     cut = _clips_for(model, arguments)
     found = read_middle_clip(arguments.source, **cut.cut())
@@ -161,7 +159,7 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
         )
     run, seed = home.parents[2], int(home.name.removeprefix("seed"))
     place = finished_layers(run, model=home.parent.name, seed=seed, layer=arguments.concepts or None)[0]
-    model = _model(arguments.weights, arguments.network)
+    model = _model(arguments)
     clips = finished_clips(run, place)
     if clips.supervoxels is None:
         raise ConfigError(
@@ -202,7 +200,7 @@ def _explain_by_concepts(arguments: argparse.Namespace) -> int:
 
 def _explain_stream(arguments: argparse.Namespace, options: dict) -> int:
     """Explain a stream as it comes, until it ends, fails or is stopped."""
-    model = _model(arguments.weights, arguments.network)
+    model = _model(arguments)
     explain_one = _explainer(model, arguments, options)
     cut = _clips_for(model, arguments)
     if cut.sampling == "whole":
@@ -304,8 +302,9 @@ def write_video(path: str, frames: np.ndarray, fps: float) -> None:
         ) from None
 
 
-def _model(weights: str, network: str | None) -> TrainedModel:
+def _model(arguments: argparse.Namespace) -> TrainedModel:
     """Load the network from a run's weights alone, or build the named one with the given weights."""
+    weights, network, spec = arguments.weights, arguments.network, {}
     if Path(weights).is_file():
         _, spec, about = load_weights(weights)
         if spec and "classes" in about:
@@ -313,8 +312,18 @@ def _model(weights: str, network: str | None) -> TrainedModel:
     if network is None:
         raise ConfigError(f"{weights} does not say which network it is for: add --network NAME.")
     device = choose_device()
-    model = build_model(network, weights).to(device)
+    model = build_model(network, weights, **({} if spec else _only_size(network, arguments))).to(device)
     return TrainedModel(model, [str(number) for number in range(model.spec.num_classes)], device)
+
+
+def _only_size(network: str, arguments: argparse.Namespace) -> dict[str, int]:
+    """Options of a network that takes one length and size of clips: as asked for, else the even size next to its own."""
+    own = build_shapes(network, 2).spec
+    if own.size is None:
+        return {}
+    frames = arguments.frames or own.frames
+    size = arguments.size or even_size(network, frames, own.size, frames=frames) or own.size
+    return {"frames": frames, "size": size}
 
 
 def _target(given: str, classes: list[str]) -> int:

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _triple
 from torch.overrides import TorchFunctionMode
 
+from ..errors import ConfigError
+from .build import build_shapes
+
 WINDOWS = {"conv3d", "max_pool3d", "avg_pool3d"}
 
 
@@ -52,14 +55,30 @@ def grid_offset(model: nn.Module, frames: int, size: int) -> tuple[float, float,
     return tuple(follow.last.center.tolist())
 
 
-def even_size(model: nn.Module, frames: int, size: int, reach: int = 16) -> int | None:
-    """The size nearest to `size`, at most `reach` pixels away, of which all padding comes out even in space."""
+def even_size(network: str, frames: int, size: int, *, reach: int = 16, **options: Any) -> int | None:
+    """The size nearest to `size`, at most `reach` pixels away, of which all padding comes out even in space.
+
+    Parameters
+    ----------
+    network, **options
+        As of `voxplain.models.build.build_shapes`; one that takes clips of one size only is built for each.
+    frames, size : int
+        Length, and height and width, of the clips.
+
+    Returns
+    -------
+    int or None
+        None where no size is even.
+    """
+    shapes = build_shapes(network, 2, **options)
     near = sorted(range(max(size - reach, 8), size + reach + 1), key=lambda other: abs(other - size))
     for other in near:
         try:
-            if not any(grid_offset(model, frames, other)[1:]):
+            if shapes.spec.size not in (None, other):
+                shapes = build_shapes(network, 2, **options | {"size": other})
+            if not any(grid_offset(shapes, frames, other)[1:]):
                 return other
-        except (RuntimeError, ValueError):  # a size that the network does not take
+        except (RuntimeError, ValueError, ConfigError):  # a size that the network does not take
             continue
     return None
 
