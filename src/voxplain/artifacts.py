@@ -104,7 +104,7 @@ KINDS = {
     "variant_edits": 2,
     "variant_members": 1,
     "variant_scores": 1,
-    "variant_selections": 3,
+    "variant_selections": 4,
     "videos": 4,
     "window_frames": 1,
 }

@@ -435,7 +435,8 @@ def test_presets_are_compared_by_hand_made_numbers():
     )  # fmt: skip
     edits["class"] = edits["video"].map({"x": "a", "y": "b"})
     selections = pd.DataFrame({"model": "m", "seed": 0, "variant": ["official", "official"], "method": "dtd",
-                               "video": ["x", "y"], "selected_share": [0.1, 0.3], "motion_precision": [0.5, np.nan]})  # fmt: skip
+                               "video": ["x", "y"], "selected_share": [0.1, 0.0], "motion_precision": [0.5, np.nan],
+                               "base_rate": 0.2})  # fmt: skip
     table = presets_table(scores, edits, agreement, selections).set_index("variant")
     corrected, official = table.loc["corrected"], table.loc["official"]
     assert (corrected["kept"], official["kept"]) == (5, 2)
@@ -446,5 +447,7 @@ def test_presets_are_compared_by_hand_made_numbers():
         and np.isnan(corrected["removal_gap"])
         and np.isnan(official["addition_gap"])
     )
-    assert official["selected_share"] == pytest.approx(0.2) and official["motion_precision"] == 0.5
+    assert official["selected_share"] == pytest.approx(0.05) and official["motion_precision"] == 0.5
+    zero = presets_table(scores, edits, agreement, selections, empty="zero").set_index("variant")
+    assert zero.loc["official", "motion_precision"] == 0.25
     assert np.isnan(official["cav_accuracy"]) and official["n_classes"] == 0

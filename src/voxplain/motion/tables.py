@@ -91,7 +91,7 @@ def motion_precision_table(
     for key, group in scores.groupby(ENTRY, sort=False):
         # Without a pair of frames that follow each other there is no motion to be precise about.
         group = group.dropna(subset=["base_rate"])
-        counted = _with_empty(group, empty).dropna(subset=["precision"])
+        counted = with_empty(group, empty).dropna(subset=["precision"])
         clips = summarize(group["precision"], empty=empty)
         videos = summarize(group["precision"], group["video"], empty=empty)
         base = counted["base_rate"].mean()
@@ -395,7 +395,7 @@ def ground_truth_precision_table(found: pd.DataFrame, *, empty: str = "nan") -> 
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                **_with_intervals(_with_empty(known, empty), (*MEASURES, "base_rate")),
+                **_with_intervals(with_empty(known, empty), (*MEASURES, "base_rate")),
                 "n_videos": known["video"].nunique(),
                 "n_groups": known["class"].nunique(),
                 "n_seeds": group["seed"].nunique(),
@@ -477,9 +477,9 @@ def selection_controls_table(
     Parameters and columns are those of `explanation_controls_table`, and `empty` is that of
     `motion_precision_table`.
     """
-    scores = _with_empty(scores, empty)
+    scores = with_empty(scores, empty)
     if found is not None and len(found):
-        found = _with_empty(found.rename(columns={"share": "base_rate"}), empty)
+        found = with_empty(found.rename(columns={"share": "base_rate"}), empty)
 
     def belongs(method: str, entry: tuple) -> str | None:
         control, of, selective = entry
@@ -533,7 +533,7 @@ def motion_sweep_table(sweeps: pd.DataFrame, *, empty: str = "nan") -> pd.DataFr
     """
     keys = ["model", "method", "sigma", "flow_threshold"]
     known = sweeps.dropna(subset=["base_rate"])
-    known = _with_empty(known.assign(nothing=known["precision"].isna()), empty)
+    known = with_empty(known.assign(nothing=known["precision"].isna()), empty)
     # The lift compares with the clips that count.
     known = known.assign(base_rate=known["base_rate"].where(known["precision"].notna()))
     groups = known.groupby(keys, sort=False, dropna=False)
@@ -592,14 +592,24 @@ def flow_error_table(errors: pd.DataFrame) -> pd.DataFrame:
     return table.assign(best=table["epe"] == table["epe"].min())
 
 
-def _with_empty(rows: pd.DataFrame, empty: str) -> pd.DataFrame:
+def with_empty(rows: pd.DataFrame, empty: str) -> pd.DataFrame:
     """Rows with precision 0 in clips without a relevant voxel, where that is what `empty` says.
 
     Where there is nothing to be precise about, which has no base rate, it stays unknown.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        motion_precision, or precision and maybe precision_exact; and base_rate, or base_rate_exact.
+    empty : {"nan", "zero"}
     """
     if not counts_as_zero(empty):
         return rows
-    known = {"precision": "base_rate", "precision_exact": "base_rate_exact"}
+    known = {
+        "precision": "base_rate",
+        "motion_precision": "base_rate",
+        "precision_exact": "base_rate_exact",
+    }
     return rows.assign(
         **{
             name: rows[name].mask(rows[name].isna() & rows[base].notna(), 0.0)

@@ -288,7 +288,8 @@ def select_by_variants(
 
     Returns
     -------
-    list of dict : variant, method, selected_share (of relevance), motion_precision (NaN where nothing is selected)
+    list of dict : variant, method, selected_share (of relevance), motion_precision (NaN where nothing is selected),
+        base_rate (share of voxels that move)
     """
     rows = []
     for name in names:
@@ -304,8 +305,15 @@ def select_by_variants(
             selected = selective_relevance(relevance, sigma, preset, **options)
             chosen = relevant_voxels(relevance, selected != 0, **shown)
             precision = motion_precision(chosen[:-1][pairs], moves[pairs]) if pairs.any() else np.nan
+            base_rate = moves[pairs].mean() if pairs.any() else np.nan
             _, share = selectivity(relevance, relevant_voxels(relevance, **shown), chosen)
             rows.append(
-                {"variant": name, "method": method, "selected_share": share, "motion_precision": precision}
+                {
+                    "variant": name,
+                    "method": method,
+                    "selected_share": share,
+                    "motion_precision": precision,
+                    "base_rate": base_rate,
+                }
             )
     return rows

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...concepts.tables import gap_table
+from ...motion.tables import with_empty
 from ...tables import Figure, table
 from ..tables import by_unit, mean_of
 from .variants import SELECTIONS, VARIANTS, Variant
@@ -43,7 +44,7 @@ from .variants import SELECTIONS, VARIANTS, Variant
     selected_share: share of relevance that is selected
     selected_share_ci_low: lower end of its 95 % interval; units are videos, and seeds, here and below
     selected_share_ci_high: upper end of its 95 % interval
-    motion_precision: share of selected voxels that move
+    motion_precision: share of selected voxels that move; a clip of which nothing is selected counts as relevance.empty says
     motion_precision_ci_low: lower end of its 95 % interval
     motion_precision_ci_high: upper end of its 95 % interval
     n_classes: classes with concepts
@@ -56,10 +57,16 @@ from .variants import SELECTIONS, VARIANTS, Variant
         "agreement": "variant_agreement",
         "selections": "variant_selections",
     },
+    options={"empty": "relevance.empty"},
     figure=Figure("presets_figure", {"table": "presets"}),
 )
 def presets_table(
-    scores: pd.DataFrame, edits: pd.DataFrame, agreement: pd.DataFrame, selections: pd.DataFrame | None
+    scores: pd.DataFrame,
+    edits: pd.DataFrame,
+    agreement: pd.DataFrame,
+    selections: pd.DataFrame | None,
+    *,
+    empty: str = "nan",
 ) -> pd.DataFrame:
     """What every variant changes.
 
@@ -68,7 +75,9 @@ def presets_table(
     scores, edits, agreement : DataFrame
         As from `try_variants`, with model, seed, layer.
     selections : DataFrame or None
-        model, seed, variant, method, video, selected_share, motion_precision.
+        model, seed, variant, method, video, selected_share, motion_precision, base_rate.
+    empty : {"nan", "zero"}
+        What a clip of which nothing is selected counts as.
 
     Returns
     -------
@@ -79,6 +88,7 @@ def presets_table(
         and seeds); n_classes with concepts, n_videos edited, n_seeds. NaN where a variant has no say.
     """
     rows = []
+    selections = None if selections is None else with_empty(selections, empty)
     names = [name for name in {**VARIANTS, **SELECTIONS} if name in set(agreement["variant"])]
     chosen = set() if selections is None else set(selections["variant"])
     names += [name for name in SELECTIONS if name in chosen and name not in names]
