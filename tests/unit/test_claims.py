@@ -188,6 +188,7 @@ def test_editing_is_told_from_the_gaps():
     rows = found.set_index(["claim", "method", "measure"])
     adding = rows.loc["adding", "effect", "first - random"]
     assert (adding["value"], adding["best_control"], adding["verdict"]) == (0.4, "control_saturation", "no")
+    assert adding["n_controls"] == 3  # supervoxels of equal volume are one
     assert adding["control_value"] == pytest.approx(0.35) and adding["not_beaten"] == "control_saturation"
     assert (adding["p_value"], adding["unit"], adding["n"], adding["data"]) == (0.4, "classes", 6, "standard")
     removing = rows.loc["removing", "effect", "first - last"]
@@ -332,6 +333,7 @@ def pixels_table():
         ("dtd", "", "auroc", 0.2, 0.1, 0.3, 0.001), ("gradcam", "", "auroc", 0.01, -0.1, 0.12, 0.8),
         ("dtd", "", "share", 0.9, 0.8, 1.0, 0.001), ("control_saturation", "", "auroc", 0.0, 0.0, 0.0, 1.0),
         ("control_other_class", "dtd", "auroc", 0.1, 0.0, 0.2, 0.04), ("random", "", "auroc", 0.0, 0.0, 0.0, 1.0),
+        ("control_activation", "", "auroc", 0.05, 0.0, 0.1, 0.04),
     ]  # fmt: skip
     columns = ["method", "control_of", "measure", "difference", "ci_low", "ci_high", "p_value"]
     return pd.DataFrame(rows, columns=columns).assign(
@@ -339,34 +341,58 @@ def pixels_table():
     )
 
 
-def test_following_the_network_is_told_where_two_see_the_same_pixels():
-    found = claims_table(pixels=pixels_table()).set_index("method")
-    assert found.index.tolist() == ["dtd", "gradcam"]
-    assert found["verdict"].tolist() == ["yes", "no"] and found.loc["dtd", "control_value"] == 0
+def pixel_controls_table(*rows, method="dtd", **same):
+    columns = ["control", "difference", "ci_low", "ci_high", "p_value"]
+    same = {"layer": "", "measure": "auroc", "unit": "video", "n_videos": 24} | same
+    return pd.DataFrame(rows, columns=columns).assign(
+        model="r3d", method=method, n_classes=6, n_seeds=3, **same
+    )
+
+
+def test_following_the_network_is_more_than_what_else_follows_it():
+    rows = [
+        ("control_saturation", 0.2, 0.1, 0.3, 0.001), ("random", 0.2, 0.1, 0.3, 0.001),
+        ("control_other_class", 0.1, 0.01, 0.2, 0.02), ("control_random_head", 0.12, 0.02, 0.2, 0.02),
+    ]  # fmt: skip
+    known = pixels_table()
+    found = claims_table(pixels=known, pixel_controls=pixel_controls_table(*rows)).set_index("method")
+    assert found.index.tolist() == ["dtd", "gradcam"]  # the norm of the activation is a control
+    assert found["verdict"].tolist() == ["yes", "too few"] and found.loc["dtd", "control_value"] == 0
     assert found.loc["dtd", "best_control"] == "control_saturation" and found.loc["dtd", "model"] == "r3d"
+    # The norm of the activation follows the network as well.
+    rows.append(("control_activation", -0.01, -0.1, 0.08, 0.9))
+    found = claims_table(pixels=known, pixel_controls=pixel_controls_table(*rows)).set_index("method")
+    assert found.loc["dtd", ["verdict", "not_beaten"]].tolist() == ["no", "control_activation"]
+    # Without the map for another class it is not known.
+    found = claims_table(pixels=known, pixel_controls=pixel_controls_table(*rows[:2])).set_index("method")
+    assert found.loc["dtd", "verdict"] == "too few"
 
 
 def test_concepts_follow_the_network_beyond_other_orders_of_the_same_concepts():
-    rows = [
-        ("concepts_top_1", "", 0.5, 0.4, 0.6), ("control_size", "concepts_top_1", 0.1, 0.0, 0.2),
-        ("control_member_logit", "concepts_top_1", 0.3, 0.2, 0.41), ("concepts_all", "", 0.05, 0.01, 0.09),
-    ]  # fmt: skip
+    rows = [("concepts_top_1", "", 0.5, 0.4, 0.6), ("concepts_all", "", 0.05, 0.01, 0.09)]
     columns = ["method", "control_of", "difference", "ci_low", "ci_high"]
+    place = {"layer": "layer3", "measure": "share", "unit": "class", "n_videos": NAN}
     table = pd.DataFrame(rows, columns=columns).assign(
-        model="r3d", layer="layer3", selective=False, measure="share", p_value=0.001, unit="class", n_videos=NAN,
-        n_classes=6, n_seeds=3,
+        model="r3d", selective=False, p_value=0.001, n_classes=6, n_seeds=3, **place
+    )
+    rivals = pixel_controls_table(
+        ("control_size", 0.4, 0.3, 0.5, 0.001), ("control_member_logit", 0.2, -0.05, 0.4, 0.2),
+        ("concepts_all", 0.45, 0.3, 0.6, 0.001), method="concepts_top_1", **place,
     )  # fmt: skip
-    found = claims_table(pixels=table).set_index("method")
+    found = claims_table(pixels=table, pixel_controls=rivals).set_index("method")
     row = found.loc["concepts_top_1"]
     assert (row["best_control"], row["not_beaten"], row["verdict"]) == (
         "control_size",
         "control_member_logit",
         "no",
     )
-    assert [row["difference_ci_low"], row["difference_ci_high"]] == pytest.approx([0.2, 0.6]) and row[
-        "n"
-    ] == 6
-    assert found.loc["concepts_all", "verdict"] == "too few"  # it has no other order
+    assert [row["control_value"], row["difference_ci_low"], row["n"]] == pytest.approx([0.1, 0.3, 6])
+    # Against orders that are all exceeded it is yes: concepts have no map of their own for another class.
+    found = claims_table(pixels=table, pixel_controls=rivals[rivals["control"] != "control_member_logit"])
+    assert found.set_index("method")["verdict"].to_dict() == {
+        "concepts_top_1": "yes",
+        "concepts_all": "too few",
+    }
 
 
 def curves_table():
@@ -392,15 +418,36 @@ def randomization_table():
     )  # fmt: skip
 
 
-def test_deletion_and_randomization():
-    (row,) = claims_table(curves=curves_table()).to_dict("records")
+def curve_controls_table(*rows):
+    columns = ["control", "difference", "difference_ci_low", "difference_ci_high", "p_value"]
+    return pd.DataFrame(rows, columns=columns).assign(
+        model="r3d", layer="layer3", fill="mean", outcome="margin", method="dtd", curve="deletion", n_videos=12,
+        n_seeds=1,
+    )  # fmt: skip
+
+
+def test_hiding_is_compared_with_every_control():
+    rows = [
+        ("random", -0.3, -0.4, -0.2, 0.001),
+        ("control_saturation", -0.1, -0.2, -0.02, 0.02),
+        ("control_other_class", 0.01, -0.05, 0.07, 0.7),
+    ]
+    (row,) = claims_table(curves=curves_table(), curve_controls=curve_controls_table(*rows)).to_dict(
+        "records"
+    )
     assert (row["claim"], row["method"], row["best_control"], row["verdict"]) == (
         "faithful",
         "dtd",
         "control_saturation",
         "no",
     )
-    assert row["control_value"] == pytest.approx(0.19) and row["measure"] == "area under deletion, margin"
+    assert (row["not_beaten"], row["n_controls"]) == ("control_other_class", 2)
+    assert row["control_value"] == pytest.approx(0.3) and row["measure"] == "area under deletion, margin"
+    found = claims_table(curves=curves_table(), curve_controls=curve_controls_table(*rows[:2]))
+    assert found["verdict"].tolist() == ["yes"]
+
+
+def test_randomization():
     found = claims_table(random=randomization_table()).set_index("method")["verdict"]
     assert found.to_dict() == {"dtd": "opposite", "gradcam": "yes"}
 
@@ -428,7 +475,9 @@ def test_claims_read_only_what_the_tables_say_that_they_have():
     tables |= {
         "faithfulness": curves_table(),
         "randomization": randomization_table(),
+        "faithfulness_controls": curve_controls_table(("random", -0.3, -0.4, -0.2, 0.001)),
         "same_pixels": pixels_table(),
+        "same_pixels_controls": pixel_controls_table(("random", 0.2, 0.1, 0.3, 0.001)),
     }
     for name, table in tables.items():
         assert set(table.columns) <= set(entries[name].columns), name

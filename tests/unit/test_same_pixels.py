@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from voxplain.checks.same_pixels.figure import same_pixels_figure
-from voxplain.checks.same_pixels.table import same_pixels_table
+from voxplain.checks.same_pixels.table import same_pixels_controls_table, same_pixels_table
 from voxplain.concepts.controls import CONTROLS
 from voxplain.motion.scores import score_clip
 from voxplain.tables import choose_tables
@@ -165,6 +165,76 @@ def test_other_orders_of_concepts():
     assert one(table, method="control_size", control_of="concepts_top_1")["difference"] == pytest.approx(0.5)
 
 
+def test_what_else_follows_the_network_is_taken_off():
+    """Exact values, of the same videos alone; a map's own controls and those of all."""
+    runs = []
+    for own, norm, other_class in ((0.9, 0.8, 0.6), (0.7, 0.9, 0.5)):
+        clips = [
+            rows_of(video, 0.5, 0.1, own + shift) for video, shift in zip("abc", (0, 0.05, 0.1), strict=True)
+        ]
+        clips += [rows_of(video, 0.5, 0.1, norm, method="control_activation") for video in "abcd"]
+        clips += [
+            rows_of(video, 0.5, 0.1, other_class, method="control_other_class", control_of="m")
+            for video in "abc"
+        ]
+        clips += [rows_of("a", 0.5, 0.1, 0.5, method="control_other_class", control_of="another")]
+        clips += [rows_of(video, 0.5, 0.1, 0.2, selective=True) for video in "abc"]
+        runs.append(scores(*clips))  # fmt: skip
+    table = same_pixels_controls_table(*runs)
+    assert set(table["method"]) == {"m"} and len(table) == 4
+    norm, other = (
+        one(table, measure="auroc", control=f"control_{name}") for name in ("activation", "other_class")
+    )
+    # Twice an AUROC less 1: of m .6, .7, .8, of the norm .7, of another class .1.
+    assert norm["difference"] == pytest.approx(0.0) and other["difference"] == pytest.approx(0.6)
+    reach = 4.302653 * 0.1 / np.sqrt(3)
+    assert (norm["ci_low"], norm["ci_high"]) == pytest.approx((-reach, reach), abs=1e-5)
+    assert (norm["n_videos"], norm["unit"], norm["n_seeds"]) == (3, "video", 1)
+    # Shares are the same for all: nothing is left, for certain.
+    share = one(table, measure="share", control="control_activation")
+    assert (share["difference"], share["ci_low"], share["ci_high"], share["p_value"]) == (0, 0, 0, 1)
+
+
+def test_the_first_concepts_beside_all_of_them_and_other_orders():
+    first = concepts(("up", 1, 0.9, 0.1), ("up", 2, 0.1, 0.7))
+    second = concepts(("up", 1, 0.5, 0.3), ("up", 2, 0.1, 0.1))
+    keys = ["model", "seed", "layer", "class", "concept"]
+    values = dict.fromkeys(CONTROLS, [2.0, 1.0]) | {"saturation": [0.0, 1.0]}
+    ranked = [own[keys].assign(**values) for own in (first, second)]
+    empty = scores(rows_of("a", 0.5, 0.5, 0.5))
+    table = same_pixels_controls_table(empty, empty, first, second, *ranked)
+    assert not table["method"].str.startswith("control_").any()
+    beyond = table[table["method"] == "concepts_top_1"].set_index("control")["difference"]
+    # The first has .5; the second, which saturation takes first, -.3; both have .1.
+    assert beyond["control_saturation"] == pytest.approx(0.8)
+    assert beyond["control_size"] == 0 and beyond["control_size_least"] == pytest.approx(0.8)
+    assert beyond["concepts_all"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("seeds", "training"), [(1, 0.0), (3, 0.5)])
+def test_a_map_that_follows_its_network_as_its_control_does_is_rarely_told_from_it(seeds, training):
+    both = simulated(
+        np.random.default_rng(4), methods=200, seeds=seeds, videos=20, training=training, effect=0.2
+    )
+    norms = simulated(
+        np.random.default_rng(5), methods=200, seeds=seeds, videos=20, training=training, effect=0.2
+    )
+    runs = [
+        pd.concat(
+            [
+                own.assign(model=own["method"], method="m"),
+                norm.assign(model=norm["method"], method="control_x"),
+            ]
+        )
+        for own, norm in zip(both, norms, strict=True)
+    ]
+    table = same_pixels_controls_table(*runs)
+    table = table[table["measure"] == "share"]
+    assert len(table) == 200
+    assert 0.02 <= (table["p_value"] <= 0.05).mean() <= 0.08
+    assert 0.92 <= ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).mean() <= 0.98
+
+
 def test_relevance_on_the_target_and_among_objects():
     relevance = np.zeros((2, 2, 4))
     relevance[0, 0] = [3, 1, -2, 0]
@@ -192,6 +262,6 @@ def test_relevance_on_the_target_and_among_objects():
 
 
 def test_the_table_is_there_for_two_runs_of_the_same_videos():
-    assert "same_pixels" in choose_tables(known=True, common=True, shared=True)
+    assert {"same_pixels", "same_pixels_controls"} <= set(choose_tables(known=True, common=True, shared=True))
     assert "same_pixels" not in choose_tables(known=True, common=True)
     assert "same_pixels" not in choose_tables(known=False, common=True, shared=True)

@@ -31,7 +31,8 @@ Rows = list[dict[str, Any]]
 
 def kind_of(control: str) -> str:
     """Whether a control knows the network."""
-    return PIXELS if control.removesuffix("_least") in WITHOUT_NETWORK else NETWORK
+    known = [*WITHOUT_NETWORK, "random", "random_volume"]
+    return PIXELS if control.removesuffix("_least") in known else NETWORK
 
 
 def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
@@ -63,7 +64,7 @@ def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
 
 
 def _is_ranking_control(name: str) -> bool:
-    return name == "other_class" or name.startswith("control_")
+    return name in ("other_class", "random_volume") or name.startswith("control_")
 
 
 def steering(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
@@ -211,44 +212,32 @@ def selection(controls: pd.DataFrame | None, *, claim: str, targets: Iterable[st
     return found
 
 
-def same_pixels(table: pd.DataFrame | None) -> Rows:
-    """What a network's own explanation has more of on what decides for it than on what decides for another."""
+def same_pixels(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> Rows:
+    """What a network's own explanation has more of on what decides for it than on what decides for another.
+
+    Of same_pixels and same_pixels_controls. Of whatever looks at pixels alone the difference is 0; the norm of the activation, and
+    maps for another class or with a random head, follow the network as well and have to be exceeded.
+    """
     found: Rows = []
-    for model, rows in _groups(table, ["model"]):
+    rivals = {} if controls is None else dict(list(controls.groupby(["model", "layer", "method", "measure"])))
+    for (model,), rows in _groups(table, ["model"]):
         whole = rows[~rows["selective"].astype(bool) & (rows["control_of"] == "")]
         concepts = whole["method"].str.startswith("concepts_")
         whole = whole[whole["measure"] == np.where(concepts, "share", "auroc")]
-        # The activation's norm follows the network as well, and is told beside the explainers.
-        free = [row for row in whole.itertuples() if kind_of(row.method) == PIXELS or row.method == "random"]
         for own in whole.itertuples():
-            if own in free:
+            if is_control(own.method):
                 continue
             base = {
-                "claim": "follows_network", "model": model[0], "layer": own.layer, "method": own.method,
+                "claim": "follows_network", "model": model, "layer": own.layer, "method": own.method,
                 "measure": f"{own.measure}, own - other", "sign": 1, "value": own.difference, "ci_low": own.ci_low,
                 "ci_high": own.ci_high, "unit": f"{'classes' if own.unit == 'class' else 'videos'}",
                 "n": own.n_classes if own.unit == "class" else own.n_videos, "n_seeds": own.n_seeds,
             }  # fmt: skip
             found.append(_above(base, 0.0, own.p_value))
-            # Exactly 0 for what looks at the pixels alone, so that the interval is the method's own.
-            pixels = [] if own.method.startswith("concepts_") else free
-            found += [
-                _above(base, row.difference, own.p_value) | {"control": row.method, "kind": PIXELS}
-                for row in pixels
-            ]
-            # Other orders of the same concepts: of the difference there is no interval, and the two intervals' sum holds it.
-            orders = rows[
-                (rows["control_of"] == own.method)
-                & (rows["measure"] == own.measure)
-                & (rows["layer"] == own.layer)
-            ]
-            for row in orders.itertuples() if own.method.startswith("concepts_") else ():
-                ends = {
-                    "difference_ci_low": own.ci_low - row.ci_high,
-                    "difference_ci_high": own.ci_high - row.ci_low,
-                }
-                its = _above(base, row.difference, np.nan) | ends
-                found.append(its | {"control": row.method, "kind": kind_of(row.method)})
+            its = rivals.get((model, own.layer, own.method, own.measure))
+            for row in () if its is None else its.itertuples():
+                value = own.difference - row.difference
+                found.append(_against(base, row.control, kind_of(row.control), value, row.difference, row))
     return found
 
 
@@ -274,46 +263,30 @@ def follows_class(table: pd.DataFrame | None) -> Rows:
     return found
 
 
-def faithfulness(table: pd.DataFrame | None) -> Rows:
-    """Orders of supervoxels by the curve of what is left of the answer (faithfulness), the first fill."""
+def faithfulness(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> Rows:
+    """Orders of supervoxels by the curve of what is left of the answer, the first fill.
+
+    Of faithfulness and faithfulness_controls.
+    """
     found: Rows = []
+    place = ["model", "layer", "fill", "curve", "outcome", "method"]
     if table is not None and len(table):
         table = table[table["fill"] == table["fill"].iloc[0]]
         table = table[table["outcome"] == _first(table["outcome"], ("margin", "probability"))]
         table = table[table["best_control"].notna() & (table["best_control"] != "")]
-    for (model, layer, method, curve), rows in _groups(table, ["model", "layer", "method", "curve"]):
+    rivals = {} if controls is None else dict(list(controls.groupby(place)))
+    for key, rows in _groups(table, place):
         row = next(rows.itertuples())
-        sign = -1 if curve == "deletion" else 1
         base = {
-            "claim": "faithful", "model": model, "layer": layer, "method": method,
-            "measure": f"area under {curve}, {row.outcome}", "sign": sign, "value": row.area,
-            "ci_low": row.area_ci_low, "ci_high": row.area_ci_high, "unit": "videos", "n": row.n_videos,
-            "n_seeds": row.n_seeds,
+            "claim": "faithful", "model": row.model, "layer": row.layer, "method": row.method,
+            "measure": f"area under {row.curve}, {row.outcome}", "sign": -1 if row.curve == "deletion" else 1,
+            "value": row.area, "ci_low": row.area_ci_low, "ci_high": row.area_ci_high, "unit": "videos",
+            "n": row.n_videos, "n_seeds": row.n_seeds,
         }  # fmt: skip
-        beyond = row.random_difference
-        found.append(
-            _against(
-                base,
-                "random",
-                CHANCE,
-                row.area - beyond,
-                beyond,
-                row,
-                "random_difference_",
-                p=row.random_p_value,
-            )
-        )
-        found.append(
-            _against(
-                base,
-                row.best_control,
-                kind_of(row.best_control),
-                row.area - row.difference,
-                row.difference,
-                row,
-                "difference_",
-            )
-        )
+        for other in rivals[key].itertuples() if key in rivals else ():
+            kind = CHANCE if other.control == "random" else kind_of(other.control)
+            area = row.area - other.difference
+            found.append(_against(base, other.control, kind, area, other.difference, other, "difference_"))
     return found
 
 

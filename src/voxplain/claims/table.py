@@ -41,7 +41,7 @@ STATEMENTS = {
 CONTROLLED = frozenset(STATEMENTS) - {"concepts_significant", "notices_random_head"}
 # Controls without which a claim is never yes, whatever else is beaten: most that explainers fail on are these.
 NEEDED = dict.fromkeys(
-    ("maps_on_evidence", "maps_beyond_pixels", "maps_among_objects", "maps_on_motion"),
+    ("follows_network", "maps_on_evidence", "maps_beyond_pixels", "maps_among_objects", "maps_on_motion"),
     frozenset({"control_other_class", "control_random_head"}),
 )
 COLUMNS = """claim statement data model layer method measure value ci_low ci_high best_control control_value difference
@@ -70,7 +70,7 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     difference_ci_high: upper end of its 95 % interval
     not_beaten: controls, and what chance gives, whose difference is not on the right side of 0 with its whole interval
     n_controls: controls that were compared with
-    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; of some controls there is the interval alone (same_pixels: orders of concepts)
+    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected
     p_adjusted: p_value after Benjamini and Hochberg, over the table
     unit: what is independent: classes, videos or units
     n: how many of them
@@ -88,8 +88,10 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
         "motion": "motion_precision",
         "selections": "selection_controls",
         "pixels": "same_pixels",
+        "pixel_controls": "same_pixels_controls",
         "changed": "interventions",
         "curves": "faithfulness",
+        "curve_controls": "faithfulness_controls",
         "random": "randomization",
     },
     options={
@@ -111,8 +113,10 @@ def claims_table(
     motion: pd.DataFrame | None = None,
     selections: pd.DataFrame | None = None,
     pixels: pd.DataFrame | None = None,
+    pixel_controls: pd.DataFrame | None = None,
     changed: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
+    curve_controls: pd.DataFrame | None = None,
     random: pd.DataFrame | None = None,
     *,
     rank_by: str = "effect",
@@ -134,7 +138,7 @@ def claims_table(
     ]
     intervals = pd.concat(known) if known else None
     found = [
-        *evidence.same_pixels(pixels),
+        *evidence.same_pixels(pixels, pixel_controls),
         *evidence.follows_class(changed),
         *evidence.editing(gaps, rank_by=rank_by),
         *evidence.steering(steered, rank_by=rank_by),
@@ -149,7 +153,7 @@ def claims_table(
         *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
         *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
         *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),
-        *evidence.faithfulness(curves),
+        *evidence.faithfulness(curves, curve_controls),
         *evidence.randomization(random, limit=limit),
     ]
     data = (options or {}).get("variant", "standard") if adapter in ("embedded", None) else "real"
@@ -205,6 +209,10 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
     if len(rivals):
         best = rivals.loc[(rivals["control_value"] * rivals["sign"]).astype(float).idxmax()]
     claim, p_values = group["claim"].iloc[0], group["p_value"].astype(float)
+    # Concepts have no map of their own for another class or head.
+    needed = (
+        frozenset() if group["method"].iloc[0].startswith("concepts_") else NEEDED.get(claim, frozenset())
+    )
     few = np.isnan(low).any() or not chance.any() or (claim in CONTROLLED and controls.empty)
     few = few or p_values[chance].isna().any()
     unbeaten = [
@@ -225,6 +233,6 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
         "_beaten": not unbeaten,
         "_wrong": bool(chance.any() and (high[chance] < 0).all()),
         "_p_chance": p_values[chance].max(),
-        "_lacks": not NEEDED.get(claim, frozenset()) <= set(controls["control"]),
+        "_lacks": not needed <= set(controls["control"]),
         "verdict": "too few" if few else "",
     }

@@ -330,7 +330,7 @@ def _pairs(strategies: list[str]) -> list[tuple[str, str]]:
     controls = [name for name in rankings if name.startswith("control_")]
     reversed_controls = [reverse_of(name) for name in controls]
     pairs += [("top", name) for name in reversed_controls]
-    others = ["random", "other_class", *controls, *reversed_controls]
+    others = ["random", "random_volume", "other_class", *controls, *reversed_controls]
     pairs += [("score", name) for name in others if "score" in rankings]
     return [pair for pair in pairs if set(pair) <= set(strategies)]
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ...concepts.controls import CONTROLS
 from ...editing import reverse_of
+from ...motion.controls import is_control
 from ...motion.scores import AMONG_OBJECTS
 from ...motion.tables import per_video
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
@@ -18,6 +19,7 @@ MAP = ["model", "layer", "method", "control_of", "selective", "measure"]
 PLACE = ["model", "seed", "method", "control_of", "selective", "video", "clip"]
 OF_CLASS = ["model", "seed", "layer", "class"]
 TOPS = (1, 3)  # so many concepts
+FIRST, ALL_CONCEPTS = "concepts_top_", "concepts_all"
 
 
 @table(
@@ -87,15 +89,114 @@ def same_pixels_table(
         of concepts over classes, that both runs have, crossed with training seeds. With one seed they are of these
         two networks alone.
     """
-    rows = list(_maps(_sides(scores), _sides(others)))
-    if concepts is not None and other_concepts is not None:
-        rows += _concepts(_tops(concepts, controls), _tops(other_concepts, other_controls))
+    rows = [
+        _row(key, group)
+        for both in _both(scores, others, concepts, other_concepts, controls, other_controls)
+        for key, group in both.groupby(MAP, sort=False)
+    ]
     found = pd.DataFrame(
         rows,
         columns=[*MAP, "own", "other", "difference", "ci_low", "ci_high", "p_value", "unit", "n_videos", "n_classes", "n_seeds"],
     )  # fmt: skip
     found.insert(found.columns.get_loc("unit"), "p_adjusted", adjust_p_values(found["p_value"]))
     return found
+
+
+@table(
+    "same_pixels_controls",
+    part="checks",
+    title="Same pixels, two networks, beside each control",
+    meaning="What an explanation follows its network by beyond each control: the norm of the same network's activation "
+    "and its map for another class or with a random head, which follow the network as well, and what looks at pixels alone; "
+    "of concepts, other orders of the same concepts.",
+    columns="""
+    model
+    layer: of concepts
+    method: as in same_pixels, whole maps only
+    measure: as in same_pixels
+    control: as the methods of same_pixels; of the first concepts also concepts_all
+    difference: the method's difference of same_pixels less the control's, mean over the same videos, of concepts over classes, and seeds
+    ci_low, ci_high
+    p_value: that the difference is 0
+    p_adjusted: p_value, corrected for all rows
+    unit: what is independent: video, or class for concepts
+    n_videos: videos, or for concepts none
+    n_classes, n_seeds
+    """,
+    inputs={
+        "scores": "ground_truth_scores",
+        "others": "other_ground_truth_scores",
+        "concepts": "matched_concepts",
+        "other_concepts": "other_matched_concepts",
+        "controls": "concept_controls",
+        "other_controls": "other_concept_controls",
+    },
+    needs=["ground_truth", "same_videos"],
+)
+def same_pixels_controls_table(
+    scores: pd.DataFrame,
+    others: pd.DataFrame,
+    concepts: pd.DataFrame | None = None,
+    other_concepts: pd.DataFrame | None = None,
+    controls: pd.DataFrame | None = None,
+    other_controls: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Paired differences of the differences in `same_pixels_table` from those of each control.
+
+    Parameters as there.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the table. Intervals and p-values as there.
+    """
+    rows = []
+    for both in _both(scores, others, concepts, other_concepts, controls, other_controls):
+        for place, group in both[~both["selective"].astype(bool)].groupby(
+            ["model", "layer", "measure"], sort=False
+        ):
+            by_order = dict(list(group.groupby(["method", "control_of"], sort=False)))
+            for method, of in by_order:
+                if of or is_control(method):
+                    continue
+                for control, its in by_order:
+                    if (
+                        its == method
+                        or (its == "" and is_control(control))
+                        or (control == ALL_CONCEPTS and method.startswith(FIRST))
+                    ):
+                        names = dict(zip(("model", "layer", "measure"), place, strict=True))
+                        beyond = _beyond(by_order[method, of], by_order[control, its])
+                        rows.append(names | {"method": method, "control": control} | beyond)
+    found = pd.DataFrame(
+        rows,
+        columns=["model", "layer", "method", "measure", "control", "difference", "ci_low", "ci_high", "p_value", "unit", "n_videos", "n_classes", "n_seeds"],
+    )  # fmt: skip
+    found.insert(found.columns.get_loc("unit"), "p_adjusted", adjust_p_values(found["p_value"]))
+    return found
+
+
+def _both(
+    scores: pd.DataFrame, others: pd.DataFrame, concepts: pd.DataFrame | None, other_concepts: pd.DataFrame | None,
+    controls: pd.DataFrame | None, other_controls: pd.DataFrame | None,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """Own, other and difference of whatever both runs have: maps by video and clip, then concepts by class."""
+    yield _joined(_sides(scores), _sides(others), [*PLACE, "layer", "measure"]).assign(unit="video")
+    if concepts is not None and other_concepts is not None:
+        sides = _tops(concepts, controls), _tops(other_concepts, other_controls)
+        both = _joined(*sides, [*MAP, "seed", "class"])
+        yield both.assign(unit="class", video=both["class"])
+
+
+def _beyond(own: pd.DataFrame, control: pd.DataFrame) -> dict:
+    """Interval of a method's difference less a control's, of the videos or classes that both have."""
+    keys = ["seed", "video", *(["clip"] if "clip" in own else [])]
+    joined = own.dropna(subset="difference").merge(
+        control[[*keys, "difference"]].dropna(), on=keys, suffixes=("", "_control")
+    )
+    # Rounded like what it is made of, so that what cancels is 0.
+    joined = joined.assign(difference=(joined["difference"] - joined["difference_control"]).round(12))
+    return _interval(joined)
 
 
 def _sides(scores: pd.DataFrame) -> pd.DataFrame:
@@ -112,12 +213,6 @@ def _sides(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).merge(own["class"].reset_index(), on=PLACE)
 
 
-def _maps(mine: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[dict]:
-    both = _joined(mine, theirs, [*PLACE, "layer", "measure"])
-    for key, group in both.groupby(MAP, sort=False):
-        yield _row(key, group, unit="video")
-
-
 def _tops(concepts: pd.DataFrame, controls: pd.DataFrame | None) -> pd.DataFrame:
     """What the first concepts show by the run's own order and by the controls', by network, seed, layer and class."""
     concepts = concepts[concepts["variant"] == "run"]
@@ -131,20 +226,14 @@ def _tops(concepts: pd.DataFrame, controls: pd.DataFrame | None) -> pd.DataFrame
         upwards = control == "" or control.endswith("_least")
         place = concepts.groupby(OF_CLASS)[order].rank(ascending=upwards, method="first")
         for most in TOPS:
-            name = f"concepts_top_{most}"
+            name = f"{FIRST}{most}"
             names = {"method": control or name, "control_of": name if control else ""}
             parts.append(concepts[place <= most].assign(**names))
-    parts.append(concepts.assign(method="concepts_all", control_of=""))
+    parts.append(concepts.assign(method=ALL_CONCEPTS, control_of=""))
     found = pd.concat(parts).groupby([*OF_CLASS, "method", "control_of"], as_index=False, sort=False)
     shares = found[["evidence", "distractor"]].mean()
     shares = shares.rename(columns={"evidence": "own", "distractor": "other"})
     return shares.assign(selective=False, measure="share")
-
-
-def _concepts(mine: pd.DataFrame, theirs: pd.DataFrame) -> Iterator[dict]:
-    both = _joined(mine, theirs, [*MAP, "seed", "class"])
-    for key, group in both.groupby(MAP, sort=False):
-        yield _row(key, group.assign(video=group["class"]), unit="class")
 
 
 def _joined(mine: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -154,14 +243,22 @@ def _joined(mine: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> pd.Dat
     return both.assign(own=own, other=other, difference=(own - other).round(12))
 
 
-def _row(key: tuple, group: pd.DataFrame, *, unit: str) -> dict:
+def _row(key: tuple, group: pd.DataFrame) -> dict:
     known = group.dropna(subset=["own", "other"])
-    differences = per_video(known, "difference")
-    # Where all cancels nothing is uncertain.
-    low, high = mean_interval(differences) if differences.any() else (0.0, 0.0)
     return {
         **dict(zip(MAP, key, strict=True)),
         **{name: per_video(known, name).mean() for name in ("own", "other")},
+        **_interval(known),
+    }
+
+
+def _interval(known: pd.DataFrame) -> dict:
+    """Mean difference over units and seeds, with its interval and what it is of."""
+    differences = per_video(known, "difference")
+    # Where all cancels nothing is uncertain.
+    low, high = mean_interval(differences) if differences.any() else (0.0, 0.0)
+    unit = known["unit"].iloc[0] if len(known) else "video"
+    return {
         "difference": differences.mean() if differences.size else np.nan,
         "ci_low": low,
         "ci_high": high,
