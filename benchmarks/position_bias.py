@@ -1,5 +1,7 @@
 """Position bias: ``python -m benchmarks.position_bias FOLDER [CLIPS]``, on real clips and their mirror images.
 
+Prints the rows, writes them to docs/position_bias.csv, and prints the table of docs/method.md.
+
 Left and right change places in these; top and bottom do not, as the networks know upright people, so that what the
 clips show counts there too.
 
@@ -11,6 +13,7 @@ networks none can be had, and theirs are random. Mirrored images are then shown 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,11 +28,13 @@ from voxplain.position import mirrored_network, position_bias
 from voxplain.videos.clips import read_clips
 from voxplain.videos.plan import plan_videos
 
+WRITTEN = Path(__file__).resolve().parents[1] / "docs/position_bias.csv"
 FRAMES, STEP, BATCH = 16, 4, 4
 EXPLAINERS = ("dtd", "gradcam", "guided_backprop", "guided_gradcam")  # the second paper's
 CASES = [
-    ("i3d", 145, {"weights": "kinetics400"}),
     ("i3d", 145, {"weights": "kinetics400", "padding": "zeros"}),
+    ("i3d", 113, {"weights": "kinetics400"}),
+    ("i3d", 145, {"weights": "kinetics400"}),
     ("i3d", 209, {"weights": "kinetics400"}),
     ("r3d_18", 112, {}),
     ("r3d_18", 113, {}),
@@ -81,6 +86,24 @@ def _batched(function, *arrays) -> np.ndarray:
     return np.concatenate([part.cpu().numpy() for part in parts])
 
 
+def as_markdown(table: pd.DataFrame) -> str:
+    """Left over right half, and the greatest share of an outermost eighth over its share of the area, by explainer."""
+    lines = [
+        "| network, pixels, padding | windows off, pixels | " + " | ".join(EXPLAINERS) + " |",
+        "|---|---|" + "---|" * len(EXPLAINERS),
+    ]
+    for (name, size, padding), rows in table.groupby(["network", "size", "padding"], sort=False):
+        cells = rows.set_index("method")
+        outer = cells[["width_first", "width_last"]].max(axis=1)
+        shown = [f"{cells.loc[key, 'width_halves']:.2f}, {outer[key]:.2f}" for key in EXPLAINERS]
+        lines.append(
+            f"| {name}, {size}, {padding} | {rows['windows_off'].iloc[0]:g} | " + " | ".join(shown) + " |"
+        )
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     table = measure(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20)
     print(table.to_string(index=False))
+    table.to_csv(WRITTEN, index=False)
+    print(as_markdown(table))
