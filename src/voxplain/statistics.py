@@ -7,6 +7,7 @@ supervoxels of one video are not independent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import scipy  # whose parts are loaded when they are used
@@ -190,11 +191,16 @@ def paired_test(a: np.ndarray, b: np.ndarray, *, flips: int = 9999, seed: int = 
         return 1.0
     if np.all(np.abs(difference) == 1):
         return float(scipy.stats.binomtest(int(np.sum(difference > 0)), len(difference)).pvalue)
-    rng = np.random.default_rng(seed)
-    signs = rng.choice([-1.0, 1.0], size=(flips, len(difference)))
+    signs = _flipped_signs(flips, len(difference), seed)
     # The tolerance keeps ties ties: sums of equal fractions differ in their last bits.
     extreme = np.abs(signs @ difference) >= np.abs(difference.sum()) - 1e-9
     return float((1 + extreme.sum()) / (1 + flips))
+
+
+@lru_cache(maxsize=4)  # tables ask thousands of times for as many videos
+def _flipped_signs(flips: int, n: int, seed: int) -> np.ndarray:
+    """(flips, n) of -1 and 1."""
+    return np.random.default_rng(seed).choice([-1.0, 1.0], size=(flips, n))
 
 
 def shuffled_p_value(
