@@ -89,7 +89,7 @@ def of_class(
     """A class's concepts by what the network says of their members: a row per concept, in order."""
     where, number = (layer, made["pooling"] and tuple(made["pooling"])), model.classes.index(class_name)
     color = model.fill("mean")
-    parts, whole, weights = [], [], []
+    parts, whole, at, along = [], [], [], []
     for (video, clip_number), rows in members.groupby(["video", "clip"], sort=False):
         clip, labels = clips.clip(video, clip_number), supervoxels.labels(video, clip_number)
         kept = rows[["level", "supervoxel"]].to_numpy()
@@ -103,24 +103,22 @@ def of_class(
             for name, shown in {"alone": alone, "without": without, "clip": clip[None]}.items()
         }
         surer = {name: scipy.special.log_softmax(values, axis=1) for name, values in logits.items()}
-        along = [
+        way = [
             gradients(model, np.rint(fill + share * (alone.astype(float) - fill)), class_name, where)
             for share in np.linspace(1 / STEPS, 1, STEPS)
         ]
+        at.append(way[-1])
+        along.append(np.mean(way, axis=0))
         parts.append(
             rows[["concept"]].assign(
                 hidden=logits["clip"][0, number] - logits["without"][:, number],
                 hidden_log_probability=surer["clip"][0, number] - surer["without"][:, number],
                 member_log_probability=surer["alone"][:, number],
-                **{f"at_{i}": values for i, values in enumerate(along[-1].T)},
-                **{f"along_{i}": values for i, values in enumerate(np.mean(along, axis=0).T)},
             )
         )
         whole.append(clip)
-        weights.append(len(rows))
-    found = pd.concat(parts).groupby("concept").mean()
-    vectors, distances = cavs
-    every = np.stack(whole)
+    shown = pd.concat(parts, ignore_index=True)
+    places, (vectors, distances), every = shown.groupby("concept").indices, cavs, np.stack(whole)
     sure = clip_gradients(model, every, [class_name] * len(every), [where], of="loss")[where]
 
     def effect(gradient: np.ndarray) -> np.ndarray:
@@ -128,14 +126,16 @@ def of_class(
         gradient = np.broadcast_to(gradient, (len(vectors), vectors.shape[-1]))
         return (np.einsum("csd,cd->cs", vectors, gradient) * distances).mean(axis=1)
 
-    at, along = (
-        found[[name for name in found if name.startswith(f"{kind}_")]].to_numpy() for kind in ("at", "along")
-    )
-    named = found[["hidden", "hidden_log_probability", "member_log_probability"]]
-    return named.assign(
+    def effect_of_own(parts: list[np.ndarray]) -> np.ndarray:
+        """Of the mean gradient over each concept's members."""
+        values = np.concatenate(parts)
+        return effect(np.stack([values[places[concept]].mean(axis=0) for concept in sorted(places)]))
+
+    means = shown.groupby("concept").mean()
+    return means.assign(
         effect_log_probability=effect(sure.mean(axis=0)),
-        effect_at_members=effect(at),
-        effect_along=effect(along),
+        effect_at_members=effect_of_own(at),
+        effect_along=effect_of_own(along),
     ).reset_index()
 
 
