@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import before, pixel_controls
+from benchmarks import before, concept_rankings, pixel_controls
 from benchmarks.__main__ import HERE, main
 
 from voxplain.config import load_config
@@ -141,3 +141,23 @@ def test_what_pixels_find_without_a_network(monkeypatch) -> None:
     assert found.loc["control_redness", ["evidence", "distractor"]].tolist() == [1, 1]
     assert found.loc["control_frame_difference", "distractor"] < 0.5
     assert found.loc["control_frame_difference", "evidence"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_orders_of_concepts_are_compared_with_the_runs_own() -> None:
+    """Three classes of two networks: the effect is right in all cells, a control in one of two networks."""
+    rows = [
+        {"model": "m", "layer": "l", "seed": seed, "class": name, "concept": concept, "evidence": evidence,
+         "effect": evidence, "control_size": evidence if seed else -evidence, "hidden": 0.0}
+        for seed in (0, 1) for name in "abc" for concept, evidence in enumerate((1.0, 0.0, 0.0))
+    ]  # fmt: skip
+    found = concept_rankings.compare(pd.DataFrame(rows)).set_index("order")
+    assert set(found.index) == {"effect", "control_size", "control_size_least", "hidden"}
+    assert found["auroc"].to_dict() == {
+        "effect": 1,
+        "hidden": 0.5,
+        "control_size": 0.5,
+        "control_size_least": 0.5,
+    }
+    assert found["voxel_auroc"].equals(found["auroc"])  # concepts lie wholly on the evidence or off it
+    assert found.loc["hidden", ["beyond", "beyond_low", "beyond_high"]].tolist() == [-0.5, -0.5, -0.5]
+    assert found.loc["effect", ["auroc_low", "beyond"]].tolist() == pytest.approx([3 / (3 + 1.959964**2), 0.0])
