@@ -35,7 +35,9 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     return float(interval.low), float(interval.high)
 
 
-def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.95) -> tuple[float, float]:
+def mean_interval(
+    values: np.ndarray, *, share: bool = False, change: bool = False, level: float = 0.95
+) -> tuple[float, float]:
     """Interval of a mean over independent units, and over training seeds that see the same units.
 
     Units are what is independent of each other: videos where a network is asked about videos, classes where
@@ -43,6 +45,9 @@ def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.9
 
     - shares that are 0 or 1, of one seed or the same everywhere: Wilson's over units, which is cautious, since no
       share of the same mean spreads more;
+    - changes of answers that are -1, 0 or 1, likewise: the normal one of two units more, one that gains and one that
+      loses (Bonett and Price, Journal of Educational and Behavioral Statistics 37 (2012), p. 479), which is cautious,
+      too. A change that is rare is often not seen in few units, and Student's t covers it in half of the cases;
     - else one seed: Student's t over units;
     - several seeds: Student's t of the mean of two crossed random effects, seed and unit, with Satterthwaite's
       degrees of freedom. With 3 seeds these are few, and the interval is as wide as that makes it.
@@ -53,6 +58,8 @@ def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.9
         NaN is a value that is not there: its unit is left out in all seeds.
     share : bool
         Values lie between 0 and 1, as outcomes, accuracies, precisions and AUROCs do, and so does the interval.
+    change : bool
+        Values are how answers that are right or wrong change, between -1 and 1, and so lies the interval.
 
     Returns
     -------
@@ -63,11 +70,18 @@ def mean_interval(values: np.ndarray, *, share: bool = False, level: float = 0.9
     if table.shape[1] < FEWEST_UNITS:
         return np.nan, np.nan
     same = np.ptp(table) == 0
-    if share and np.isin(table, (0, 1)).all() and (same or len(table) == 1):
+    alone = same or len(table) == 1
+    if share and alone and np.isin(table, (0, 1)).all():
         return wilson_interval(int(table[0].sum()), table.shape[1], level=level)
-    mean, error, freedom = _crossed_error(table)
-    reach = 0.0 if same else error * scipy.stats.t.ppf(_ends(level)[1], freedom)
-    low, high = np.clip((mean - reach, mean + reach), 0, 1) if share else (mean - reach, mean + reach)
+    if change and alone and np.isin(table, (-1, 0, 1)).all():
+        more = np.append(table[0], [-1, 1])
+        mean, error, freedom = more.mean(), more.std() / len(more) ** 0.5, np.inf
+    else:
+        mean, error, freedom = _crossed_error(table)
+        error = 0.0 if same else error
+    reach = error * scipy.stats.t.ppf(_ends(level)[1], freedom)
+    lowest, highest = 0 if share else -1 if change else -np.inf, 1 if share or change else np.inf
+    low, high = np.clip((mean - reach, mean + reach), lowest, highest)
     return float(low), float(high)
 
 

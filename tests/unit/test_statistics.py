@@ -177,6 +177,12 @@ def test_too_few_units_have_no_interval():
 
 def test_differences_of_0_and_1_are_no_outcomes():
     assert mean_interval([0.0, 0, 0, 0]) == (0, 0)  # of shares, Wilson's, which ends at .49
+    # Of six units, one up and one down.
+    assert mean_interval(np.zeros((3, 4)), change=True) == pytest.approx(
+        (-1.959964 * 18**-0.5, 1.959964 * 18**-0.5), rel=1e-4
+    )
+    low, high = mean_interval([-1.0, -1, -1, 0], change=True)  # -1, -1, -1, 0, -1, 1: sum -3, squares 5
+    assert low == -1 and high == pytest.approx(-0.5 + 1.959964 * ((5 / 6 - 0.25) / 6) ** 0.5, rel=1e-4)
     low, high = mean_interval([0.0, 1, 0, 0])
     assert low < 0 and (low + high) / 2 == pytest.approx(0.25)
 

@@ -145,7 +145,8 @@ def concepts_on_evidence(table: pd.DataFrame | None, *, rank_by: str) -> Rows:
 def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: float = 0.05) -> Rows:
     """Share of concepts that raise their class beyond both nulls, against what one of them rejects by chance (concept_scores).
 
-    By chance one rejects `level` in both directions together, so that the share that raises is less.
+    By chance one rejects `level` in both directions together, so that the share that raises is less. That it is less says
+    nothing, so its p-value is 1 then; that of a two-sided test is small where chance lets none raise.
     """
     found: Rows = []
     for (model, layer), rows in _groups(scores, ["model", "layer"]):
@@ -160,7 +161,8 @@ def significant_concepts(scores: pd.DataFrame | None, *, rank_by: str, level: fl
             "measure": "share that raises, p <= .05", "sign": 1, "value": float(np.nanmean(shares)), "ci_low": low,
             "ci_high": high, "unit": "classes", "n": shares.shape[1], "n_seeds": shares.shape[0],
         }  # fmt: skip
-        found.append(_above(base, level, mean_p_value(shares - level)))
+        p_value = mean_p_value(shares - level)
+        found.append(_above(base, level, p_value if base["value"] > level or np.isnan(p_value) else 1.0))
     return found
 
 

@@ -13,6 +13,7 @@ from ...tables import Figure, table
 
 KEYS = ["model", "subset", "intervention", "measure", "method"]
 NONE, ALL = "none", "all"
+ANSWERS = ("accuracy", "other_accuracy")
 
 
 @table(
@@ -76,7 +77,7 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
                 before = by_name.get((method, NONE))
                 if before is not None and name != NONE:
                     change = (values - before[values.columns]).to_numpy()
-                    low, high = mean_interval(change)
+                    low, high = mean_interval(change, change=measure in ANSWERS)
                     row |= {"difference": change.mean(), "difference_ci_low": low, "difference_ci_high": high}
                     row["p_value"] = mean_p_value(change)
                 if measure == "class_auroc":

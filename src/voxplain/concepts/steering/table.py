@@ -69,7 +69,8 @@ def concept_steering_table(steered: pd.DataFrame) -> pd.DataFrame:
             values = group[name].to_numpy()
             prefix = "" if name == "change_of_logit" else f"{name}_"
             row[name] = float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
-            row[f"{prefix}ci_low"], row[f"{prefix}ci_high"] = mean_interval(values)
+            low, high = mean_interval(values, change=name == "change_of_accuracy")
+            row |= {f"{prefix}ci_low": low, f"{prefix}ci_high": high}
         rows.append(row | {"size": group["size"].mean(), "n_draws": draws[key], "n_videos": len(group)})
     return pd.DataFrame(rows).sort_values(
         [*PLACE, "rank", "space", "steering"], kind="stable", ignore_index=True
