@@ -160,4 +160,6 @@ def test_orders_of_concepts_are_compared_with_the_runs_own() -> None:
     }
     assert found["voxel_auroc"].equals(found["auroc"])  # concepts lie wholly on the evidence or off it
     assert found.loc["hidden", ["beyond", "beyond_low", "beyond_high"]].tolist() == [-0.5, -0.5, -0.5]
-    assert found.loc["effect", ["auroc_low", "beyond"]].tolist() == pytest.approx([3 / (3 + 1.959964**2), 0.0])
+    assert found.loc["effect", ["auroc_low", "beyond"]].tolist() == pytest.approx(
+        [3 / (3 + 1.959964**2), 0.0]
+    )

@@ -992,6 +992,9 @@ SIMULATED = {
         "same_pixels": "ci_low p_value",
         "test_same_pixels.py::test_networks_that_do_not_follow_their_labels_are_rarely_significant": "ci_low p_value",
     },
+    "same_pixels_controls": {
+        "test_same_pixels.py::test_a_map_that_follows_its_network_as_its_control_does_is_rarely_told_from_it": "ci_low p_value",
+    },
     "stability": {"stability": "tau_ci_low", "stability between seeds": "tau_ci_low"},
     "claims": {
         "claims": "ci_low difference_ci_low p_value verdict",
