@@ -221,6 +221,8 @@ def test_random_rankings_are_rarely_significant():
     for name, rows, truth in (("voxel_", table, 0.5), ("voxel_difference_", difference, 0.0)):
         covered = (rows[f"{name}ci_low"] <= truth) & (truth <= rows[f"{name}ci_high"])
         assert covered.mean() >= 0.92, name
+    for name, rows in (("voxel_", table), ("difference_", difference), ("voxel_difference_", difference)):
+        assert (rows[f"{name}p_value"] <= 0.05).mean() <= 0.07, name
 
 
 def test_intervals_cover_the_mean_over_classes_and_seeds():

@@ -212,8 +212,13 @@ def test_a_given_concept_of_random_members_is_rarely_significant(tmp_path):
     table = pd.concat(tables)
     assert len(table) == 240 and (table["n_examples"] == 6).all()
     assert (table["p_value"] <= 0.05).mean() <= 0.07
+    # Examples at random lie nearer to the pool than clusters do.
+    assert (table["p_clusters"] <= 0.05).mean() <= 0.07
     assert (table["p_gradients"] <= 0.05).mean() == pytest.approx(0.05, abs=0.04)
     assert (table["effect"].between(table["effect_ci_low"], table["effect_ci_high"])).all()
+    # Gradients are of mean 0, and of four videos in each class, which both sources share.
+    covered = (table["effect_ci_low"] <= 0) & (0 <= table["effect_ci_high"])
+    assert covered.mean() == pytest.approx(0.95, abs=0.04)
 
 
 def test_the_effect_is_the_mean_gradient_along_the_direction(tmp_path):
