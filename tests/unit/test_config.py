@@ -125,6 +125,9 @@ def test_the_projects_configs_are_good(path):
             math.inf,
             "training.weight_decay: Input should be a finite number",
         ),
+        ("models.r3d.training.learning_rate", math.inf, "training.learning_rate: Input should be a finite"),
+        ("supervoxels.sigma", math.inf, "supervoxels.sigma: "),
+        ("supervoxels.sigma", 1e308, "supervoxels.sigma: "),
         ("supervoxels.sigma", 1e6, "supervoxels.sigma: "),
         ("models.r3d.training.shift", 10**4, "models.r3d.training.shift: "),
         ("cavs.random_sets", 10**6, "cavs.random_sets: "),
@@ -145,6 +148,18 @@ def test_mistakes_are_named_by_place(place, value, says):
     assert says in text
     # What was written is shown, so that it can be found.
     assert "unknown key" in text or "missing; add it" in text or "; it is " in text
+
+
+def test_keys_with_dots_are_told_in_the_form_that_is_read():
+    """Snakemake's --config takes what stands before = for one key."""
+    given_ = {**BASE, **key_values(["data.path=my clips", "models.r3d.weights=w.pt"])}
+    with pytest.raises(ConfigError) as raised:
+        load_config(given_)
+    text = str(raised.value)
+    assert "data.path: " in text and "--config 'data={path: my clips}'" in text
+    assert "models: {r3d: {weights: w.pt}}" in text
+    (word,) = re.findall(r"--config '(data=.*?)'", text)
+    assert merge(BASE, key_values([word])) == changed("data.path", "my clips")
 
 
 def test_all_mistakes_are_told_at_once():
@@ -518,6 +533,14 @@ def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
     )
     classes = {params["classes"] for _, params in planned.values() if "classes" in params}
     assert len(classes) == 1 and "'{label}'" in classes.pop()
+
+
+def test_braces_in_the_name_of_the_table_are_no_wildcards(jobs):
+    Path("my {shard} {x}.csv").write_text(CSV)
+    table = {"adapter": "csv", "path": "my {shard} {x}.csv"}
+    planned = jobs({**EMBEDDED, "concepts": {}, "parts": ["concepts"], "data": table})
+    (read,) = [inputs for (rule, _), (inputs, _) in planned.items() if rule == "list_videos"]
+    assert read == {"my {shard} {x}.csv"}
 
 
 def test_a_table_whose_csv_was_deleted_is_made_again(jobs):
