@@ -230,6 +230,15 @@ class Model(Section):
         "fine-tunes these, and {} is the recipe of all defaults.",
     )
 
+    @field_validator("weights")
+    @classmethod
+    def _is_no_pattern(cls, weights: str | None) -> str | None:
+        if weights is not None and "{" in weights:
+            raise ValueError(
+                "what stands in braces is a wildcard to Snakemake; rename the file or its folder, or link to it"
+            )
+        return weights
+
     @model_validator(mode="after")
     def _trained_or_given(self) -> Model:
         if self.head == "new" and self.weights is None:

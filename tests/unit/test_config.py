@@ -81,6 +81,7 @@ def test_the_projects_configs_are_good(path):
         ("models", None, "models: "),
         ("models.r3d", "r3d_18", "models.r3d: "),
         ("models.r3d.network", None, "models.r3d.network: "),
+        ("models.r3d.weights", "my {x}.safetensors", "rename the file or its folder, or link to it"),
         ("models.r3d.layers", [], "models.r3d.layers: "),
         ("models.r3d.layers", "layer3", "models.r3d.layers: "),
         ("models.r3d.layers", ["../layer3"], "models.r3d.layers.0: "),
@@ -511,19 +512,19 @@ def test_several_files_are_laid_over_each_other_as_snakemake_does(tmp_path, caps
 
 def test_jobs_get_nested_values_as_they_were_meant(jobs):
     """False is no text, which would be true; and a file's own values, given again, rerun nothing."""
-    options = {"width": 4, "depth": [1, 1, 1, 1], "small_input": True}
-    base = changed("models.r3d.options", options)
+    base = {"models": {"i3d": {"network": "i3d", "layers": ["mixed_4f"]}}}
+    base = changed("models.i3d.options", {"width": 0.25, "small_input": True, "mean": [1, 2, 3]}, base)
     again = [
-        "models={r3d: {network: r3d_18, layers: [layer3], options: {width: 4, depth: [1, 1, 1, 1], small_input: true}}}",
+        "models={i3d: {network: i3d, layers: [mixed_4f], options: {width: 0.25, small_input: true, mean: [1, 2, 3]}}}",
         "data={videos_per_class: null}",
         "seeds=[0]",
     ]
     before = jobs(base)
     assert jobs(base, again) == before
-    after = jobs(base, ["models={r3d: {options: {small_input: false}}}"])
+    after = jobs(base, ["models={i3d: {options: {small_input: false}}}"])
     assert first_rules(before, after) == {"train_model"}
     (trained,) = {params["model"] for (rule, _), (_, params) in after.items() if rule == "train_model"}
-    assert "'small_input': False" in trained and "'width': 4" in trained
+    assert "'small_input': False" in trained and "'width': 0.25" in trained
 
 
 def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
@@ -538,9 +539,15 @@ def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
 def test_braces_in_the_name_of_the_table_are_no_wildcards(jobs):
     Path("my {shard} {x}.csv").write_text(CSV)
     table = {"adapter": "csv", "path": "my {shard} {x}.csv"}
-    planned = jobs({**EMBEDDED, "concepts": {}, "parts": ["concepts"], "data": table})
-    (read,) = [inputs for (rule, _), (inputs, _) in planned.items() if rule == "list_videos"]
-    assert read == {"my {shard} {x}.csv"}
+
+    def listing():
+        planned = jobs({**EMBEDDED, "concepts": {}, "parts": ["concepts"], "data": table})
+        return [made_from for (rule, _), made_from in planned.items() if rule == "list_videos"]
+
+    ((read, params),) = listing()
+    assert read == set() and "my {shard} {x}.csv" in params["data"]
+    Path("my {shard} {x}.csv").write_text(CSV.replace("0.mp4", "7.mp4"))
+    assert listing()[0][1]["listed"] != params["listed"]  # which lists the videos anew
 
 
 def test_a_table_whose_csv_was_deleted_is_made_again(jobs):
