@@ -236,7 +236,7 @@ def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_pa
         ),
         (
             {"models": {"r3d": {"layers": ["layer9"], "options": {"depth": [1, 1, 1, 1]}}}},
-            ["list layers r3d_18 width=4 'depth=[1, 1, 1, 1]'."],  # as a shell takes it
+            ["list layers r3d_18 'depth=[1, 1, 1, 1]' width=4."],  # as a shell takes it
         ),
         (
             {"models": {"r3d": {"weights": "kinetic400"}}},
