@@ -8,6 +8,7 @@ from voxplain.activation_store import read_activations
 from voxplain.artifacts import create_h5, open_h5, store, write_table
 from voxplain.concepts.cavs import cav_arrays
 from voxplain.concepts.clustering import cluster_concepts, places_of
+from voxplain.errors import VoxplainError
 
 
 def main(stage):
@@ -19,7 +20,10 @@ def main(stage):
         max_supervoxels=options.pop("max_supervoxels"),
         seed=seed,
     )
-    concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
+    try:
+        concepts = cluster_concepts(found.supervoxels, found.table["video"], seed=seed, **options)
+    except VoxplainError as error:
+        raise VoxplainError(f"The class {stage.params.class_name!r}: {error}") from None
     sample = {"supervoxels": found.n_supervoxels, "clustered": len(found.table)}
     if not all(concept.popular for concept in concepts):
         print("fewer than three clusters pass the filters: those of most videos are concepts, too")

@@ -7,7 +7,7 @@ from voxplain.artifacts import partial_path, write_table
 from voxplain.device import choose_device
 from voxplain.models.build import build_model, check_classes
 from voxplain.models.head import fit_stored_features
-from voxplain.models.layers import replace_head
+from voxplain.models.layers import get_layer, replace_head
 from voxplain.models.training import hold_out, train
 from voxplain.models.weights import read_training, save_weights, write_training
 from voxplain.videos.store import ClipStore
@@ -20,6 +20,8 @@ def main(stage):
     n_classes = None if recipe is None else len(classes)
     options = {"seed": params.weights_seed, **settings["options"]}
     model = build_model(settings["network"], settings["weights"], n_classes, **options)
+    for layer in stage.layers:  # one that is not there is told before hours of training
+        get_layer(model, layer)
     if settings["head"] == "new":
         weight, bias, accuracy = fit_stored_features(stage.input.samples, classes, seed=params.weights_seed)
         replace_head(model, len(classes), weight=weight, bias=bias)

@@ -49,9 +49,19 @@ def hooked_features(
 
 
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
-    """Average (N, C, t, h, w) to at most `grid` cells and flatten to (N, d); (N, d) stays as it is."""
+    """Average (N, C, t, h, w) to at most `grid` cells and flatten to (N, d); (N, d) stays as it is.
+
+    Every position is in one cell, that of `on_positions`, also where cells do not divide an axis and differ in size.
+    """
     if activation.dim() == 5 and grid is not None:
-        activation = F.adaptive_avg_pool3d(activation, _cells(activation, grid))
+        cells = _cells(activation, grid)
+        if _divide(cells, activation):
+            activation = F.adaptive_avg_pool3d(activation, cells)
+        else:  # of which that would let windows overlap
+            for axis, (n, size) in enumerate(zip(cells, activation.shape[2:], strict=True), start=2):
+                bounds = [-(-cell * size // n) for cell in range(n + 1)]
+                parts = activation.split(np.diff(bounds).tolist(), dim=axis)
+                activation = torch.cat([part.mean(axis, keepdim=True) for part in parts], dim=axis)
     return activation.flatten(1)
 
 
@@ -62,8 +72,18 @@ def on_positions(vectors: torch.Tensor, activation: torch.Tensor, grid: Grid | N
     """
     if activation.dim() != 5:
         return vectors
-    cells = vectors.unflatten(1, (activation.shape[1], *_cells(activation, grid)))
-    return F.interpolate(cells, size=activation.shape[2:])
+    counts = _cells(activation, grid)
+    cells = vectors.unflatten(1, (activation.shape[1], *counts))
+    if _divide(counts, activation):
+        return F.interpolate(cells, size=activation.shape[2:])
+    for axis, (n, size) in enumerate(zip(counts, activation.shape[2:], strict=True), start=2):
+        cells = cells.index_select(axis, torch.arange(size, device=cells.device) * n // size)
+    return cells
+
+
+def _divide(cells: tuple[int, ...], activation: torch.Tensor) -> bool:
+    """Whether all cells hold as many positions."""
+    return not any(size % n for n, size in zip(cells, activation.shape[2:], strict=True))
 
 
 def _cells(activation: torch.Tensor, grid: Grid | None) -> tuple[int, ...]:

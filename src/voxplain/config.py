@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -170,7 +171,9 @@ class Training(Section):
     learning_rate: Annotated[float, Field(gt=0)] = Field(2e-3, description="Largest learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.02, description="Weight decay.")
     schedule: Literal["one_cycle", "plateau"] = Field(
-        "one_cycle", description="one_cycle: warm up and anneal; plateau: divide by 10 without progress."
+        "one_cycle",
+        description="one_cycle: warm up and anneal, while momentum (of adamw its first beta) goes from 0.95 down to 0.85 and "
+        "back; plateau: divide by 10 without progress, at a momentum of 0.9.",
     )
     plateau_epochs: PositiveInt = Field(10, description="Epochs without progress before plateau divides.")
     patience: PositiveInt = Field(40, description="Epochs without progress before training stops.")
@@ -226,6 +229,15 @@ class Model(Section):
         description="Recipe of training; by default that of all defaults where there are no weights. With weights it "
         "fine-tunes these, and {} is the recipe of all defaults.",
     )
+
+    @field_validator("weights")
+    @classmethod
+    def _is_no_pattern(cls, weights: str | None) -> str | None:
+        if weights is not None and "{" in weights:
+            raise ValueError(
+                "what stands in braces is a wildcard to Snakemake; rename the file or its folder, or link to it"
+            )
+        return weights
 
     @model_validator(mode="after")
     def _trained_or_given(self) -> Model:
@@ -872,6 +884,14 @@ def _mend(problem: dict[str, Any]) -> str:
         given = problem["input"] if isinstance(problem["input"], dict) else {}
         moved = [f"{where}.{key} to checks.{RENAMED[where].get(key, key)}" for key in given]
         return f"{where}: this section is now called checks. Move {', '.join(moved) or 'its keys there'}."
+    if problem["type"] == "extra_forbidden" and "." in place[0]:
+        nested, *inner = str(problem["input"]), *reversed(place[0].split("."))
+        for key in inner[:-1]:
+            nested = f"{{{key}: {nested}}}"
+        return (
+            f"{where}: a key of a section is written in braces after the section's: {inner[-1]}: {nested}, or in a command "
+            f"--config {shlex.quote(f'{inner[-1]}={nested}')}."
+        )
     if problem["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])
         return f"{where}: unknown key{nearest(place[-1], known)} Known keys here: {', '.join(known)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def job_of(arguments: argparse.Namespace, script: Path) -> Any:
     missing = [path for path in stage.input if not os.path.exists(path)]
     if missing:
         raise ArtifactError(
-            f"{target} needs {', '.join(missing)}: make it with `snakemake --cores all {' '.join(missing)}`."
+            f"{target} needs {', '.join(missing)}: make it with `snakemake --cores all {shlex.join(missing)}`."
         )
     return stage
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic import ValidationError
 
 from .config import Config, Data, Model, digest
 from .errors import ConfigError, nearest
@@ -23,6 +25,11 @@ from .videos.plan import (
 )
 from .videos.table import safe_name
 
+# Sections with presets, and the library's modules that hold these as ``PRESETS``.
+PRESETS = {"supervoxels": "supervoxels", "selective": "motion.selective"}
+# Options that all plug-ins of a registry have beside their own.
+COMMON = {"models": ("mean", "std", "seed")}
+
 
 class Plan(NamedTuple):
     """A config in canonical form, the folder that runs on its videos share, and the table of its videos."""
@@ -32,7 +39,7 @@ class Plan(NamedTuple):
     videos: pd.DataFrame
 
 
-def plan_run(config: Config, results: str = "results") -> Plan:
+def plan_run(config: Config, results: str = "results", *, names: bool = True) -> Plan:
     """Settle what the names of shared folders and the parameters of stages hang on.
 
     Parameters
@@ -40,13 +47,16 @@ def plan_run(config: Config, results: str = "results") -> Plan:
     config : Config
     results : str
         Folder of all results.
+    names : bool
+        Whether to refuse plug-ins and options that are not known, as `check_names` does.
 
     Raises
     ------
     ConfigError
         See `voxplain.videos.plan.plan_videos`.
     """
-    check_names(config)
+    if names:
+        check_names(config)
     settled = canonical(config)
     videos = plan_videos(EMBEDDED, **dict(settled.data))
     size = settled.data.shard_size or default_shard_size(len(videos))
@@ -84,11 +94,12 @@ def canonical(config: Config) -> Config:
         cavs=_changed(cavs, options=with_defaults("classifiers", cavs.classifier, cavs.options)),
         supervoxels=_changed(
             supervoxels,
-            options=_unlike_preset("supervoxels", supervoxels.preset, supervoxels.options),
+            options=_unlike_preset(PRESETS["supervoxels"], supervoxels.preset, supervoxels.options),
             method_options=_segmenter_options(supervoxels.method, supervoxels.method_options),
         ),
         selective=_changed(
-            selective, options=_unlike_preset("motion.selective", selective.preset, selective.options)
+            selective,
+            options=_unlike_preset(PRESETS["selective"], selective.preset, selective.options),
         ),
     )
 
@@ -109,7 +120,9 @@ def _canonical_data(data: Data) -> Data:
 
 
 def check_names(config: Config) -> None:
-    """Refuse names of plug-ins that are not registered, before anything is made; ``module:function`` passes.
+    """Refuse plug-ins that are not registered, and options that they do not have, before anything is made.
+
+    ``module:function`` passes, whose options its code alone knows.
 
     Raises
     ------
@@ -126,6 +139,43 @@ def check_names(config: Config) -> None:
                 raise ConfigError(
                     f"Of {registry}, {name!r} is not known{nearest(name, known)} Known: {', '.join(sorted(known))}."
                 )
+    for place, registry, name, options in _given_options(config):
+        plugin = sources.plugins(sources.registries()[registry]).get(name)
+        if plugin is not None:
+            _check_keys(f"{place}: {name!r}", options, (*plugin.options, *COMMON.get(registry, ())))
+    for place, module in PRESETS.items():
+        section = getattr(config, place)
+        if section.options:  # as rarely; the module is slow to load
+            own = importlib.import_module(f".{module}", __package__).PRESETS[section.preset]
+            known = [field.name for field in fields(own)]
+            _check_keys(f"{place}.options: {section.preset!r}", section.options, known)
+            try:
+                replace(own, **section.options)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise ConfigError(
+                    f"{place}.options.{first['loc'][0]} cannot be {first['input']!r}: {first['msg']}."
+                ) from None
+
+
+def _check_keys(what: str, options: Iterable[str], known: Sequence[str]) -> None:
+    for key in options:
+        if key not in known:
+            raise ConfigError(
+                f"{what} has no option {key!r}{nearest(key, known)} Known options: {', '.join(known) or 'none'}."
+            )
+
+
+def _given_options(config: Config) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Options that a config gives to plug-ins: where, of which registry, to which of it, and what."""
+    for name, model in config.models.items():
+        yield f"models.{name}.options", "models", model.network, model.options
+    for name, explainer in config.explainers.items():
+        yield f"explainers.{name}.options", "explainers", explainer.method or name, explainer.options
+    yield "flow.options", "flows", config.flow.method, config.flow.options
+    yield "cavs.options", "classifiers", config.cavs.classifier, config.cavs.options
+    supervoxels = config.supervoxels
+    yield "supervoxels.method_options", "segmenters", supervoxels.method, supervoxels.method_options
 
 
 def with_defaults(registry: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:

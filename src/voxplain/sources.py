@@ -112,14 +112,16 @@ class Definition:
         return None
 
     @property
-    def plugins(self) -> Iterator[tuple[Names, str, dict[str, Any]]]:
-        """The registries that it may be in, as what, and the defaults of its options."""
+    def plugins(self) -> Iterator[tuple[Names, str, dict[str, Any], tuple[str, ...]]]:
+        """The registries that it may be in, as what, the defaults of its options, and their names."""
         match self._nodes:
             case [ast.FunctionDef(decorator_list=decorators, args=arguments)]:
                 for decorator in decorators:
                     match decorator:
                         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
-                            yield tuple(ast.unparse(function).split(".")), name, _defaults(arguments)
+                            options = tuple(argument.arg for argument in arguments.kwonlyargs)
+                            names = tuple(ast.unparse(function).split("."))
+                            yield names, name, _defaults(arguments), options
 
 
 class Import(NamedTuple):
@@ -139,10 +141,11 @@ class Source:
 
 
 class Plugin(NamedTuple):
-    """A registered function, and the defaults of its options that are literals."""
+    """A registered function, the defaults of its options that are literals, and the names of all of them."""
 
     place: Place
     defaults: Mapping[str, Any]
+    options: tuple[str, ...]
 
 
 class Reached(NamedTuple):
@@ -238,11 +241,11 @@ class Library:
         if folder.name == "__init__.py":
             modules += [f"{package}.{path.stem}" for path in sorted(folder.parent.glob("*.py"))]
         return {
-            name: Plugin(Place(module, function), defaults)
+            name: Plugin(Place(module, function), defaults, options)
             for module in modules
             if not module.endswith(".__init__")
             for function, definition in self._source(module).definitions.items()
-            for names, name, defaults in definition.plugins
+            for names, name, defaults, options in definition.plugins
             if registry in self._stand_for(module, names)
         }
 

@@ -30,7 +30,7 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     config, rule), and has `made_by`, which the stage gives to the artifacts that it writes, and
     `measured`, a function that gives what it has needed of its GPU so far; `resumed` has what
     `voxplain.artifacts.resumable_h5` takes, `networks` the names of networks that the config trusts weights to
-    be of, and `precision` that at which the network is shown many clips. What is printed goes to the rule's log too, which
+    be of, `layers` those of its network that are explained, and `precision` that at which the network is shown many clips. What is printed goes to the rule's log too, which
     ends with what was spent (`voxplain.spent`). A `VoxplainError`, and what the machine lacks (room,
     permission, memory), are told in one line, the traceback only in the log.
 
@@ -81,7 +81,9 @@ def _describe(stage: Any, device: str) -> None:
     wildcards = dict(stage.wildcards.items())
     params = wildcards | dict(stage.params.items())
     code = params.pop("code", "")
-    stage.networks = [model["network"] for model in stage.config.get("models", {}).values()]
+    models = stage.config.get("models", {})
+    stage.networks = [model["network"] for model in models.values()]
+    stage.layers = list(models.get(wildcards.get("model"), {}).get("layers", []))
     stage.measured = _measured if device == "cuda" else dict
     from voxplain.artifacts import input_identities
 

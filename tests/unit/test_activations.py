@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from voxplain.activations import average_to_grid, layer_activations, logit_gradients
+from voxplain.activations import average_to_grid, layer_activations, logit_gradients, on_positions
 from voxplain.errors import ConfigError
 from voxplain.models.build import build_model
 
@@ -38,7 +42,34 @@ def test_grid_is_never_finer_than_the_layer():
     assert average_to_grid(torch.ones(1, 2, 2, 3, 3), (4, 2, 2)).shape == (1, 2 * 2 * 2 * 2)
 
 
-@pytest.mark.parametrize("grid", [(1, 1, 1), (2, 3, 1), None])
+def test_cells_that_do_not_divide_a_layer_do_not_overlap():
+    """Seven positions in two cells: the middle one is in the first, and counts in no other."""
+    row = torch.arange(7.0).view(1, 1, 1, 1, 7)
+    assert average_to_grid(row, (1, 1, 2)).flatten().tolist() == [1.5, 5]
+    laid = on_positions(torch.tensor([[3.0, 8.0]]), row, (1, 1, 2))
+    assert laid.flatten().tolist() == [3, 3, 3, 3, 8, 8, 8]
+
+
+three = st.tuples(*[st.integers(1, 9)] * 3)
+
+
+@settings(max_examples=80, deadline=None)
+@given(three, three)
+def test_what_lies_on_a_cell_is_its_average_and_no_other_cells(shape, grid):
+    positions = torch.zeros(2, 3, *shape)
+    vectors = torch.randn(2, 3 * math.prod(map(min, shape, grid)), generator=torch.Generator().manual_seed(0))
+    laid = on_positions(vectors, positions, grid)
+    assert laid.shape == positions.shape
+    torch.testing.assert_close(average_to_grid(laid, grid), vectors)
+    # Cells are as large as one another, give or take a position along each axis.
+    one = torch.arange(vectors.shape[1] // 3).repeat(3)[None].double()
+    for axis, (size, n) in enumerate(zip(shape, grid, strict=True), start=2):
+        of_axis = on_positions(one, positions[:1], grid).movedim(axis, 0).flatten(1)[:, 0]
+        sizes = of_axis.unique(return_counts=True)[1]
+        assert len(sizes) == min(size, n) and sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize("grid", [(1, 1, 1), (2, 3, 1), (3, 4, 5), None])
 def test_gradient_times_vector_is_the_limit_of_equation_1(network, clips, grid):
     targets = torch.tensor([2, 0])
     network, clips = network.double(), clips.double()
@@ -46,7 +77,7 @@ def test_gradient_times_vector_is_the_limit_of_equation_1(network, clips, grid):
     hidden = network[:2](clips)
     cells = hidden.shape[2:] if grid is None else grid
     vector = torch.randn(2, 4, *cells, dtype=torch.double, generator=torch.Generator().manual_seed(2))
-    step = 1e-6 * nn.functional.interpolate(vector, size=hidden.shape[2:])
+    step = 1e-6 * on_positions(vector.flatten(1), hidden, grid)
     difference = (network[2:](hidden + step) - network[2:](hidden - step)) / 2e-6
     expected = difference.gather(1, targets[:, None])[:, 0]
     assert torch.allclose((gradients * vector.flatten(1)).sum(dim=1), expected, rtol=1e-4)

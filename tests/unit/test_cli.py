@@ -235,6 +235,10 @@ def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_pa
             ["no layer 'layer9'; did you mean", "list layers r3d_18 width=4"],
         ),
         (
+            {"models": {"r3d": {"layers": ["layer9"], "options": {"depth": [1, 1, 1, 1]}}}},
+            ["list layers r3d_18 'depth=[1, 1, 1, 1]' width=4."],  # as a shell takes it
+        ),
+        (
             {"models": {"r3d": {"weights": "kinetic400"}}},
             ["models.r3d.weights", "did you mean 'kinetics400'?"],
         ),
@@ -264,6 +268,24 @@ def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_pa
         (
             {"models": {"slow": {"network": "pytorchvideo:slow_r50", "layers": ["blocks.3"]}}},
             ["models.slow: pytorchvideo:slow_r50 cannot be shown clips of 8 x 32 x 32"],
+        ),
+        (
+            {
+                "models": {"slow": {"network": "pytorchvideo:slow_r50", "layers": ["blocks.3"]}},
+                "clips": {"size": 112},
+            },
+            ["models.slow: pytorchvideo:slow_r50 cannot be shown clips of 8 x 112 x 112"],
+        ),
+        (
+            {
+                "models": {"s3d": {"network": "torchvision:s3d", "layers": ["features.14"]}},
+                "clips": {"frames": 16, "size": 208},
+            },
+            ["models.s3d: torchvision:s3d cannot be shown clips of 16 x 208 x 208"],
+        ),
+        (
+            {"models": {"mvit": {"network": "torchvision:mvit_v2_s", "layers": ["blocks.3"]}}},
+            ["models.mvit: torchvision:mvit_v2_s cannot be shown clips of 8 x 32 x 32"],
         ),
         (
             {"models": {"slow": {"network": "pytorchvideo:slowfast_r50", "layers": ["blocks.3"]}}},
@@ -394,6 +416,27 @@ def sizes(num_classes, reads=False):
     import torch
     assert not reads or torch.empty(1).fill_(3).item() == 3
     return nn.Sequential(nn.Conv3d(3, 4, 2, stride=2), nn.Flatten(), nn.Linear(4 * 4 * 16 * 16, num_classes))
+class Plain(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.body, self.head = nn.Conv3d(3, 4, 3), nn.Linear(4, num_classes)
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3, 4)))
+class FramesFirst(Plain):  # (N, T, C, H, W)
+    def forward(self, x):
+        return super().forward(x.transpose(1, 2))
+class Two(Plain):
+    def forward(self, slow, fast):
+        return super().forward(slow) + super().forward(fast)
+class Pathways(Plain):
+    def forward(self, x):
+        return super().forward(x[0]) + super().forward(x[1])
+class Pair(Plain):
+    def forward(self, x):
+        return super().forward(x), x
+class Named(Plain):
+    def forward(self, x):
+        return dict(logits=super().forward(x))
 """
 
 
@@ -441,11 +484,34 @@ def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_pat
     assert "models.mine: " in project.check({"models": {"mine": wrong}}, "--trust-networks")
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("FramesFirst", "cannot be shown clips of 8 x 32 x 32"),
+        ("Two", "cannot be shown clips of 8 x 32 x 32"),
+        ("Pathways", "cannot be shown clips of 8 x 32 x 32"),
+        ("Pair", "it answers with a tuple, not with logits"),
+        ("Named", "it answers with a dict, not with logits"),
+    ],
+)
+def test_networks_that_take_or_give_something_else_are_told(project, tmp_path, monkeypatch, name, says):
+    module = f"network_that_is_{name}"
+    (tmp_path / f"{module}.py").write_text(
+        OWN.format(imported=str(tmp_path / "a"), called=str(tmp_path / "b"))
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"network": f"{module}:{name}", "options": {}, "layers": ["body"]}
+    text = project.check({"models": {"mine": mine}}, "--trust-networks")
+    assert f"problem: models.mine: {module}:{name}" in text and says in text and "Traceback" not in text
+
+
 def test_all_problems_are_told_at_once(project):
     text = project.check(
         {"cavs": {"classifier": "rigde"}, "editing": {"k_max": 5}, "data": {"classes": ["kick", "pnuch"]}}
     )
     assert text.count("problem: ") == 3 and "3 problems to mend" in text
+    for words in ("did you mean 'ridge'?", "k_max is 5", "did you mean 'punch'?"):
+        assert words in text
 
 
 def test_files_that_cannot_be_used(project):
@@ -468,13 +534,23 @@ def test_rows_whose_files_are_missing_or_too_short(project, tmp_path):
         rows += [f"videos/test/{class_name}/{class_name}0.mp4,{class_name},test,,"]
     rows += ["videos/train/kick/lost.mp4,kick,train,,", "videos/train/kick/kick1.mp4,kick,train,5,6"]
     rows += ["videos/train/kick/kick2.mp4,kick,train,0,0.5", "lost.mp4,slap,train,,", "lost2.mp4,slap,test,,"]
+    # One that declares no duration, and a name that no file can have.
+    rows += ["raw.h264,kick,train,5,6", f"{'x' * 5000}.mp4,kick,train,,"]
+    with av.open(str(tmp_path / "square.mp4")) as source, av.open(str(tmp_path / "raw.h264"), "w") as raw:
+        stream = raw.add_stream("libx264", rate=25)
+        stream.width = stream.height = 32
+        for frame in source.decode(video=0):
+            frame.pts = None
+            raw.mux(stream.encode(frame))
+        raw.mux(stream.encode())
     (tmp_path / "videos.csv").write_text("\n".join(rows))
     text = project.check({"data": {"adapter": "csv", "path": str(tmp_path / "videos.csv")}})
     assert (
-        "3 of 13 videos are missing: correct their paths, or remove their rows." in text
+        "3 of 15 videos are missing: correct their paths, or remove their rows." in text
         and "lost.mp4: no such file" in text
     )
-    assert "starts at 5 s of 1.00 s" in text
+    assert "kick1.mp4: starts at 5 s of 1.00 s" in text and "raw.h264: starts at 5 s of 0.32 s" in text
+    assert "File name too long" in text and "Traceback" not in text
     assert "note: 1 videos are shorter than a clip" in text
     assert "The class 'slap' has no usable video to train with" in text
     assert "The class 'slap' has no usable video to test with" in text
@@ -719,20 +795,35 @@ def test_folders_named_as_other_types_are_runs(project, tmp_path, capsys, name):
     assert load_config(yaml.safe_load((tmp_path / name / "config.yaml").read_text())).run == name
 
 
-def test_check_finds_files_that_are_cut(project, tmp_path):
-    path = tmp_path / "videos/train/kick/kick0.mp4"
-    path.unlink()
+@pytest.mark.parametrize(("ending", "kept"), [(".mp4", 0.5), (".mkv", 0.7), (".webm", 0.7)])
+def test_check_finds_files_that_are_cut(project, tmp_path, ending, kept):
+    (tmp_path / "videos/train/kick/kick0.mp4").unlink()
+    path = tmp_path / f"videos/train/kick/kick0{ending}"
     frames = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=10)
+    faststart = {"movflags": "faststart"} if ending == ".mp4" else {}
+    with av.open(str(path), "w", options=faststart) as container:
+        stream = container.add_stream("libvpx-vp9" if ending == ".webm" else "libx264", rate=10)
         stream.width = stream.height = 32
         stream.pix_fmt = "yuv420p"
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     text = project.check()
-    assert "1 of 10 videos cannot be decoded" in text and "kick0.mp4: cut short" in text
+    assert "1 of 10 videos cannot be decoded" in text and f"kick0{ending}: cut short" in text
+
+
+def test_paths_are_those_of_the_folder_that_a_run_is_made_in(project, tmp_path, capsys, monkeypatch):
+    """As Snakemake takes them with --directory; the command that follows says it, too."""
+    (tmp_path / "else where").mkdir()
+    shutil.move(tmp_path / "videos", tmp_path / "else where/clips")
+    relative = {"data": {"path": "clips"}}
+    assert "There is no folder" in project.check(relative)  # in the folder of the config
+    found = call("check", tmp_path / "config.yaml", "--directory", tmp_path / "else where", capsys=capsys)
+    assert "no problems. 10 videos" in found
+    assert found.rstrip().endswith(f"--directory '{tmp_path}/else where'")
+    monkeypatch.chdir(tmp_path / "else where")
+    assert "no problems" in call("check", tmp_path / "config.yaml", capsys=capsys)
 
 
 def test_check_and_the_planning_refuse_the_same(project, tmp_path):
@@ -747,11 +838,15 @@ def test_check_and_the_planning_refuse_the_same(project, tmp_path):
         "cavs": {"classifier": "svm2"},
     }
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    for key, value in wrong.items():
-        name = str(list(value.values())[0]) if key != "explainers" else "gradcan"
-        with pytest.raises(ConfigError, match="is not known; did you mean|is not known"):
+    options = {"explainers": {"dtd": {"options": {"pool": 1}}}, "cavs": {"options": {"shrink": 1}}}
+    for key, value in options.items():
+        with pytest.raises(ConfigError, match="has no option"):
             plan_run(load_config(merge(config, {"checks": {"tables": None}, key: value})))
-        assert "not known" in project.check({key: value}) or name in project.check({key: value})
+        assert "has no option" in project.check({key: value})
+    for (key, value), name in zip(wrong.items(), ("diss", "gradcan", "r3d_81", "svm2"), strict=True):
+        with pytest.raises(ConfigError, match=f"'{name}' is not known"):
+            plan_run(load_config(merge(config, {"checks": {"tables": None}, key: value})))
+        assert f"is called '{name}'" in project.check({key: value})
 
 
 def test_keys_that_stand_twice_are_refused(tmp_path, capsys):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import find_concepts
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,6 +170,32 @@ def test_too_few_supervoxels_say_the_mend():
             min_supervoxels=50,
             popularity="official",
         )
+
+
+def test_clusters_of_few_videos_are_not_told_to_be_made_larger():
+    points, one = np.random.default_rng(0).random((90, 2)), np.repeat([0, 1], 45)
+    with pytest.raises(
+        VoxplainError, match="spread over enough videos: raise concepts.clusters.*coverage"
+    ) as raised:
+        cluster_concepts(points, one, clusters=2, min_supervoxels=3, popularity="official")
+    assert "lower" not in str(raised.value)
+    assert cluster_concepts(points, one, clusters=2, min_supervoxels=3, popularity="coverage")
+
+
+@pytest.mark.parametrize("options", [{"clusters": 50}, {"clusters": 3, "min_supervoxels": 50}])
+def test_a_class_without_concepts_is_named(monkeypatch, options):
+    table = pd.DataFrame({"video": np.arange(30)})
+    found = SimpleNamespace(
+        supervoxels=np.random.default_rng(0).random((30, 2)), table=table, n_supervoxels=30
+    )
+    monkeypatch.setattr(find_concepts, "read_activations", lambda *_, **__: found)
+    options = {"max_supervoxels": 100, "popularity": "official", **options}
+    params = SimpleNamespace(options=options, clustering_seed=0, class_name="high kick")
+    stage = SimpleNamespace(
+        params=params, input=SimpleNamespace(activations=[]), wildcards=SimpleNamespace(layer="a")
+    )
+    with pytest.raises(VoxplainError, match="The class 'high kick': .*concepts.clusters"):
+        find_concepts.main(stage)
 
 
 def test_nearest_concepts_by_brute_force():

@@ -81,6 +81,7 @@ def test_the_projects_configs_are_good(path):
         ("models", None, "models: "),
         ("models.r3d", "r3d_18", "models.r3d: "),
         ("models.r3d.network", None, "models.r3d.network: "),
+        ("models.r3d.weights", "my {x}.safetensors", "rename the file or its folder, or link to it"),
         ("models.r3d.layers", [], "models.r3d.layers: "),
         ("models.r3d.layers", "layer3", "models.r3d.layers: "),
         ("models.r3d.layers", ["../layer3"], "models.r3d.layers.0: "),
@@ -125,6 +126,9 @@ def test_the_projects_configs_are_good(path):
             math.inf,
             "training.weight_decay: Input should be a finite number",
         ),
+        ("models.r3d.training.learning_rate", math.inf, "training.learning_rate: Input should be a finite"),
+        ("supervoxels.sigma", math.inf, "supervoxels.sigma: "),
+        ("supervoxels.sigma", 1e308, "supervoxels.sigma: "),
         ("supervoxels.sigma", 1e6, "supervoxels.sigma: "),
         ("models.r3d.training.shift", 10**4, "models.r3d.training.shift: "),
         ("cavs.random_sets", 10**6, "cavs.random_sets: "),
@@ -145,6 +149,18 @@ def test_mistakes_are_named_by_place(place, value, says):
     assert says in text
     # What was written is shown, so that it can be found.
     assert "unknown key" in text or "missing; add it" in text or "; it is " in text
+
+
+def test_keys_with_dots_are_told_in_the_form_that_is_read():
+    """Snakemake's --config takes what stands before = for one key."""
+    given_ = {**BASE, **key_values(["data.path=my clips", "models.r3d.weights=w.pt"])}
+    with pytest.raises(ConfigError) as raised:
+        load_config(given_)
+    text = str(raised.value)
+    assert "data.path: " in text and "--config 'data={path: my clips}'" in text
+    assert "models: {r3d: {weights: w.pt}}" in text
+    (word,) = re.findall(r"--config '(data=.*?)'", text)
+    assert merge(BASE, key_values([word])) == changed("data.path", "my clips")
 
 
 def test_all_mistakes_are_told_at_once():
@@ -282,7 +298,7 @@ OTHERS = {
     "models.NAME.layers": ["layer3", "layer4"],
     "supervoxels.n_segments": [20],
     "supervoxels.method": "grid",
-    "supervoxels.method_options": {"fine": 300},
+    "supervoxels.method_options": {"compactness": 30.0},
     "data.shard_size": 7,
     "temporary": ["clips"],
     "supervoxels.options": {"min_volume": 0.01},
@@ -299,11 +315,11 @@ OTHERS = {
     # They need what they are the control of.
     **{f"concepts.given.NAME.control.{name}": None for name in ("folder", "labels", "target")},
     "explainers.NAME.method": "random",
-    "explainers.NAME.options": {"seed": 1},
+    "explainers.NAME.options": {"pooling": "winner"},
     "selective.options": {"padding": "zero"},
     "selective.sweep": [1.0],
     "flow.method": "dis",
-    "flow.options": {"preset": "fast"},
+    "flow.options": {"winsize": 13},
     "flow.moving.sweep": [1.0],
     "flow.compare": ["dis"],
     "relevance.controls": [],
@@ -496,19 +512,19 @@ def test_several_files_are_laid_over_each_other_as_snakemake_does(tmp_path, caps
 
 def test_jobs_get_nested_values_as_they_were_meant(jobs):
     """False is no text, which would be true; and a file's own values, given again, rerun nothing."""
-    options = {"width": 4, "depth": [1, 1, 1, 1], "small_input": True}
-    base = changed("models.r3d.options", options)
+    base = {"models": {"i3d": {"network": "i3d", "layers": ["mixed_4f"]}}}
+    base = changed("models.i3d.options", {"width": 0.25, "small_input": True, "mean": [1, 2, 3]}, base)
     again = [
-        "models={r3d: {network: r3d_18, layers: [layer3], options: {width: 4, depth: [1, 1, 1, 1], small_input: true}}}",
+        "models={i3d: {network: i3d, layers: [mixed_4f], options: {width: 0.25, small_input: true, mean: [1, 2, 3]}}}",
         "data={videos_per_class: null}",
         "seeds=[0]",
     ]
     before = jobs(base)
     assert jobs(base, again) == before
-    after = jobs(base, ["models={r3d: {options: {small_input: false}}}"])
+    after = jobs(base, ["models={i3d: {options: {small_input: false}}}"])
     assert first_rules(before, after) == {"train_model"}
     (trained,) = {params["model"] for (rule, _), (_, params) in after.items() if rule == "train_model"}
-    assert "'small_input': False" in trained and "'width': 4" in trained
+    assert "'small_input': False" in trained and "'width': 0.25" in trained
 
 
 def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
@@ -518,6 +534,20 @@ def test_braces_in_the_names_of_classes_are_no_wildcards(jobs):
     )
     classes = {params["classes"] for _, params in planned.values() if "classes" in params}
     assert len(classes) == 1 and "'{label}'" in classes.pop()
+
+
+def test_braces_in_the_name_of_the_table_are_no_wildcards(jobs):
+    Path("my {shard} {x}.csv").write_text(CSV)
+    table = {"adapter": "csv", "path": "my {shard} {x}.csv"}
+
+    def listing():
+        planned = jobs({**EMBEDDED, "concepts": {}, "parts": ["concepts"], "data": table})
+        return [made_from for (rule, _), made_from in planned.items() if rule == "list_videos"]
+
+    ((read, params),) = listing()
+    assert read == set() and "my {shard} {x}.csv" in params["data"]
+    Path("my {shard} {x}.csv").write_text(CSV.replace("0.mp4", "7.mp4"))
+    assert listing()[0][1]["listed"] != params["listed"]  # which lists the videos anew
 
 
 def test_a_table_whose_csv_was_deleted_is_made_again(jobs):

@@ -27,7 +27,14 @@ from voxplain.explainers.attnlrp import attention_relevance
 from voxplain.explainers.backward import OwnDerivative, operation_name
 from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
 from voxplain.explainers.gradcam import activation_norm
-from voxplain.explainers.propagation import Layer, _proportional_pooling, by_zennit, share, share_positive
+from voxplain.explainers.propagation import (
+    Layer,
+    _proportional_pooling,
+    _winner_pooling,
+    by_zennit,
+    share,
+    share_positive,
+)
 from voxplain.models.base import ModelSpec
 
 METHODS = [plugin.name for plugin in EXPLAINERS]
@@ -292,6 +299,52 @@ def test_proportional_pooling_by_hand() -> None:
     x.grad.zero_(), x.data.zero_()  # nothing to go by: equal shares
     _proportional_pooling(F.max_pool3d, x, (1, 1, 2)).sum().backward()
     assert x.grad.flatten().tolist() == [0.5, 0.5, 0.5, 0.5]
+
+
+def test_winners_of_a_pooling_by_hand() -> None:
+    """Where several are the greatest, none of a window's corners is preferred."""
+    x = torch.tensor([2.0, 2, 1, 3, 5, 5, 5, 0]).view(1, 1, 1, 2, 4).requires_grad_()
+    pooled = _winner_pooling(F.max_pool3d, x, (1, 2, 2))
+    assert pooled.flatten().tolist() == [5, 5]
+    pooled.backward(torch.tensor([8.0, 3]).view_as(pooled))
+    assert x.grad.flatten().tolist() == [0, 0, 0, 0, 4, 4, 3, 0]
+    x.grad.zero_(), x.data.fill_(7)
+    _winner_pooling(F.max_pool3d, x, (1, 2, 2)).sum().backward()
+    assert x.grad.flatten().tolist() == [0.25] * 8
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    padded=st.booleans(),
+    dilation=st.integers(1, 2),
+    ceil_mode=st.booleans(),
+    length=st.integers(5, 9),
+)
+def test_a_single_winner_gets_what_autograd_gives_it(
+    size, stride, padded, dilation, ceil_mode, length
+) -> None:
+    x = torch.randn(1, 2, 3, length, length, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    more = {"stride": (1, stride, stride), "padding": (0, size // 2, size // 2) if padded else 0}
+    more |= {"dilation": (1, dilation, dilation), "ceil_mode": ceil_mode}
+    own, plain = (pool(*given, **more) for pool, given in (
+        (_winner_pooling, (F.max_pool3d, x, (1, size, size))), (F.max_pool3d, (x, (1, size, size))),
+    ))  # fmt: skip
+    assert torch.equal(own, plain)
+    upper = torch.randn(plain.shape, generator=torch.Generator().manual_seed(1))
+    found, wanted = (torch.autograd.grad(pooled, x, upper)[0] for pooled in (own, plain))
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("method", "more"), [("dtd", BOX), ("lrp_epsilon_plus", {})])
+def test_winners_of_a_plain_clip_lean_to_no_side(method: str, more: dict) -> None:
+    model = nn.Sequential(
+        nn.Conv3d(3, 4, 1), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(4, 5, 1), nn.AdaptiveAvgPool3d(1), nn.Flatten()
+    )  # fmt: skip
+    relevance = explain(seeded(model), torch.ones(1, 3, *SHAPE), 1, method, pooling="winner", **more)
+    assert relevance.abs().max() > 0
+    torch.testing.assert_close(relevance, relevance.mean().expand_as(relevance))
 
 
 @settings(max_examples=25, deadline=None)

@@ -91,6 +91,12 @@ def test_kinetics_says_what_is_wrong_with_annotations(tmp_path, text, said):
         read_video_table(tmp_path / "all.csv", dataset="kinetics")
 
 
+def test_annotations_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "all.csv").write_bytes((HEADER + "caf\xe9,a,0,10,train\n").encode("latin-1"))
+    with pytest.raises(ConfigError, match="all.csv is not text in UTF-8"):
+        read_video_table(tmp_path / "all.csv", dataset="kinetics")
+
+
 def test_hmdb51(tmp_path):
     lists = tmp_path / "testTrainMulti_7030_splits"
     lists.mkdir()
@@ -102,10 +108,29 @@ def test_hmdb51(tmp_path):
     assert table[["video", "split"]].values.tolist() == [["wave-a", "train"], ["wave-b", "test"]]
 
 
+def test_hmdb51_says_which_classes_are_not_unpacked(tmp_path, caplog):
+    lists = tmp_path / "testTrainMulti_7030_splits"
+    lists.mkdir()
+    for class_name in ("catch", "smile", "wave"):
+        (lists / f"{class_name}_test_split1.txt").write_text("a.avi 1 \nAm;&[x]_#20!.avi 2 \n")
+        if class_name != "smile":
+            (tmp_path / class_name).mkdir()
+            for name in ("a.avi", "Am;&[x]_#20!.mp4"):  # one was converted
+                (tmp_path / class_name / name).touch()
+    table = read_video_table(tmp_path, dataset="hmdb51")
+    assert table.groupby("class")["split"].apply(list).to_dict() == {
+        name: ["train", "test"] for name in ("catch", "wave")
+    }
+    assert "Of 6 listed videos, 2 are not in" in caplog.text and "smile (2)" in caplog.text
+    (lists / "wave_test_split1.txt").write_bytes("a.avi 1".encode("utf-16"))
+    with pytest.raises(ConfigError, match="wave_test_split1.txt is not text in UTF-8"):
+        read_video_table(tmp_path, dataset="hmdb51")
+
+
 def test_something_something(tmp_path):
     (tmp_path / "20bn-something-something-v2").mkdir()
-    for name in ("7", "8"):
-        (tmp_path / f"20bn-something-something-v2/{name}.webm").touch()
+    for name in ("7.webm", "8.mp4"):  # one was converted
+        (tmp_path / f"20bn-something-something-v2/{name}").touch()
     for name, video in (("train", "7"), ("validation", "8")):
         entries = [{"id": video, "template": "Pushing [something] left"}, {"id": "9", "template": "Gone"}]
         (tmp_path / f"{name}.json").write_text(json.dumps(entries))

@@ -748,6 +748,16 @@ def parts_networks(tmp_path, monkeypatch):
         "        self.first = nn.Linear(8, 8)\n"
         "    def forward(self, x):\n"
         "        return super().forward(self.first(self.stem(x)[..., :8]))\n"
+        "class Pair(Bare):\n"
+        "    def forward(self, x):\n"
+        "        x = self.body(x).mean((2, 3, 4))\n"
+        "        return self.fc(x), x\n"
+        "class Named(Bare):\n"
+        "    def forward(self, x):\n"
+        "        return {'logits': super().forward(x)}\n"
+        "class Squeezed(Bare):\n"
+        "    def forward(self, x):\n"
+        "        return self.fc(self.body(x).mean((2, 3, 4)).squeeze())\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     return "parts_networks"
@@ -764,6 +774,18 @@ def test_the_head_is_what_a_clip_passes_last(parts_networks, name):
     shown = np.zeros((1, 8, 16, 16, 3), np.uint8)
     assert explain(model, shown, [0], "gradcam").shape == (1, 8, 16, 16)
     assert build_shapes(f"{parts_networks}:{name}", 3).spec == model.spec
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("Pair", "a tuple"), ("Named", "a dict"), ("Squeezed", r"\(3,\)")]
+)
+def test_answers_that_are_no_logits_are_told_as_the_network_is_built(parts_networks, name, given):
+    """The last drops the axis of clips where there is one, as in the last batch."""
+    for build in (build_model, lambda name, **options: build_shapes(name, 3)):
+        with pytest.raises(
+            ConfigError, match=f":{name} cannot be explained: it answers with {given}, not with logits"
+        ):
+            build(f"{parts_networks}:{name}", num_classes=3)
 
 
 def test_a_head_without_bias_has_the_classes_of_its_weights(parts_networks, tmp_path):
@@ -833,6 +855,11 @@ def test_a_function_that_a_file_names_is_not_called(load, told, tmp_path, monkey
 def test_files_name_no_functions(name, told):
     with pytest.raises(ConfigError, match="would be imported and called"):
         load_model(told({"name": name}))
+
+
+def test_what_a_file_says_is_quoted_where_it_is_to_be_typed(told):
+    with pytest.raises(ConfigError, match="--network 'a:b; touch c', or"):
+        load_model(told({"name": "a:b; touch c"}))
 
 
 @pytest.mark.parametrize(

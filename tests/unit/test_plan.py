@@ -179,6 +179,35 @@ def test_unknown_plugins_and_options_are_left_to_the_check():
     assert with_defaults("explainers", "dtd", {"colour": "red"})["colour"] == "red"
 
 
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"explainers": {"dtd": {"options": {"pool": 1}}}}, "explainers.dtd.options: 'dtd' has no option 'pool'"),
+        ({"explainers": {"mine": {"method": "gradcam", "options": {"layr": "x"}}}}, "did you mean 'layer'"),
+        ({"flow": {"options": {"winsiz": 3}}}, "flow.options: 'farneback' has no option 'winsiz'; did you mean 'winsize'"),
+        ({"cavs": {"options": {"shrink": 1}}}, "cavs.options: 'ridge' has no option 'shrink'"),
+        ({"models": {"r3d": {**NETWORK["r3d"], "options": {"widht": 4}}}}, "models.r3d.options: 'r3d_18' has no"),
+        ({"supervoxels": {"method": "agglomerative", "method_options": {"fien": 9}}}, "did you mean 'fine'"),
+        ({"supervoxels": {"options": {"min_volum": 1}}}, "supervoxels.options: 'corrected' has no option 'min_volum'"),
+        ({"supervoxels": {"options": {"max_overlap": 2}}}, "supervoxels.options.max_overlap cannot be 2"),
+        ({"selective": {"options": {"center": True}}}, "selective.options: 'corrected' has no option 'center'; did you mean 'centre'"),
+        ({"selective": {"options": {"centre": "false"}}}, "'centre' cannot be 'false'"),
+        ({"data": {"options": {"clases": 3}}}, "did you mean 'classes'"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_options_that_a_plugin_does_not_have_end_the_planning(sections, says):
+    """Else they would end the run, after training."""
+    with pytest.raises(ConfigError, match=says):
+        plan_run(load_config({"models": NETWORK, **sections}))
+
+
+def test_common_options_and_functions_of_ones_own_pass_the_planning():
+    mine = {"network": "mine:build", "layers": ["a"], "options": {"anything": 1}}
+    plain = {**NETWORK["r3d"], "options": {"mean": [1, 2, 3], "std": [1, 2, 3], "width": 4}}
+    plan_run(load_config({"models": {"mine": mine, "r3d": plain}}))
+
+
 def test_the_check_and_the_workflow_look_for_the_videos_in_one_place(tmp_path):
     config = load_config({"models": NETWORK, "data": {"options": {"classes": 3}}})
     plan = plan_run(config, str(tmp_path / "results"))

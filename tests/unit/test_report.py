@@ -699,6 +699,21 @@ def test_names_of_concepts_stand_beside_their_numbers():
     assert "hand" in Page(page).text and EVIL not in page
 
 
+@pytest.mark.parametrize(
+    ("used", "says"),
+    [
+        ([], "Every video could be used."),
+        ([True], "1 video is used though damaged; the reasons are below."),
+        (
+            [True, False, True],
+            "1 video was set aside and 2 videos are used though damaged; the reasons are below.",
+        ),
+    ],
+)
+def test_damaged_videos_are_counted(used, says):
+    assert words.set_aside_sentence(pd.DataFrame({"video": range(len(used)), "used": used})) == says
+
+
 def test_sections_without_their_tables_are_left_out():
     page = Page(build_report(Found({"model_accuracy": accuracy_table()}), provenance()))
     titles = [a for a in page.all("a") if a["href"].startswith("#section")]

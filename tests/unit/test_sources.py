@@ -296,9 +296,9 @@ def test_code_is_loaded_by_name_in_known_places_only():
     """Registries, which are followed, networks from elsewhere and tables, which are named; not in stages otherwise."""
     sources = library(ROOT / "src/voxplain")
     plugins = [
-        f"{place.module}:{place.name}"
+        f"{plugin.place.module}:{plugin.place.name}"
         for r in sources.registries().values()
-        for place, _ in sources.plugins(r).values()
+        for plugin in sources.plugins(r).values()
     ]
     users = set()
     for stage in sorted((ROOT / "src/stages").glob("[a-z]*.py")):

@@ -189,6 +189,14 @@ def test_no_place_for_the_log_or_the_output(taken, tmp_path, capfd):
     assert found.count("\n") == 1 and str(tmp_path / taken) in found
 
 
+def test_a_stage_knows_which_layers_of_its_network_are_explained(tmp_path):
+    for model, wanted in {"r3d": ["layer3"], "i3d": []}.items():
+        seen, asked = [], job(tmp_path, wildcards={"model": model})
+        asked["snakemake"].config = {"models": {"r3d": {"network": "r3d_18", "layers": ["layer3"]}}}
+        run(lambda stage, seen=seen: seen.append((stage.layers, stage.networks)), asked)
+        assert seen == [(wanted, ["r3d_18"])]
+
+
 def test_artifacts_say_for_what_they_were_made(tmp_path):
     wildcards = {"model": "r3d", "seed": "0", "shard": "test-000"}
 

@@ -52,7 +52,7 @@ def weights_file(folder, n_classes: int, **about) -> Path:
     return path
 
 
-def run(folder, clips, *, weights_seed=0, split_seed=0, **model):
+def run(folder, clips, *, weights_seed=0, split_seed=0, layers=("layer3",), **model):
     """The stage's weights, with the settings as the workflow gives them."""
     given = {"network": "r3d_18", "layers": ["layer3"], "options": SMALL, **model}
     settings = load_config({"models": {"r3d": given}}).models["r3d"].model_dump(mode="json")
@@ -61,7 +61,9 @@ def run(folder, clips, *, weights_seed=0, split_seed=0, **model):
         model=settings, classes=CLASSES, clips=CLIPS, weights_seed=weights_seed, split_seed=split_seed
     )
     inputs = Files(samples=[clips])
-    train_model.main(SimpleNamespace(params=params, input=inputs, output=output, made_by={}, measured=dict))
+    stage = SimpleNamespace(params=params, input=inputs, output=output, made_by={}, measured=dict)
+    stage.layers = layers
+    train_model.main(stage)
     state, _, about = load_weights(output.weights)
     assert about["classes"] == CLASSES and about["clips"] == CLIPS  # from which explain cuts others alike
     return state
@@ -123,3 +125,9 @@ def test_weights_and_split_have_seeds_of_their_own(tmp_path, clips, monkeypatch)
     assert torch.equal(weights, weights_1) and seed == seed_1 and not np.array_equal(split, split_1)
     assert not torch.equal(weights, weights_2) and seed != seed_2 and np.array_equal(split, split_2)
     assert (seed, seed_2) == (0, 1)
+
+
+def test_a_layer_that_is_not_there_is_told_before_training(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr(train_model, "train", None)
+    with pytest.raises(ConfigError, match="no layer 'layr3'; did you mean 'layer3'"):
+        run(tmp_path, clips, training=RECIPE, layers=("layer4", "layr3"))

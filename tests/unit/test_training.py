@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from voxplain.config import Training
 from voxplain.errors import ConfigError, VoxplainError
 from voxplain.models.build import build_model
 from voxplain.models.head import fit_head, view_features
@@ -143,6 +144,38 @@ def test_plateau_divides_the_rate(bright_and_dark, epochs_without, drops):
     history = fit(bright_and_dark, tiny(), optimizer="sgd", schedule="plateau", plateau_epochs=epochs_without,
                   learning_rate=1e-6, epochs=6)  # fmt: skip
     assert (history["learning_rate"].iloc[-1] < 0.5e-6) == drops
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_momentum_goes_as_the_config_says(bright_and_dark, optimizer):
+    assert "from 0.95 down to 0.85 and back" in Training.model_fields["schedule"].description
+    seen = []
+
+    def note(state):
+        (group,) = state["optimizer"]["param_groups"]
+        if "max_momentum" in group:
+            assert (group["max_momentum"], group["base_momentum"]) == (0.95, 0.85)
+        seen.append(group["momentum"] if optimizer == "sgd" else group["betas"][0])
+
+    fit(bright_and_dark, tiny(), epochs=10, batch=10, optimizer=optimizer, on_epoch=note)
+    # After every second of twenty steps, at the second of which the rate is highest.
+    assert seen[0] == pytest.approx(0.85, abs=0.005) and seen[-1] == pytest.approx(0.95, abs=0.005)
+    assert (np.diff(seen) > -1e-9).all()
+    seen.clear()
+    fit(bright_and_dark, tiny(), optimizer=optimizer, schedule="plateau", on_epoch=note)
+    assert seen == [0.9] * 4
+
+
+@pytest.mark.parametrize("epochs", range(1, 7))
+def test_a_training_may_have_few_steps(bright_and_dark, epochs):
+    assert len(fit(bright_and_dark, tiny(), epochs=epochs, batch=10)) == epochs  # of two steps each
+
+
+def test_a_batch_of_one_says_the_mend(bright_and_dark):
+    clips, labels = bright_and_dark
+    small = clips[:, :1, :8, :8]  # so that the last block has one position
+    with pytest.raises(VoxplainError, match="several values of each channel.*raise training.batch to 2"):
+        train(tiny(), lambda rows: small[rows], labels, np.arange(24) >= 20, **{**RECIPE, "batch": 1})
 
 
 def test_nothing_to_train_on_says_the_mend(bright_and_dark):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -55,6 +56,38 @@ def test_what_is_not_there_is_left_out_and_counted(tmp_path, caplog):
     table = read_video_table(videos, dataset="ucf101")
     assert len(table) == 23 and "v_Biking_g01_c01" not in set(table["video"])
     assert "1 of the 24 videos" in caplog.text
+
+
+def test_lists_and_videos_as_people_have_them(tmp_path):
+    """With byte order marks, backslashes, and converted to another format."""
+    videos = tree(tmp_path)
+    before = read_video_table(videos, dataset="ucf101")
+    for path in (tmp_path / "ucfTrainTestlist").iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"/", b"\\"))
+    pd.testing.assert_frame_equal(read_video_table(videos, dataset="ucf101"), before)
+    for path in videos.rglob("*.avi"):
+        path.rename(path.with_suffix(".mp4"))
+    after = read_video_table(videos, dataset="ucf101")
+    assert after["video"].tolist() == before["video"].tolist()
+    assert set(after["path"].str[-4:]) == {".mp4"}
+
+
+def test_links_to_the_own_folder_are_walked_once(tmp_path):
+    videos = tree(tmp_path)
+    before = read_video_table(videos, dataset="ucf101")
+    (videos / "again").symlink_to(videos)
+    (videos / "Biking" / "again").symlink_to(videos)
+    after = read_video_table(videos, dataset="ucf101")
+    assert sorted(after["video"]) == sorted(before["video"])
+
+
+@pytest.mark.parametrize("content", ["Biking".encode("utf-16"), b"1 Bik\xe9ng\n", bytes(range(256))])
+@pytest.mark.parametrize("name", ["classInd.txt", "trainlist01.txt"])
+def test_lists_that_are_no_text_are_named(tmp_path, name, content):
+    videos = tree(tmp_path)
+    (tmp_path / "ucfTrainTestlist" / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=f"{name} is not text in UTF-8: save it in UTF-8"):
+        read_video_table(videos, dataset="ucf101")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import math
 import os
 import re
 import shutil
 import struct
+import time
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +19,7 @@ import av
 import av.filter
 import cache_clips
 import cv2
+import list_videos
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +29,7 @@ from hypothesis import strategies as st
 from voxplain.artifacts import create_h5
 from voxplain.config import digest
 from voxplain.errors import ConfigError, VideoError, VoxplainError
+from voxplain.live.stream import Stream
 from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips, read_middle_clip
@@ -263,7 +267,7 @@ def test_containers_and_codecs(tmp_path, name, codec, pix_fmt):
 
 def test_stream_without_a_header_count_is_counted(tmp_path):
     path = write(tmp_path / "raw.h264", numbered(24), **H264, fps=25)
-    assert probe(path).frames == 24
+    assert probe(path).frames == 24 and probe(path).duration == pytest.approx(24 / 25)
     assert len(read_frames(path)) == 24
     # The last of the consecutive clips of 16 needs the true number: 24 = 16 + 8.
     assert read_clips(path, size=16, sampling="consecutive")[1][1].tolist() == [*range(16, 24)] * 2
@@ -342,7 +346,8 @@ def number(frame):
 
 THIRTY_TWENTY = [i / 30 for i in range(30)] + [1 + i / 20 for i in range(20)]
 BURSTS = [0, 0.01, 0.02, 0.5, 0.51, 0.9, 1.7, 1.71, 3.0, 3.001]
-CODECS = {".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx-vp9", ".mov": "mjpeg", ".ts": "libx264"}
+CODECS = {".mkv": "libx264", ".mp4": "libx264", ".webm": "libvpx-vp9", ".mov": "mjpeg", ".ts": "libx264",
+          ".flv": "libx264"}  # fmt: skip
 
 
 @pytest.mark.parametrize("ending", CODECS)
@@ -396,6 +401,27 @@ def test_rates_that_a_file_does_not_declare_are_measured(tmp_path):
     assert read_chosen_frames(path, choose=np.arange, start=4.9, end=5.9)[1].tolist() == [20, 21, 22, 23, 24]
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.ts"])
+def test_durations_that_a_file_does_not_declare_are_measured(tmp_path, name):
+    """As of what was written while it was recorded; by them check finds parts that lie outside."""
+    codec, kind = CODECS[f".{name[2:]}"], {"ts": "mpegts", "mkv": "matroska", "webm": "webm"}[name[2:]]
+    written = io.BytesIO()
+    written.seekable = lambda: False
+    live = {} if kind == "mpegts" else {"live": "1"}
+    with av.open(written, "w", format=kind, options=live) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for frame in numbered(50):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    (tmp_path / name).write_bytes(written.getvalue())
+    with av.open(str(tmp_path / name)) as container:
+        assert kind == "mpegts" or container.duration is None
+    assert probe(tmp_path / name).duration == pytest.approx(2, abs=0.05)
+    with pytest.raises(VideoError, match="no frame between 5 s and 6 s.* 2.00 s long"):
+        read_frames(tmp_path / name, start=5, end=6)
+
+
 # The filters by which the ffmpeg program shows each display matrix (fftools, configure_input_video_filter).
 MATRICES = {
     (1, 0, 0, 1): [],
@@ -434,6 +460,16 @@ def test_all_eight_orientations_are_shown_as_ffmpeg_shows_them(tmp_path, matrix)
     assert (probe(path).height, probe(path).width) == wanted.shape[1:3]
 
 
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_the_live_stream_shows_all_orientations_as_ffmpeg_does(tmp_path, matrix):
+    path = show(write(tmp_path / "a.mp4", corners(), fps=100, **H264), *matrix)
+    stream = Stream(str(path), frames=1, size=16, shown=32)
+    while not stream.ended:
+        time.sleep(0.01)
+    wanted = fit_frame(shown_by_ffmpeg(path, MATRICES[matrix])[-1], size=32)
+    np.testing.assert_array_equal(stream.next_frame(0).image, wanted)
+
+
 def test_what_is_transparent_is_laid_on_black(tmp_path):
     clear = np.full((4, 32, 48, 4), 200, np.uint8)
     clear[..., 3] = 255
@@ -444,9 +480,14 @@ def test_what_is_transparent_is_laid_on_black(tmp_path):
         "a.mov": {"codec": "png", "pix_fmt": "rgba"},
     }
     for name, how in written.items():
-        frame = read_frames(stamped(tmp_path / name, [0, 0.1, 0.2, 0.3], frames=clear, **how))[1]
-        found = [frame[24, 12, 0], frame[8, 12, 0], frame[8, 36, 0]]
-        np.testing.assert_allclose(found, [200, 100, 0], atol=3)
+        path = stamped(tmp_path / name, [0, 0.1, 0.2, 0.3], frames=clear, **how)
+        stream = Stream(str(path), frames=1, size=16, crop="squash", shown=96)
+        while not stream.ended:
+            time.sleep(0.01)
+        live = stream.next_frame(0).image[::3, ::2]
+        for frame in (read_frames(path)[1], live):
+            found = [frame[24, 12, 0], frame[8, 12, 0], frame[8, 36, 0]]
+            np.testing.assert_allclose(found, [200, 100, 0], atol=3)
 
 
 def moving(n):
@@ -723,6 +764,23 @@ def test_a_video_that_is_away_for_a_while_as_its_shard_is_decoded_is_used_when_i
         assert clips.table["video"].tolist() == ["a", "b"]
 
 
+@pytest.mark.parametrize("damaged", ["use", "set_aside"])
+def test_damaged_videos_are_listed_whether_they_are_used_or_not(tmp_path, damaged):
+    path = write(tmp_path / "a.mp4", noisy(60), faststart=True, **H264)
+    path.write_bytes(path.read_bytes()[: int(0.92 * path.stat().st_size)])
+    rows = [["a", str(path), "wave", "train", None, None]]
+    params = SimpleNamespace(
+        listed={"rows": rows, "files": digest(file_states([str(path)]))},
+        options={"size": 16, "frames": 8, "damaged": damaged},
+    )
+    output = SimpleNamespace(clips=tmp_path / "train-000.h5", set_aside=tmp_path / "aside.parquet")
+    cache_clips.main(SimpleNamespace(params=params, output=output, made_by={"rule": "cache_clips"}))
+    (row,) = pd.read_parquet(output.set_aside).itertuples()
+    assert row.video == "a" and row.used == (damaged == "use") and "of it are not in the file" in row.reason
+    with ClipStore(output.clips) as clips:
+        assert len(clips.table) == (damaged == "use")
+
+
 def test_videos_that_the_workflow_made_are_never_set_aside_for_lacking(tmp_path):
     paths = [str(tmp_path / f"{number}.mp4") for number in range(2)]
     for path in paths:
@@ -751,6 +809,35 @@ def test_a_folder_without_permission_is_a_reason(video, monkeypatch):
     monkeypatch.setattr(decode.os, "stat", refuse)
     (found,) = decode_shard(rows_at(video), size=16)
     assert "cannot be read (Permission denied)" in found.reason
+    with pytest.raises(VideoError, match="cannot be read .Permission denied"):  # which check tells of
+        probe(video)
+
+
+def test_a_path_that_no_file_can_have_is_a_reason():
+    (found,) = decode_shard(rows_at("x" * 5000 + ".mp4"), size=16)
+    assert found.reason.endswith("cannot be read (File name too long)")
+
+
+def test_a_table_whose_writer_was_killed_is_written_as_undisturbed(tmp_path, monkeypatch):
+    touch(tmp_path / "videos", *[f"{name}/{i}.mp4" for name in ("run", "wave") for i in range(4)])
+
+    def listing(name):
+        params = SimpleNamespace(data={"path": str(tmp_path / "videos"), "shard_size": 3})
+        output = [str(tmp_path / name / "videos.parquet")]
+        list_videos.main(SimpleNamespace(params=params, output=output, made_by={"rule": "list_videos"}))
+        return Path(output[0])
+
+    whole = listing("calm").read_bytes()
+    for call in ("fsync", "replace"):
+
+        def killed(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(os, call, killed)
+            listing(call)
+        assert not list((tmp_path / call).glob("*.parquet"))
+        assert listing(call).read_bytes() == whole and len(list((tmp_path / call).iterdir())) == 1
 
 
 def test_the_state_of_a_file_tells_of_its_change(tmp_path):

@@ -6,6 +6,7 @@ import argparse
 import json
 import pickle
 import re
+import shlex
 import struct
 import sys
 from pathlib import Path
@@ -155,6 +156,27 @@ def test_what_is_no_weights_is_named(tmp_path, name, content, says):
     with pytest.raises(ConfigError, match=f"{name} cannot be read as weights.*{says}") as caught:
         load_weights(tmp_path / name)
     assert "likely succeed" not in str(caught.value)  # torch's own advice, which runs what a file says
+
+
+def test_commands_can_be_typed_as_they_are_told(model, tmp_path):
+    """Also where a folder's name has blanks; and their rules are there."""
+    path = tmp_path / "my run" / "w.safetensors"
+    save_weights(model, path)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ConfigError) as raised:
+        load_weights(path)
+    command = re.search(r"snakemake --cores all --forcerun ('.*')\.", str(raised.value))
+    assert shlex.split(command[1]) == [str(path)]
+    root = Path(__file__).resolve().parents[2]
+    rules = "\n".join(file.read_text() for file in root.glob("workflow/rules/*.smk"))
+    told = [file.read_text() for file in (root / "src").rglob("*.py")]
+    named = [
+        word
+        for text in told
+        for words in re.findall(r"--cores all --forcerun ((?:[a-z_]+ ?)+)", text)
+        for word in words.split()
+    ]
+    assert len(named) >= 2 and [name for name in named if f"rule {name}:" not in rules] == []
 
 
 def test_whole_networks_and_pickles_are_refused_with_the_mend(model, tmp_path):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from snakemake.exceptions import WorkflowError
 from tests.workflow import planning
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,14 @@ def test_the_rules_are_few_lines():
     assert sum(len(path.read_text().splitlines()) for path in paths) <= 1720
     stages = list((ROOT / "src/stages").glob("*.py"))
     assert len(stages) <= 44 and all(len(path.read_text().splitlines()) <= 60 for path in stages)
+
+
+def test_a_key_that_stands_twice_ends_the_planning(tmp_path):
+    """Snakemake would drop the first."""
+    path = tmp_path / "config.yaml"
+    path.write_text((ROOT / "tests/workflow/tiny.yaml").read_text() + "\nseeds: [1]\nseeds: [2]\n")
+    with pytest.raises(WorkflowError, match="'seeds' stands twice, in lines"):
+        planning.jobs(tmp_path, "concepts", configfile=path)
 
 
 def test_what_a_run_throws_away_is_its_own(tmp_path):

@@ -98,6 +98,21 @@ def test_what_changed_is_decoded_again_and_nothing_else(folder):
     assert decoded(folder) == []
 
 
+def test_a_class_that_comes_later_is_one_of_the_run_s(folder):
+    videos = folder / "videos {of mine}"
+    for split in ("train", "test"):
+        for i in range(2):
+            clip(videos / split / "jump" / f"{i}.mp4", 50 * i)
+    jobs = planning.jobs(folder, "concepts", configfile=folder / "config.yaml")
+    (trained,) = [job for job in jobs if job.rule.name == "train_model"]
+    assert trained.params.classes == ["jump", "run", "wave"]
+    rows = [row for job in jobs if job.rule.name == "cache_clips" for row in job.params.listed["rows"]]
+    assert sum(row[2] == "jump" for row in rows) == 4
+    for split in ("train", "test"):
+        shutil.rmtree(videos / split / "jump")
+    assert decoded(folder) == []
+
+
 def test_concepts_are_followed_anew_in_a_video_that_was_replaced(folder):
     """Its windows are decoded from the file itself, not from the clips."""
     config = yaml.safe_load((folder / "config.yaml").read_text()) | {"parts": ["concepts", "checks"]}

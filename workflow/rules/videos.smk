@@ -21,8 +21,7 @@ rule make_embedded_videos:
 
 rule list_videos:
     input:
-        # From a function, as braces in a path are wildcards elsewhere.
-        lambda wildcards: source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
+        source_file(CONFIG.data.path, CONFIG.data.adapter, f"{DATA}/embedded/videos.csv"),
     output:
         at("videos"),
     log:

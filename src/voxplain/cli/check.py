@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import json
 import math
 import os
 import shlex
@@ -106,7 +107,8 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
     findings, table, adapter = Findings(), None, None
     try:
         _, adapter = source_of(config.data.path, config.data.adapter)
-        table = plan_run(config, str(directory / "results")).videos
+        # Names that are not known are told with all that is wrong, below.
+        table = plan_run(config, str(directory / "results"), names=False).videos
     except ConfigError as error:
         findings.problems.append(str(error))
     findings.add(check_tables(config, table))
@@ -398,14 +400,16 @@ def check_network(
     wanted = [("layers", layer) for layer in model.layers]
     if model.training and model.training.from_layer:
         wanted.append(("training.from_layer", model.training.from_layer))
-    shown = {k: v for k, v in (options if from_file else model.options).items() if v is not None}
+    given = (options if from_file else model.options).items()
+    # As a shell takes them.
+    shown = "".join(f" {shlex.quote(f'{k}={json.dumps(v)}')}" for k, v in given if v is not None)
     for key, layer in wanted:
         if layer not in layers:
             yield (
                 f"{where}.{key}: {model.network} has no layer {layer!r}{nearest(layer, layers)} Usual ones: "
                 f"{', '.join(network.spec.concept_layers)}; all: python -m voxplain list layers "
                 f"{model.network}"
-                f"{''.join(f' {key}={value}' for key, value in shown.items())}."
+                f"{shown}."
             )
     fits = True
     for key, fixed in {"frames": network.spec.frames, "size": network.spec.size}.items():

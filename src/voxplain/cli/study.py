@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +54,7 @@ def _write(arguments: argparse.Namespace, run: Path, folder: Path) -> int:
         with atomic_path(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     print(f"wrote {folder / PAGE}: {len(questions)} questions; give this one file to people, and keep {KEY}")
-    print(f"then: python -m voxplain study {run} --answers FILE ...")
+    print(f"then: python -m voxplain study {shlex.quote(str(run))} --answers FILE ...")
     return 0
 
 

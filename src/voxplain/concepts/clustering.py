@@ -151,9 +151,15 @@ def cluster_concepts(
     if popularity == "coverage":
         concepts += sorted(others, key=_spread)[: max(LEAST - len(concepts), 0)]
     if not concepts:
+        if np.bincount(means.labels_).max() > min_supervoxels:
+            # Fewer clusters would be larger, and so less spread.
+            raise VoxplainError(
+                f"No cluster of more than {min_supervoxels} supervoxels is spread over enough videos: raise "
+                "concepts.clusters, choose concepts.popularity: coverage, or give the class more videos."
+            )
         raise VoxplainError(
-            f"None of {clusters} clusters has more than {min_supervoxels} supervoxels spread over enough "
-            "videos: lower concepts.min_supervoxels or concepts.clusters, or give the class more videos."
+            f"None of {clusters} clusters has more than {min_supervoxels} supervoxels: lower "
+            "concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
     return sorted(concepts, key=_spread)
 

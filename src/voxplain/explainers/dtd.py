@@ -27,7 +27,8 @@ def dtd(
     Parameters
     ----------
     pooling : {"proportional", "winner"}
-        Whether max pooling shares relevance in proportion to the activations or gives it to the greatest.
+        Whether max pooling shares relevance in proportion to the activations or gives it to the greatest, equally where
+        several are.
     low, high : float, list of float or Tensor, optional
         Least and greatest value of a voxel as the network takes it, for all channels or each. `explain`
         fills them in for a network whose normalization it knows; otherwise they are those of each clip.

@@ -12,9 +12,10 @@ here it is shared as if each input were active, and each weight positive, by a h
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,7 +66,8 @@ class Rules:
     convolution, dense : zennit.core.Hook
         Rules of the other convolutions and of the fully connected layers.
     pooling : {"proportional", "winner"}
-        Whether max pooling shares relevance in proportion to the activations or gives it to the greatest.
+        Whether max pooling shares relevance in proportion to the activations or gives it to the greatest, equally where
+        several are.
     positive_sums : bool
         Whether a sum's terms share by their positive parts, so that relevance stays positive.
     """
@@ -213,8 +215,8 @@ class Propagation(Interception):
         handlers |= {"mul": self.product, "rmul": self.product}
         handlers |= {"div": self.quotient, "truediv": self.quotient}
         handlers["batch_norm"] = self.batch_norm
-        if rules.pooling == "proportional":
-            handlers["max_pool3d"] = _proportional_pooling
+        proportional = rules.pooling == "proportional"
+        handlers["max_pool3d"] = _proportional_pooling if proportional else _winner_pooling
         super().__init__(handlers)
         self.rules = rules
         self.first_layers = 0
@@ -351,18 +353,57 @@ def _proportional_pooling(
     )
 
     def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
-        # What the windows need after the end depends on how the pooling rounded its output size.
-        after = [
-            (windows - 1) * s + k - length - b
-            for windows, s, k, length, b in zip(
-                upper.shape[2:], step, size, input.shape[2:], before, strict=True
-            )
-        ]
-        edges = [edge for pair in zip(before[::-1], after[::-1], strict=True) for edge in pair]
+        edges = _edges(upper, input, size, step, before)
         sums = Layer(lambda x: F.avg_pool3d(F.pad(x, edges), size, step, divisor_override=1))
         return by_zennit(positive_shares(lambda x: x.clamp(min=HAIR)), sums)(upper, input)
 
     return OwnDerivative.apply(lambda x: function(x, size, step, before, ceil_mode=ceil_mode), rule, input)
+
+
+def _winner_pooling(
+    function: Callable, input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Give each window's relevance to its greatest activations in equal parts; autograd gives it to the first of them."""
+    if return_indices:
+        return function(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    size, apart, before = _triple(kernel_size), _triple(dilation), _triple(padding)
+    step = _triple(kernel_size if stride is None else stride)
+    spans = [(k - 1) * d + 1 for k, d in zip(size, apart, strict=True)]
+
+    def rule(upper: Tensor, input: Tensor) -> tuple[Tensor]:
+        edges = _edges(upper, input, spans, step, before)
+        padded = F.pad(input, edges, value=-torch.inf)
+        lower, offsets = torch.zeros_like(padded), list(itertools.product(*map(range, size)))
+
+        def seen(values: Tensor, offset: tuple[int, ...]) -> Tensor:
+            """What stands at one place of every window."""
+            return values[(..., *[
+                slice(o * d, o * d + (n - 1) * s + 1, s)
+                for o, d, n, s in zip(offset, apart, upper.shape[-3:], step, strict=True)
+            ])]  # fmt: skip
+
+        most = function(input, size, step, before, apart, ceil_mode)
+        winners = sum((seen(padded, offset) == most).to(upper.dtype) for offset in offsets)
+        part = upper / winners
+        for offset in offsets:
+            seen(lower, offset).add_(torch.where(seen(padded, offset) == most, part, 0))
+        return (F.pad(lower, [-edge for edge in edges]),)
+
+    return OwnDerivative.apply(lambda x: function(x, size, step, before, apart, ceil_mode), rule, input)
+
+
+def _edges(
+    upper: Tensor, input: Tensor, size: Sequence[int], step: Sequence[int], before: Sequence[int]
+) -> list[int]:
+    """What the windows of a pooling take beyond its input, as for ``F.pad``; it depends on how its output was rounded."""
+    after = [
+        (windows - 1) * s + k - length - b
+        for windows, s, k, length, b in zip(
+            upper.shape[-3:], step, size, input.shape[-3:], before, strict=True
+        )
+    ]
+    return [edge for pair in zip(before[::-1], after[::-1], strict=True) for edge in pair]
 
 
 def positive_shares(*parts: Callable[[Tensor], Tensor]) -> BasicHook:

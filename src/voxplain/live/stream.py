@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import VideoError
 from ..videos.clips import Crop, clip_indices, fit_frame
-from ..videos.decode import upright
+from ..videos.decode import decoder_of, upright
 
 PATIENCE = 10.0  # seconds without an answer after which a network stream has failed
 
@@ -159,9 +159,11 @@ class Stream:
         while True:
             before = count
             with container:
-                for packet in container.demux(container.streams.video[0]):
+                video = container.streams.video[0]
+                decoder = decoder_of(video)
+                for packet in container.demux(video):
                     try:
-                        decoded = packet.decode()
+                        decoded = decoder.decode(packet if packet.size else None)
                     except av.InvalidDataError:  # a damaged packet does not end a stream
                         continue
                     for frame in decoded:

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import re
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -272,7 +273,7 @@ def load_model(path: str | Path, *, trust: Collection[str] = ()) -> nn.Module:
     if is_own(name) and name not in trust:
         raise ConfigError(
             f"{path} says that its network is made by {name!r}, which would be imported and called. If you trust the "
-            f"file and that function, name it yourself: --network {name}, or load_model(path, trust=[{name!r}])."
+            f"file and that function, name it yourself: --network {shlex.quote(name)}, or load_model(path, trust=[{name!r}])."
         )
     with _options_of(path, name, options):
         return build_model(name, path)

@@ -190,7 +190,12 @@ def find_layers(model: nn.Module, name: str) -> dict[str, Any]:
     modules = dict(model.named_modules())
     if not _ends(modules, modules):
         raise ConfigError(f"{name} has no linear layer at its end to explain: wrap it so that it has.")
-    called = next(filter(None, (called_by(model, clip) for clip in USUAL_CLIPS)), dict.fromkeys(modules, ""))
+    try:
+        called = next(
+            filter(None, (called_by(model, clip) for clip in USUAL_CLIPS)), dict.fromkeys(modules, "")
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{name} cannot be explained: {error}.") from None
     ends = _ends(modules, called)
     if not ends:
         raise ConfigError(f"{name} calls no linear layer as a module: wrap it so that it does.")

@@ -114,8 +114,18 @@ def called_by(model: nn.Module, clip: Sequence[int]) -> dict[str, str]:
     """As `calls_in_order`, of any module, with what each gives; empty where it cannot be shown such a clip.
 
     What is given is ``one`` tensor, ``several``, or ``class_token`` where one of the tokens is no position.
+
+    Raises
+    ------
+    ConfigError
+        It answers one clip with several tensors, or with a tensor without the axis of clips.
     """
     calls, error = _run(model, tuple(clip))
+    if error is None and len(calls[""].shape) < 2:
+        raise ConfigError(
+            f"it answers with {_given(calls[''])}, not with logits (N, classes): return them alone, and keep the axis of "
+            "clips where there is one clip (flatten(1) in place of squeeze())"
+        )
     kinds = {
         name: ("class_token" if call.tokens[1] else "one") if call.tokens
         else "one" if call.shape else "several"
@@ -201,8 +211,7 @@ def _layers(model: nn.Module, clip: Clip) -> dict[str, Layer | str]:
     if clip not in known:
         calls, error = _run(model, clip)
         if error is None and len(calls[""].shape) != 2:
-            given = calls[""].shape or f"a {type(calls[''].output).__name__}"
-            error = f"it answers with {given}, not with logits (N, classes)"
+            error = f"it answers with {_given(calls[''])}, not with logits (N, classes)"
         if error is not None:
             name = getattr(getattr(model, "spec", None), "name", type(model).__name__)
             raise ConfigError(
@@ -212,6 +221,10 @@ def _layers(model: nn.Module, clip: Clip) -> dict[str, Layer | str]:
         larger = [_run(model, tuple(map(operator.add, clip, more)))[0] for more in LARGER]
         known[clip] = _named(dict(model.named_modules()), calls, larger)
     return known[clip]
+
+
+def _given(call: _Call) -> str:
+    return str(call.shape) if call.shape else f"a {type(call.output).__name__}"
 
 
 def _run(model: nn.Module, clip: Clip) -> tuple[dict[str, _Call], str | None]:

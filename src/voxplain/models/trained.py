@@ -103,7 +103,7 @@ def load_trained(
     if not named or not len(classes) == len(set(classes)) == spec.get("num_classes"):
         raise ConfigError(
             f"{path} does not name the classes of its network, one name each: it is no file of a run, or damaged. "
-            "Train or fit the network again: snakemake --cores all --forcerun train_model fit_head."
+            "Train or fit the network again: snakemake --cores all --forcerun train_model."
         )
     network = load_model(path, trust=trust).to(device, memory_format=torch.channels_last_3d)
     return TrainedModel(network, classes, device, precision, about.get("clips") or {})

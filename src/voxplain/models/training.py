@@ -64,7 +64,8 @@ def train(
         Clips that early stopping and the schedule watch; the others are trained on.
     epochs, batch, optimizer, learning_rate, weight_decay, schedule, label_smoothing
         The recipe. ``plateau`` divides the rate by 10 after `plateau_epochs` epochs without
-        progress (selective relevance, section 4.2); ``one_cycle`` warms up and anneals.
+        progress (selective relevance, section 4.2), at a momentum of 0.9; ``one_cycle`` warms up and anneals, while
+        momentum (AdamW's first beta) goes from 0.95 down to 0.85 and back, as torch's `OneCycleLR` has it.
     patience : int
         Epochs without progress after which training stops.
     flip : bool
@@ -116,7 +117,10 @@ def train(
     steps = max(1, len(training) // batch)
     optimize = _optimizer(model, optimizer, learning_rate, weight_decay)
     if schedule == "one_cycle":
-        anneal = torch.optim.lr_scheduler.OneCycleLR(optimize, learning_rate, epochs * steps, pct_start=0.1)
+        total = epochs * steps
+        # Of ten steps the first would be all of the way up, by which torch divides.
+        up = 0.11 if total == 10 else 0.1
+        anneal = torch.optim.lr_scheduler.OneCycleLR(optimize, learning_rate, total, pct_start=up)
     else:
         anneal = torch.optim.lr_scheduler.ReduceLROnPlateau(optimize, factor=0.1, patience=plateau_epochs)
     history: list[dict[str, float]] = []
@@ -154,7 +158,7 @@ def train(
             wanted = torch.as_tensor(targets[np.sort(rows)], device=device)
             inputs = normalize(torch.from_numpy(clips).to(device), model.spec)
             with choose_precision(device, precision):
-                logits = model(inputs)
+                logits = _logits(model, inputs)
             loss = F.cross_entropy(logits.float(), wanted, label_smoothing=label_smoothing)
             if not torch.isfinite(loss):
                 raise VoxplainError(f"The loss is not finite in epoch {epoch}: lower training.learning_rate.")
@@ -198,6 +202,18 @@ def train(
     for module in frozen:
         module.requires_grad_(True)
     return pd.DataFrame(history)
+
+
+def _logits(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    try:
+        return model(inputs)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise VoxplainError(
+            f"The network has batch norms, which need several values of each channel to train, and {len(inputs)} clip "
+            "gives one: raise training.batch to 2 or more."
+        ) from error
 
 
 def _optimizer(model: nn.Module, name: str, rate: float, decay: float) -> torch.optim.Optimizer:

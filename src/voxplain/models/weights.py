@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shlex
 import urllib.error
 import zipfile
 from pathlib import Path
@@ -170,7 +171,7 @@ def check_weights_place(path: str | Path) -> None:
 
 
 def _again(path: Path) -> str:
-    return f"Copy the file again, or where a run made it: snakemake --cores all --forcerun {path}."
+    return f"Copy the file again, or where a run made it: snakemake --cores all --forcerun {shlex.quote(str(path))}."
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -208,7 +209,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _about(path: Path, text: str) -> _About:
     """Read a file's metadata, written by `save_weights`; other files have none."""
-    again = f"snakemake --cores all --forcerun {path}"
+    again = f"snakemake --cores all --forcerun {shlex.quote(str(path))}"
     try:
         found = json.loads(text)
         if isinstance(found, dict) and found.get("spec") == {}:

@@ -191,6 +191,14 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(array[:: -1 if upside else 1, :: -1 if mirrored else 1])
 
 
+def decoder_of(stream: av.VideoStream) -> av.VideoCodecContext:
+    """What decodes a stream's packets, transparency too."""
+    codec = stream.codec_context
+    if stream.metadata.get("alpha_mode") == "1" and codec.name in WITH_ALPHA:
+        return av.CodecContext.create(WITH_ALPHA[codec.name], "r")
+    return codec
+
+
 def _orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Whether a frame is to be transposed, and then turned upside down and mirrored.
 
@@ -446,9 +454,7 @@ class _Decoder:
         self.damaged: set[int] = set()
         self.reason: str | None = None
         self._packets = stream.container.demux(stream)
-        self._codec = stream.codec_context
-        if stream.metadata.get("alpha_mode") == "1" and self._codec.name in WITH_ALPHA:
-            self._codec = av.CodecContext.create(WITH_ALPHA[self._codec.name], "r")
+        self._codec = decoder_of(stream)
         self._logged = self._codec.name in LOGGED
         if self._logged:
             self._codec.thread_count = 1  # its messages come from this thread, which alone is listened to

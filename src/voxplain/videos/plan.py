@@ -267,8 +267,12 @@ def _first(table: pd.DataFrame, n: int | None) -> pd.DataFrame:
 
 
 def source_file(path: str | None, adapter: str | None, embedded: str) -> list[str]:
-    """The file whose change lists the videos anew: the data set's table, or none for a folder."""
+    """The file whose change lists the videos anew: the data set's table, or none for a folder.
+
+    None either where its name has braces: Snakemake takes what stands in them for a wildcard. Of a change of its rows
+    the rule's parameters tell.
+    """
     path, _ = source_of(path, adapter)
     if path is None:
         return [embedded]
-    return [path] if Path(path).is_file() else []
+    return [path] if Path(path).is_file() and "{" not in path else []

@@ -30,7 +30,7 @@ def estimate_flow(frames: np.ndarray, method: str = "farneback", **options: Any)
     Returns
     -------
     (T-1, H, W, 2) float32 array
-        Displacement (dx, dy) from frame t to t + 1, in pixels per frame.
+        Displacement (dx, dy) from frame t to t + 1, in pixels per frame; exactly 0 between frames that are the same.
 
     Raises
     ------
@@ -40,7 +40,11 @@ def estimate_flow(frames: np.ndarray, method: str = "farneback", **options: Any)
         `frames` are not an RGB clip of bytes.
     """
     plugin = FLOWS[method]
-    return plugin.function(check_frames(frames), **plugin.options(options))
+    frames = check_frames(frames)
+    flow = plugin.function(frames, **plugin.options(options))
+    still = (frames[1:] == frames[:-1]).all(axis=(1, 2, 3))
+    # Estimators make a little motion of nothing, and a rendering stretches it to the whole range.
+    return np.where(still[:, None, None, None], np.float32(0), flow) if still.any() else flow
 
 
 def check_frames(frames: np.ndarray) -> np.ndarray:

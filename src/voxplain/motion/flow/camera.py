@@ -74,7 +74,8 @@ def compensate_camera(
     for t, field in enumerate(flow):
         fitted = grid if frames is None else grid & _texture_mask(frames[t], grid, textured)
         matrix, inlier_share[t] = _fit(pixels[fitted], (pixels + field)[fitted], model, tolerance)
-        residual[t] -= cv2.perspectiveTransform(pixels, matrix) - pixels
+        if field.any():  # else the fit's rounding would be all the motion that there is
+            residual[t] -= cv2.perspectiveTransform(pixels, matrix) - pixels
     return residual, inlier_share
 
 
