@@ -55,7 +55,7 @@ def grid_offset(model: nn.Module, frames: int, size: int) -> tuple[float, float,
     return tuple(follow.last.center.tolist())
 
 
-def even_size(network: str, frames: int, size: int, *, reach: int = 16, **options: Any) -> int | None:
+def even_size(network: str, frames: int, size: int, /, *, reach: int = 16, **options: Any) -> int | None:
     """The size nearest to `size`, at most `reach` pixels away, of which all padding comes out even in space.
 
     Parameters
