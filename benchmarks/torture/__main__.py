@@ -28,7 +28,7 @@ def kinds(quick: bool) -> dict[str, list]:
         "killed while writing": (files.kills, 8, 1),
         "left by a killed run": (files.left_behind, 30, 3),
         "artifacts of something else": (files.misplaced, 40, 5),
-        "several writers at once": (files.together, 4, 1),
+        "several writers at once": (files.together, 20, 1),
         "weights: metadata": (strangers.metadata, 60, 4),
         "weights: checkpoints": (strangers.checkpoints, 60, 4),
         "weights: damage": (strangers.weights_damaged, 25, 2),

@@ -125,6 +125,19 @@ Measured = Callable[[], Attributes]
 StrPath = str | os.PathLike
 
 
+def _make_folder(path: Path) -> None:
+    """As ``mkdir -p``, also where a twin of this run removes the folder meanwhile."""
+    for attempt in (1, 2, 3):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        except (
+            FileExistsError
+        ):  # there when it was to be made, and gone when pathlib looked whether it is a folder
+            if attempt == 3:
+                raise
+
+
 @contextmanager
 def atomic_path(path: StrPath) -> Iterator[Path]:
     """Give a path to write to; it becomes `path` when the block ends well, and vanishes if not.
@@ -133,7 +146,7 @@ def atomic_path(path: StrPath) -> Iterator[Path]:
     behind is never taken for the file, and is removed by the next writer on the same machine.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     _sweep(path)
     # Of this write alone: threads, and processes of other machines or containers, may make the same file.
     name = f"{_writer(path)}{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}"
@@ -262,6 +275,8 @@ class Shard:
         except MemoryError:
             raise
         except Exception as error:  # h5py raises nearly anything on a damaged file
+            if not path.exists():  # a twin of this run ended meanwhile
+                return False
             print(f"{path}, left by a run that was cut short, is damaged ({error}): it is made again.")
             path.unlink(missing_ok=True)
             return False
@@ -332,14 +347,14 @@ def resumable_h5(
     ...             shard.write(video.stem, {"frames": decode(video)}, {"class": 3})
     """
     folder = partial_path(path, made_by=made_by, inputs=inputs)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     shard = Shard(folder)
     yield shard
     try:
         with create_h5(path, kind=kind, made_by=made_by, attrs=attrs) as file:
             shard._merge(file)
-    except FileNotFoundError:
-        # The items vanish when a twin of this run, which outlived its killed parent, ended first.
+    except OSError:
+        # The items vanish when a twin of this run, which outlived its killed parent, ended first. HDF5 has several words for it.
         if not Path(path).exists() or _json(attributes_of(path)) != _json(_described(kind, made_by)):
             raise
     shutil.rmtree(folder, ignore_errors=True)

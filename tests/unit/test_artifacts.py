@@ -642,6 +642,45 @@ def test_a_twin_may_take_the_folder_away_at_any_time(tmp_path, monkeypatch):
         assert list(file) == ["a", "b"]
 
 
+@pytest.mark.parametrize("words", ["No such file or directory", "can't retrieve stat info for file"])
+def test_a_twin_may_end_while_items_are_put_together(tmp_path, monkeypatch, words):
+    """HDF5 says in several ways that a file is gone; the twin's artifact is what this run would have made."""
+
+    def gone(*_):
+        raise OSError(words)
+
+    with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as twin:
+        twin.write("a", {"n": 1})
+    whole = (tmp_path / "x.h5").read_bytes()
+    monkeypatch.setattr(artifacts.Shard, "_merge", gone)
+    with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard:
+        shard.write("a", {"n": 1})
+    assert (tmp_path / "x.h5").read_bytes() == whole and os.listdir(tmp_path) == ["x.h5"]
+    # Without the twin's it is an error.
+    with pytest.raises(OSError, match=words), artifacts.resumable_h5(tmp_path / "y.h5", **NOTHING) as shard:
+        shard.write("a", {"n": 1})
+
+
+def test_a_folder_that_comes_and_goes_can_be_made(tmp_path, monkeypatch):
+    """Gone between pathlib's try to make it and its look at what is there instead."""
+    mkdir, times = os.mkdir, []
+
+    def there(path, *given):
+        times.append(path)
+        if len(times) == 1:
+            raise FileExistsError(17, "File exists", str(path))
+        mkdir(path, *given)
+
+    monkeypatch.setattr(os, "mkdir", there)
+    with artifacts.atomic_path(tmp_path / "new" / "x.txt") as temporary:
+        temporary.write_text("x")
+    assert len(times) == 2
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError), artifacts.atomic_path(tmp_path / "file" / "x.txt"):
+        pass
+
+
 def test_items_with_very_long_names(tmp_path):
     name = "ü" * 400
     with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard:
