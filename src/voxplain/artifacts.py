@@ -300,6 +300,10 @@ class Shard:
                     raise
         self._seen.add(item)
 
+    def there(self) -> bool:
+        """Whether all items that were written or found are still there."""
+        return all(self._path(item).exists() for item in self._seen)
+
     def _path(self, item: str) -> Path:
         if "/" in item:
             raise ValueError(f"the name of an item may not contain '/': {item!r}")
@@ -353,9 +357,15 @@ def resumable_h5(
     try:
         with create_h5(path, kind=kind, made_by=made_by, attrs=attrs) as file:
             shard._merge(file)
-    except OSError:
-        # The items vanish when a twin of this run, which outlived its killed parent, ended first. HDF5 has several words for it.
-        if not Path(path).exists() or _json(attributes_of(path)) != _json(_described(kind, made_by)):
+    except OSError as error:
+        # The items vanish when a twin of this run, which outlived its killed parent, ended first. HDF5 has several words for it,
+        # and a third writer may have made them again.
+        gone = isinstance(error, FileNotFoundError) or not shard.there()
+        if (
+            not gone
+            or not Path(path).exists()
+            or _json(attributes_of(path)) != _json(_described(kind, made_by))
+        ):
             raise
     shutil.rmtree(folder, ignore_errors=True)
 

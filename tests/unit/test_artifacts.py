@@ -646,7 +646,8 @@ def test_a_twin_may_take_the_folder_away_at_any_time(tmp_path, monkeypatch):
 def test_a_twin_may_end_while_items_are_put_together(tmp_path, monkeypatch, words):
     """HDF5 says in several ways that a file is gone; the twin's artifact is what this run would have made."""
 
-    def gone(*_):
+    def gone(shard, *_):
+        shutil.rmtree(shard._folder)
         raise OSError(words)
 
     with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as twin:
@@ -656,8 +657,18 @@ def test_a_twin_may_end_while_items_are_put_together(tmp_path, monkeypatch, word
     with artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard:
         shard.write("a", {"n": 1})
     assert (tmp_path / "x.h5").read_bytes() == whole and os.listdir(tmp_path) == ["x.h5"]
-    # Without the twin's it is an error.
+    # Without the twin's it is an error, and so is what happens while all items are there, as on a full disk.
     with pytest.raises(OSError, match=words), artifacts.resumable_h5(tmp_path / "y.h5", **NOTHING) as shard:
+        shard.write("a", {"n": 1})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifacts.Shard, "_merge", full)
+    with (
+        pytest.raises(OSError, match="No space"),
+        artifacts.resumable_h5(tmp_path / "x.h5", **NOTHING) as shard,
+    ):
         shard.write("a", {"n": 1})
 
 
