@@ -131,9 +131,8 @@ def _make_folder(path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
             return
-        except (
-            FileExistsError
-        ):  # there when it was to be made, and gone when pathlib looked whether it is a folder
+        except FileExistsError:
+            # It was there when it was to be made, and gone when pathlib looked whether it is a folder.
             if attempt == 3:
                 raise
 

@@ -20,6 +20,15 @@ PLACE = ["model", "seed", "method", "control_of", "selective", "video", "clip"]
 OF_CLASS = ["model", "seed", "layer", "class"]
 TOPS = (1, 3)  # so many concepts
 FIRST, ALL_CONCEPTS = "concepts_top_", "concepts_all"
+INPUTS = {
+    "scores": "ground_truth_scores",
+    "others": "other_ground_truth_scores",
+    "concepts": "matched_concepts",
+    "other_concepts": "other_matched_concepts",
+    "controls": "concept_controls",
+    "other_controls": "other_concept_controls",
+}
+FOUND = "difference ci_low ci_high p_value p_adjusted unit n_videos n_classes n_seeds".split()
 
 
 @table(
@@ -46,14 +55,7 @@ FIRST, ALL_CONCEPTS = "concepts_top_", "concepts_all"
     n_videos: videos, or for concepts none
     n_classes, n_seeds
     """,
-    inputs={
-        "scores": "ground_truth_scores",
-        "others": "other_ground_truth_scores",
-        "concepts": "matched_concepts",
-        "other_concepts": "other_matched_concepts",
-        "controls": "concept_controls",
-        "other_controls": "other_concept_controls",
-    },
+    inputs=INPUTS,
     needs=["ground_truth", "same_videos"],
     figure=Figure("same_pixels_figure", {"table": "same_pixels"}),
 )
@@ -94,12 +96,7 @@ def same_pixels_table(
         for both in _both(scores, others, concepts, other_concepts, controls, other_controls)
         for key, group in both.groupby(MAP, sort=False)
     ]
-    found = pd.DataFrame(
-        rows,
-        columns=[*MAP, "own", "other", "difference", "ci_low", "ci_high", "p_value", "unit", "n_videos", "n_classes", "n_seeds"],
-    )  # fmt: skip
-    found.insert(found.columns.get_loc("unit"), "p_adjusted", adjust_p_values(found["p_value"]))
-    return found
+    return _adjusted(rows, [*MAP, "own", "other", *FOUND])
 
 
 @table(
@@ -123,14 +120,7 @@ def same_pixels_table(
     n_videos: videos, or for concepts none
     n_classes, n_seeds
     """,
-    inputs={
-        "scores": "ground_truth_scores",
-        "others": "other_ground_truth_scores",
-        "concepts": "matched_concepts",
-        "other_concepts": "other_matched_concepts",
-        "controls": "concept_controls",
-        "other_controls": "other_concept_controls",
-    },
+    inputs=INPUTS,
     needs=["ground_truth", "same_videos"],
 )
 def same_pixels_controls_table(
@@ -150,30 +140,30 @@ def same_pixels_controls_table(
     DataFrame
         The columns of the table. Intervals and p-values as there.
     """
-    rows = []
-    for both in _both(scores, others, concepts, other_concepts, controls, other_controls):
-        for place, group in both[~both["selective"].astype(bool)].groupby(
-            ["model", "layer", "measure"], sort=False
-        ):
-            by_order = dict(list(group.groupby(["method", "control_of"], sort=False)))
-            for method, of in by_order:
-                if of or is_control(method):
-                    continue
-                for control, its in by_order:
-                    if (
-                        its == method
-                        or (its == "" and is_control(control))
-                        or (control == ALL_CONCEPTS and method.startswith(FIRST))
-                    ):
-                        names = dict(zip(("model", "layer", "measure"), place, strict=True))
-                        beyond = _beyond(by_order[method, of], by_order[control, its])
-                        rows.append(names | {"method": method, "control": control} | beyond)
-    found = pd.DataFrame(
-        rows,
-        columns=["model", "layer", "method", "measure", "control", "difference", "ci_low", "ci_high", "p_value", "unit", "n_videos", "n_classes", "n_seeds"],
-    )  # fmt: skip
-    found.insert(found.columns.get_loc("unit"), "p_adjusted", adjust_p_values(found["p_value"]))
-    return found
+    place = ["model", "layer", "measure"]
+    rows = [
+        dict(zip(place, key, strict=True)) | row
+        for both in _both(scores, others, concepts, other_concepts, controls, other_controls)
+        for key, group in both[~both["selective"].astype(bool)].groupby(place, sort=False)
+        for row in _beside_controls(dict(list(group.groupby(["method", "control_of"], sort=False))))
+    ]
+    return _adjusted(rows, ["model", "layer", "method", "measure", "control", *FOUND])
+
+
+def _beside_controls(orders: dict[tuple[str, str], pd.DataFrame]) -> Iterator[dict]:
+    """Every method beside its own controls and those of all; by (method, control_of)."""
+    for (method, of), own in orders.items():
+        if of or is_control(method):
+            continue
+        for (control, its), values in orders.items():
+            of_all = its == "" and is_control(control)
+            if its == method or of_all or (control == ALL_CONCEPTS and method.startswith(FIRST)):
+                yield {"method": method, "control": control} | _beyond(own, values)
+
+
+def _adjusted(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(p_adjusted=adjust_p_values(found["p_value"]))
 
 
 def _both(
