@@ -86,7 +86,7 @@ def selection_controls(
     numbers = [mask.sum(axis=(1, 2)) for mask in (selected & positive, chosen)]
     values = relevance.astype(np.float32)
     slope = np.hypot(*(scipy.ndimage.sobel(values, axis=axis, mode="nearest") for axis in (1, 2)))
-    frames = [Ranking(ranked.levels[[t]]) for t in range(len(relevance))]
+    frames = [Ranking.of(ranked.levels[[t]]) for t in range(len(relevance))]
 
     def most(order: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(

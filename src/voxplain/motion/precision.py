@@ -195,16 +195,22 @@ class Ranking:
     ----------
     levels : (T, H, W) int array
         Number of each voxel's relevance among the different ones, from the least.
+    order : (voxels,) int array
+        Voxels from the least relevance to the greatest, those alike in any order.
     """
 
     levels: np.ndarray
+    order: np.ndarray
 
     @classmethod
     def of(cls, relevance: np.ndarray) -> Ranking:
         """Rank a map (T, H, W)."""
         relevance = _strength(relevance)
-        levels = np.unique(relevance, return_inverse=True)[1]
-        return cls(levels.reshape(relevance.shape).astype(np.int32))
+        order = np.argsort(relevance, axis=None)
+        ascending = relevance.ravel()[order]
+        levels = np.zeros(relevance.size, np.int32)
+        levels[order[1:]] = np.cumsum(ascending[1:] != ascending[:-1])
+        return cls(levels.reshape(relevance.shape), order)
 
     def scores(self, truth: np.ndarray, frames: slice | np.ndarray = np.s_[:]) -> dict[str, float]:
         """How well the ranking finds a target, whatever the threshold; see `ranking_scores`.
@@ -253,10 +259,16 @@ class Ranking:
             Of all pairs of a voxel of the target and another one in the same stratum, the share in which the target's has
             more relevance, ties counted half; .5 for whatever the strata know. NaN where there is no such pair.
         """
-        levels, strata = (values[frames].ravel() for values in (self.levels, strata))
-        truth = np.asarray(truth, bool).ravel()
-        order = np.lexsort((levels, strata))
-        levels, strata, truth = levels[order], strata[order], truth[order]
+        inside = np.zeros(self.levels.shape, bool)
+        inside[frames] = True
+        positive = np.zeros(self.levels.shape, bool)
+        positive[inside] = np.asarray(truth, bool).ravel()
+        order = self.order if inside.all() else self.order[inside.ravel()[self.order]]
+        # Voxels are in order of their level already: what is left is a stable sort by stratum, of few bits.
+        strata = strata.ravel()[order]
+        again = np.argsort(strata, kind="stable")
+        order, strata = order[again], strata[again]
+        levels, truth = self.levels.ravel()[order], positive.ravel()[order]
         first = np.ones(len(levels), bool)  # of voxels alike in stratum and level
         first[1:] = (levels[1:] != levels[:-1]) | (strata[1:] != strata[:-1])
         group = np.cumsum(first) - 1
@@ -304,7 +316,7 @@ def strata(values: Sequence[np.ndarray], *, parts: int = 10) -> np.ndarray:
     for one in values:
         cuts = np.quantile(one, np.arange(1, parts) / parts)
         found = parts * found + np.searchsorted(cuts, one, side="right")
-    return found
+    return found.astype(np.min_scalar_type(parts ** len(values)))
 
 
 def ranking_scores(relevance: np.ndarray, mask: np.ndarray) -> dict[str, float]:
