@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.video import mc3_18, r2plus1d_18
 from torchvision.models.video.resnet import BasicBlock
 from zennit.composites import EpsilonGammaBox, EpsilonPlus, SpecialFirstLayerMapComposite
@@ -13,7 +14,7 @@ from zennit.rules import Epsilon, Gamma, Pass, ZBox, ZPlus
 from zennit.types import Activation, Convolution, Linear
 
 from voxplain import build_model, explain
-from voxplain.explainers import EXPLAINERS
+from voxplain.explainers import EXPLAINERS, propagation
 
 CONSERVATIVE = [plugin.name for plugin in EXPLAINERS if plugin.traits["conservative"]]
 TARGETS = torch.tensor([1, 3])
@@ -102,6 +103,19 @@ def test_propagation_agrees_with_zennit(method: str, padding: int | tuple) -> No
     close(
         explain(model, inputs, TARGETS, method, pooling="winner", **box), by_zennit(composite, model, inputs)
     )
+
+
+@pytest.mark.parametrize("least", [0.0, -1.0])  # of the inputs: as after a ReLU, or anything
+def test_gamma_in_fewer_passes_is_zennits(least: float) -> None:
+    torch.manual_seed(0)
+    layer = propagation.Layer(lambda x, w: F.conv3d(x, w, None, 2, 1), torch.randn(6, 4, 3, 3, 3))
+    inputs = torch.rand(3, 4, 6, 7, 7) * (1 - least) + least
+    upper = torch.randn(layer(inputs).shape)
+    ours, theirs = (
+        propagation.by_zennit(rule, layer)(upper, inputs)[0]
+        for rule in (propagation.Gamma(0.25), Gamma(0.25, propagation.STABILIZER))
+    )
+    close(ours, theirs)
 
 
 @pytest.mark.parametrize(

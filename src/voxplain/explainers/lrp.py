@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from zennit.rules import Epsilon, Gamma
+from zennit.rules import Epsilon
 
 from . import EXPLAINERS
 from .bounds import z_box
-from .propagation import STABILIZER, Rules, ZPlus, check_rules, propagate
+from .propagation import Gamma, Rules, ZPlus, check_rules, propagate
 
 
 @EXPLAINERS("lrp_epsilon_plus", conservative=True, signed=True, needs=(), check=check_rules)
@@ -71,5 +71,5 @@ def lrp_gamma(
     Montavon et al., Layer-wise relevance propagation: an overview, in: Explainable AI (2019).
     """
     first = z_box(model, inputs, low, high)
-    convolution, dense = Gamma(gamma, STABILIZER), Epsilon(epsilon)
+    convolution, dense = Gamma(gamma), Epsilon(epsilon)
     return propagate(model, inputs, targets, Rules(first, convolution, dense, pooling))

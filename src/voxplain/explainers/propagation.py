@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.utils import _triple
 from zennit.core import BasicHook, Hook, stabilize
+from zennit.rules import Gamma as GeneralGamma
 from zennit.rules import Norm
 
 from ..errors import VoxplainError
@@ -438,3 +439,42 @@ class ZPlus(Hook):
         input = self.stored_tensors["input"][0]
         rule = self.both_halves if (input < 0).any() else self.after_relu
         return by_zennit(rule, module)(grad_output[0], input)
+
+
+class Gamma(Hook):
+    """Zennit's gamma rule; where, as after a ReLU, no input is negative, with two passes each way instead of five and four.
+
+    The output's sign and both of its denominators are sums of what the positive and what the negative weights give,
+    and so is what goes back.
+
+    Parameters
+    ----------
+    gamma : float
+        Multiplier of what is added: the positive part of the weights for outputs above 0, the negative for those below.
+    """
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.both_halves = GeneralGamma(gamma, STABILIZER)
+
+    def copy(self) -> Gamma:
+        return Gamma(self.gamma)
+
+    def backward(self, module: Layer, grad_input: tuple, grad_output: tuple) -> tuple:
+        input, upper = self.stored_tensors["input"][0].detach(), grad_output[0]
+        if (input < 0).any():
+            return by_zennit(self.both_halves, module)(upper, input)
+        with torch.enable_grad():
+            input.requires_grad_()
+            for_, against = (
+                Layer(module.operation, half)(input)
+                for half in (module.weight.clamp(min=0), module.weight.clamp(max=0))
+            )
+        with torch.no_grad():
+            output, more = for_ + against, 1 + self.gamma
+            above = torch.where(output > 0, upper / stabilize(output + self.gamma * for_, STABILIZER), 0)
+            below = torch.where(output < 0, upper / stabilize(output + self.gamma * against, STABILIZER), 0)
+            back = more * above + below, above + more * below
+        (gradient,) = torch.autograd.grad((for_, against), input, back)
+        return (input.detach() * gradient,)
