@@ -2,7 +2,6 @@
 
 import pandas as pd
 from _stage import run
-from tqdm import tqdm
 
 from voxplain.activation_store import read_activations
 from voxplain.artifacts import create_h5, open_h5, store, write_table
@@ -40,9 +39,7 @@ def main(stage):
     write_table(stage.output.members, pd.concat(tables), kind="concept_members", made_by=stage.made_by)
     with open_h5(stage.input.random_sets, "random_sets") as file:
         random_sets = file["sets"][()]
-    cavs = cav_arrays(
-        tqdm(members, unit="concept", mininterval=10), random_sets, seed=seed, **stage.params.cavs
-    )
+    cavs = cav_arrays(members, random_sets, seed=seed, **stage.params.cavs)
     with create_h5(stage.output.cavs, kind="cavs", made_by=stage.made_by) as file:
         for name, array in cavs.items():
             store(file, name, array)

@@ -1,7 +1,6 @@
 """Find concepts in random videos of all classes and learn their CAVs (rule find_random_concepts)."""
 
 from _stage import run
-from tqdm import tqdm
 
 from voxplain.artifacts import create_h5, open_h5, store
 from voxplain.concepts.cavs import cav_arrays
@@ -22,10 +21,7 @@ def main(stage):
     with open_h5(stage.input.random_sets, "random_sets") as file:
         sets, subset = file["sets"][()], file["subset"][()]
     with create_h5(stage.output[0], kind="random_cavs", made_by=stage.made_by) as file:
-        for of, members in (
-            ("clusters", tqdm(concepts, unit="concept", mininterval=10)),
-            ("subset", [subset]),
-        ):
+        for of, members in (("clusters", concepts), ("subset", [subset])):
             for name, array in cav_arrays(members, sets, seed=seed, **stage.params.cavs).items():
                 store(file, f"{of}/{name}", array)
 

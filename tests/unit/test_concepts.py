@@ -214,22 +214,44 @@ def pairs(n=3, size=30, d=5, shift=2.0, seed=0):
 
 def test_ridge_without_shrinkage_is_fishers_discriminant():
     positives, negatives = pairs()
-    directions, _ = CLASSIFIERS["ridge"].function(positives, negatives, shrinkage=1e-9)
+    directions, _ = CLASSIFIERS["ridge"].function(positives, negatives, 5, shrinkage=1e-9)
     for direction, positive, negative in zip(directions, positives, negatives, strict=True):
         fisher = LinearDiscriminantAnalysis().fit(np.r_[positive, negative], np.r_[np.ones(30), np.zeros(30)])
         expected = fisher.coef_[0] / np.linalg.norm(fisher.coef_[0])
         assert direction / np.linalg.norm(direction) == pytest.approx(expected, abs=1e-6)
 
 
-def test_ridge_is_the_same_with_more_dimensions_than_samples():
-    positives, negatives = pairs(size=4, d=6)
-    small, offset = CLASSIFIERS["ridge"].function(positives, negatives, shrinkage=0.1)
-    zeros = np.zeros((3, 4, 14))  # dimensions without variance: the other branch, the same problem
-    padded = [np.concatenate([side, zeros], axis=2) for side in (positives, negatives)]
-    scale = 6 / 20  # the mean variance is over more dimensions
-    large, large_offset = CLASSIFIERS["ridge"].function(*padded, shrinkage=0.1 / scale)
-    assert large[:, :6] == pytest.approx(small, rel=1e-6)
-    assert large_offset == pytest.approx(offset, rel=1e-6)
+@settings(deadline=None, max_examples=10)
+@given(st.sampled_from(["ridge", "sgd", "mean_difference"]), st.integers(0, 99), st.floats(0.5, 100))
+def test_many_dimensions_are_as_few_that_hold_the_same(classifier, seed, mean):
+    """Turned into a space of more dimensions than samples, with some that occur twice, activations have the same CAVs."""
+    rng = np.random.default_rng(seed)
+    sets = np.maximum(rng.normal(mean, 1, size=(3, 7, 10)), 0)
+    concepts = [np.maximum(rng.normal(mean + 0.5, 1, size=(n, 10)), 0) for n in (5, 9, 7)]
+    sets[0, 1] = sets[0, 2] = concepts[1][0]
+    turn = np.linalg.qr(rng.normal(size=(40, 10)))[0].T
+    options = {"ridge": {"shrinkage": 0.1}, "sgd": {"alpha": 0.01}}.get(classifier, {})
+    how = {"classifier": classifier, "seed": seed}
+    few = cav_arrays(concepts, sets, **how, options=options)
+    options = (
+        {"shrinkage": 0.1 * 40 / 10} if classifier == "ridge" else options
+    )  # of the mean over more dimensions
+    many = cav_arrays([one @ turn for one in concepts], sets @ turn, **how, options=options)
+    assert many["vectors"] @ turn.T == pytest.approx(few["vectors"], abs=1e-5)
+    assert many["accuracies"] == pytest.approx(few["accuracies"])
+    assert many["distances"] == pytest.approx(few["distances"], rel=1e-4, abs=1e-6)
+
+
+def test_cavs_are_the_same_however_many_concepts_share_the_sets(monkeypatch):
+    rng = np.random.default_rng(0)
+    concepts, sets = rng.normal(1, size=(5, 6, 60)), rng.normal(size=(4, 8, 60))
+    for classifier in ("ridge", "mean_difference"):
+        together = cav_arrays(concepts, sets, classifier=classifier)
+        for number, one in enumerate(concepts):
+            vectors, accuracies = train_cavs(one, list(sets), classifier=classifier)
+            assert together["vectors"][number] == pytest.approx(vectors, abs=1e-6)
+            assert together["accuracies"][number].tolist() == accuracies.tolist()
+        monkeypatch.setattr("voxplain.concepts.cavs.AT_ONCE", 2)
 
 
 @pytest.mark.parametrize("classifier", ["ridge", "sgd", "mean_difference"])
@@ -253,6 +275,9 @@ def test_cavs_of_random_positives_have_chance_accuracy():
 def test_cavs_without_direction_or_samples_say_the_mend():
     with pytest.raises(VoxplainError, match="no direction"):
         train_cavs(np.ones((9, 3)), np.ones((2, 9, 3)))
+    for classifier in ("ridge", "mean_difference"):
+        with pytest.raises(VoxplainError, match="no direction"):  # of more dimensions than samples
+            train_cavs(np.full((9, 50), 0.1), np.full((2, 9, 50), 0.1), classifier=classifier)
     with pytest.raises(VoxplainError, match="at least 3"):
         train_cavs(np.ones((2, 3)), np.ones((2, 9, 3)))
     with pytest.raises(ConfigError, match="shrinkage"):

@@ -1,7 +1,9 @@
 """Concept classifiers: linear classifiers whose normal is a concept activation vector (CAV).
 
 Each takes all pairs of positives and negatives at once and returns one direction per pair, pointing
-to the positives, and the offset that decides between the two.
+to the positives, and the offset that decides between the two. Directions lie in the space that a pair's samples span,
+and do not hang on its axes: samples of many dimensions come in coordinates of that space (`voxplain.concepts.cavs`).
+The trait `means` says that the direction is the difference of the two means and the offset halfway, whatever the rest.
 """
 
 from __future__ import annotations
@@ -13,44 +15,42 @@ from ..registry import Registry
 CLASSIFIERS = Registry("concept classifier", __name__)
 
 
-@CLASSIFIERS("ridge")
+@CLASSIFIERS("ridge", means=False)
 def ridge(
-    positives: np.ndarray, negatives: np.ndarray, *, shrinkage: float = 1.0
+    positives: np.ndarray, negatives: np.ndarray, dimensions: int, *, shrinkage: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with a penalty: Fisher's discriminant, in closed form for all pairs at once.
 
     Parameters
     ----------
-    positives : (pairs, p, d) float
-    negatives : (pairs, q, d) float
+    positives : (pairs, p, k) float
+    negatives : (pairs, q, k) float
+    dimensions : int
+        Of the activations, k or more: their mean variance is over as many.
     shrinkage : float
         Share of the mean variance that is added to each variance, above 0. With little of it and fewer
         samples than dimensions the direction follows noise; with much it is the difference of means.
 
     Returns
     -------
-    directions : (pairs, d) float
+    directions : (pairs, k) float
     offsets : (pairs,) float
         ``x @ direction + offset > 0`` means positive.
     """
     mean_positive, mean_negative = positives.mean(axis=1), negatives.mean(axis=1)
     centred = np.concatenate([positives - mean_positive[:, None], negatives - mean_negative[:, None]], axis=1)
-    n, d = centred.shape[1:]
-    difference = mean_positive - mean_negative
-    variance = (centred**2).sum(axis=(1, 2)) / (n * d)
+    n, k = centred.shape[1:]
+    variance = (centred**2).sum(axis=(1, 2)) / (n * dimensions)
     penalty = np.maximum(shrinkage * variance, 1e-12)[:, None, None]
-    if d <= n:
-        scatter = centred.transpose(0, 2, 1) @ centred / n + penalty * np.eye(d)
-        directions = np.linalg.solve(scatter, difference[..., None])[..., 0]
-    else:  # the same solution by Woodbury's identity, in the smaller space of samples
-        gram = centred @ centred.transpose(0, 2, 1) / n + penalty * np.eye(n)
-        inner = np.linalg.solve(gram, centred @ difference[..., None])
-        directions = ((difference[..., None] - centred.transpose(0, 2, 1) @ inner / n) / penalty)[..., 0]
+    scatter = centred.transpose(0, 2, 1) @ centred / n + penalty * np.eye(k)
+    directions = np.linalg.solve(scatter, (mean_positive - mean_negative)[..., None])[..., 0]
     return directions, -np.einsum("pd,pd->p", directions, (mean_positive + mean_negative) / 2)
 
 
-@CLASSIFIERS("mean_difference")
-def mean_difference(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@CLASSIFIERS("mean_difference", means=True)
+def mean_difference(
+    positives: np.ndarray, negatives: np.ndarray, dimensions: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Difference of the two means, the fastest CAV.
 
     Parameters and returns as in `ridge`.
@@ -60,9 +60,9 @@ def mean_difference(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.nd
     return directions, -np.einsum("pd,pd->p", directions, (mean_positive + mean_negative) / 2)
 
 
-@CLASSIFIERS("sgd")
+@CLASSIFIERS("sgd", means=False)
 def sgd(
-    positives: np.ndarray, negatives: np.ndarray, *, alpha: float = 0.01, seed: int = 0
+    positives: np.ndarray, negatives: np.ndarray, dimensions: int, *, alpha: float = 0.01, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Linear support vector machine by stochastic gradient descent, as in the authors' code.
 
