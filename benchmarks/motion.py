@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from time import perf_counter
 
 import cv2
 import numpy as np
@@ -18,6 +16,8 @@ from voxplain.motion.flow.endpoint import endpoint_error
 from voxplain.motion.selective import selective_relevance, selective_sweep
 from voxplain.videos.scenes import MOTIONS, draw_scene
 from voxplain.videos.truth import read_flo
+
+from .side_by_side import compare, seconds
 
 KNOWN_FLOW = Path(__file__).parents[2] / "shared" / "data" / "flow"
 FRAMES, SIDE = 16, 112
@@ -35,17 +35,17 @@ def run(*, quick: bool = False) -> list[dict]:
         ours = partial(selective_relevance, relevance, 3, preset)
         part = f"selective relevance ({preset}), batch of {clips}"
         rows += [
-            _row(part, "the official convolution", ours, peer, 3.0, repeats),
-            _row(part, f"{BUDGET * 1e3:g} ms a clip", ours, BUDGET * clips, 1.0, repeats),
+            compare(part, "the official convolution", ours, peer, goal=3.0, repeats=repeats),
+            compare(part, f"{BUDGET * 1e3:g} ms a clip", ours, BUDGET * clips, goal=1.0, repeats=repeats),
         ]
     rows.append(
-        _row(
+        compare(
             f"sweep over {len(sigmas)} thresholds",
             "one call a threshold",
             partial(selective_sweep, relevance, sigmas),
             lambda: [selective_relevance(relevance, sigma) for sigma in sigmas],
-            1.0,
-            repeats,
+            goal=1.0,
+            repeats=repeats,
         )
     )
     return rows
@@ -80,7 +80,7 @@ def flow_table(*, scenes: int = 4) -> list[dict]:
     for plugin in FLOWS:
         estimate = partial(estimate_flow, method=plugin.name)
         try:
-            seconds = min(_seconds(partial(estimate, clip)) for _ in range(3)) / (len(clip) - 1)
+            taken = min(seconds(partial(estimate, clip)) for _ in range(3)) / (len(clip) - 1)
         except VoxplainError as error:
             print(f"{plugin.name} is left out: {error}")
             continue
@@ -91,33 +91,10 @@ def flow_table(*, scenes: int = 4) -> list[dict]:
                     "data": name,
                     "epe": fmean(endpoint_error(estimate(frames), truth) for frames, truth in cases),
                     "epe_of_no_motion": fmean(endpoint_error(0 * truth, truth) for _, truth in cases),
-                    "ms_per_frame": 1e3 * seconds,
+                    "ms_per_frame": 1e3 * taken,
                 }
             )
     return rows
-
-
-def _row(part: str, against: str, ours: Callable, peer: Callable | float, goal: float, repeats: int) -> dict:
-    """Compare with a peer, run in turn with ours, or with a fixed number of seconds."""
-    ours(), callable(peer) and peer()  # warm up
-    times = np.array([(_seconds(peer) if callable(peer) else peer, _seconds(ours)) for _ in range(repeats)])
-    ratios, medians = times[:, 0] / times[:, 1], np.median(times, axis=0)
-    ratio = float(medians[0] / medians[1])
-    return {
-        "part": part,
-        "against": against,
-        "ratio": ratio,
-        "low": float(ratios.min()),
-        "high": float(ratios.max()),
-        "goal": goal,
-        "met": ratio >= goal,
-    }
-
-
-def _seconds(function: Callable) -> float:
-    start = perf_counter()
-    function()
-    return perf_counter() - start
 
 
 if __name__ == "__main__":

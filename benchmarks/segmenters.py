@@ -24,7 +24,7 @@ from skimage.segmentation import find_boundaries, watershed
 from voxplain.supervoxels import distinct_supervoxels, segment_supervoxels
 from voxplain.videos.clips import fit_frame, read_clips
 
-from .supervoxels import compare as compare_times
+from .side_by_side import compare
 from .supervoxels import synthetic_video
 
 LEVELS = (15, 50, 80)
@@ -35,13 +35,16 @@ COMPACTNESS = (0.0, 0.01, 0.1, 1.0)  # of the watershed
 def run(*, quick: bool = False) -> list[dict]:
     """Time alone, which needs no masks: merged supervoxels at three levels, against SLIC at as many."""
     video = synthetic_video(side=32 if quick else SIZE)
-    row = compare_times(
-        lambda: segment_supervoxels(video, LEVELS, method="agglomerative"),
-        lambda: segment_supervoxels(video, LEVELS),
-        2 if quick else 5,
-        goal=1 / 1.5,
-    )
-    return [{"part": "merged supervoxels, three levels", "against": "SLIC, three levels", **row}]
+    return [
+        compare(
+            "merged supervoxels, three levels",
+            "SLIC, three levels",
+            lambda: segment_supervoxels(video, LEVELS, method="agglomerative"),
+            lambda: segment_supervoxels(video, LEVELS),
+            goal=1 / 1.5,
+            repeats=2 if quick else 5,
+        )
+    ]
 
 
 def read_masked_clips(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -89,7 +92,7 @@ def compact_watershed(clip: np.ndarray, n_segments: tuple[int, ...], compactness
     return np.stack([watershed(edges, n, compactness=compactness) for n in n_segments])
 
 
-def compare(clips: list[tuple[np.ndarray, np.ndarray]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compare_segmenters(clips: list[tuple[np.ndarray, np.ndarray]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Means over clips: measures of each segmenter and level, and its seconds of CPU and kept supervoxels per clip."""
     segmenters: dict[str, Callable] = {
         name: lambda clip, n, name=name: segment_supervoxels(clip, n, method=name)
@@ -120,5 +123,5 @@ def compare(clips: list[tuple[np.ndarray, np.ndarray]]) -> tuple[pd.DataFrame, p
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "masks.h5").is_file():
         sys.exit("Give the folder of the videos and their masks.h5: python -m benchmarks.segmenters FOLDER.")
-    for table in compare(list(read_masked_clips(Path(sys.argv[1])))):
+    for table in compare_segmenters(list(read_masked_clips(Path(sys.argv[1])))):
         print(table.round(3).to_string(), end="\n\n")

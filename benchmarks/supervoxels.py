@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -12,6 +10,8 @@ from skimage.segmentation import slic
 
 from voxplain.patches import supervoxel_inputs
 from voxplain.supervoxels import distinct_supervoxels, segment_supervoxels
+
+from .side_by_side import compare
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 
@@ -25,14 +25,11 @@ def run(*, quick: bool = False) -> list[dict]:
             videos[path.stem.removeprefix("supervoxels_")] = arrays["video"]
     rows = []
     for name, video in videos.items():
-        rows += [
-            {**row, "part": f"{row['part']}, {name}"}
-            for row in (whole_step(video, repeats), near_duplicates(video, repeats))
-        ]
+        rows += [step(name, video, repeats) for step in (whole_step, near_duplicates)]
     return rows
 
 
-def whole_step(video: np.ndarray, repeats: int) -> dict:
+def whole_step(name: str, video: np.ndarray, repeats: int) -> dict:
     """Segmentation, filters, near-duplicates and first patch, against the three SLIC calls alone."""
 
     def ours() -> None:
@@ -45,11 +42,17 @@ def whole_step(video: np.ndarray, repeats: int) -> dict:
         for n_segments in (15, 50, 80):
             slic(values, n_segments, compactness=20, sigma=1.0)
 
-    row = compare(ours, peer, repeats, goal=1 / 1.5)
-    return {"part": "supervoxels, whole step", "against": "the three SLIC calls alone", **row}
+    return compare(
+        f"supervoxels, whole step, {name}",
+        "the three SLIC calls alone",
+        ours,
+        peer,
+        goal=1 / 1.5,
+        repeats=repeats,
+    )
 
 
-def near_duplicates(video: np.ndarray, repeats: int) -> dict:
+def near_duplicates(name: str, video: np.ndarray, repeats: int) -> dict:
     """Filters and near-duplicates, against a boolean mask for each supervoxel."""
     labels = segment_supervoxels(video)
 
@@ -59,8 +62,14 @@ def near_duplicates(video: np.ndarray, repeats: int) -> dict:
             masks = [level == label for label in range(1, level.max() + 1)]
             seen += [m for m in masks if m.mean() > 0.001 and all(_jaccard(m, s) <= 0.5 for s in seen)]
 
-    row = compare(lambda: distinct_supervoxels(labels), peer, repeats, goal=1.0)
-    return {"part": "distinct supervoxels", "against": "a boolean mask each", **row}
+    return compare(
+        f"distinct supervoxels, {name}",
+        "a boolean mask each",
+        lambda: distinct_supervoxels(labels),
+        peer,
+        goal=1.0,
+        repeats=repeats,
+    )
 
 
 def synthetic_video(frames: int = 16, side: int = 112) -> np.ndarray:
@@ -68,26 +77,6 @@ def synthetic_video(frames: int = 16, side: int = 112) -> np.ndarray:
     noise = gaussian_filter(np.random.default_rng(0).normal(size=(side, side + frames, 3)), (4, 4, 0))
     texture = np.interp(noise, (noise.min(), noise.max()), (0, 255)).astype(np.uint8)
     return np.stack([texture[:, t : t + side] for t in range(frames)])
-
-
-def compare(ours: Callable, peer: Callable, repeats: int, *, goal: float) -> dict:
-    """Ratio of median times, and the least and greatest ratio of one run to the next."""
-    times = np.array([(_seconds(peer), _seconds(ours)) for _ in range(repeats)])
-    ratios = times[:, 0] / times[:, 1]
-    ratio = float(np.divide(*np.median(times, axis=0)))
-    return {
-        "ratio": ratio,
-        "low": float(ratios.min()),
-        "high": float(ratios.max()),
-        "goal": goal,
-        "met": ratio >= goal,
-    }
-
-
-def _seconds(function: Callable) -> float:
-    start = perf_counter()
-    function()
-    return perf_counter() - start
 
 
 def _jaccard(a: np.ndarray, b: np.ndarray) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks import before, concept_rankings, pixel_controls
-from benchmarks.__main__ import HERE, main
+from benchmarks.__main__ import BEGIN, END, HERE, main
 
 from voxplain.config import load_config
 from voxplain.videos.truth import IGNORED, Truth
@@ -33,6 +33,31 @@ def test_all_benchmarks_run_and_are_summed_up(tmp_path: Path, capsys) -> None:
     assert len({row["part"] + row["against"] for row in rows}) == len(rows)
     table = capsys.readouterr().out
     assert all(row["part"] in table for row in rows)
+    page = tmp_path / "speed.md"
+    page.write_text(f"above\n{BEGIN}\nold\n{END}\nbelow\n")
+    ratios = {"ratios": [{**rows[0], "part": "whole run", "met": False}]}
+    (tmp_path / "bench/before.json").write_text(json.dumps(ratios))
+    main(["--page", str(page), "--into", str(tmp_path / "bench")])
+    assert page.read_text().startswith("above\n") and page.read_text().endswith(f"{END}\nbelow\n")
+    assert "old" not in page.read_text()
+    shown = table_of(page.read_text())
+    assert [cells[0] for cells in shown] == [*(row["part"] for row in rows), "whole run"]
+    assert [cells[4] for cells in shown] == [*("yes" if row["met"] else "no" for row in rows), "no"]
+
+
+def table_of(page: str) -> list[list[str]]:
+    lines = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_what_is_not_reached_has_its_reason() -> None:
+    page = (HERE.parent / "docs/speed.md").read_text()
+    reasons = re.findall(r"(?m)^- \*\*(.+?)\*\*", page.partition(END)[2])
+    rows = table_of(page)
+    assert len(rows) >= 20 and reasons
+    missed = [cells[0] for cells in rows if cells[4] == "no"]
+    assert [part for part in missed if not any(part.startswith(reason) for reason in reasons)] == []
+    assert [reason for reason in reasons if not any(part.startswith(reason) for part in missed)] == []
 
 
 IN_GIT = (
