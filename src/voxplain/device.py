@@ -228,9 +228,10 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> Any:
-    """Apply a function to batches of items, and join what it returns.
+    """Apply a function to batches of items of about equal size, and join what it returns.
 
-    When memory runs out, the batch size is halved from there on, and the log says so.
+    So none has a single item where there are more: of one clip alone PyTorch's convolutions take longer than of two
+    (`findings/torch_conv3d_of_one_clip_takes_longer_than_of_two.sh`). When memory runs out, the batch size is halved from there on, and the log says so.
 
     Parameters
     ----------
@@ -240,6 +241,7 @@ def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> 
     items : tensor, array or sequence
         At least one.
     batch_size : int
+        Greatest number of items at once.
 
     Returns
     -------
@@ -253,19 +255,21 @@ def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> 
     results: list[Any] = []
     start = 0
     while start < len(items):
-        result = _unless_out_of_memory(function, items[start : start + batch_size])
+        left = len(items) - start
+        size = -(-left // -(-left // batch_size))
+        result = _unless_out_of_memory(function, items[start : start + size])
         if result is not None:
             results.append(result)
-            start += batch_size
+            start += size
             continue
         # The failed attempt's frames are gone by now, and its memory can be given back.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if batch_size == 1:
+        if size == 1:
             raise VoxplainError(
                 "Memory runs out with one item at a time: use smaller clips, or another device."
             )
-        batch_size //= 2
+        batch_size = size // 2
         log.warning("Out of memory: going on with batches of %d.", batch_size)
     return _join(results)
 

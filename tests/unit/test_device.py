@@ -45,7 +45,10 @@ def test_batches_are_halved_until_they_fit(error, items, caplog):
     assert type(result) is type(items)
     assert result.tolist() == list(range(0, 42, 2))
     assert function.done == [2] * 10 + [1]
-    assert [record.args for record in caplog.records] == [(8,), (4,), (2,)]
+    assert [record.args for record in caplog.records] == [
+        (5,),
+        (2,),
+    ]  # the 16 that were asked for are 11 and 10
 
 
 def test_memory_may_run_out_later():
@@ -56,7 +59,14 @@ def test_memory_may_run_out_later():
 
     function = Later(8, MemoryError())
     assert batched(function, torch.arange(30), 8).tolist() == list(range(0, 60, 2))
-    assert function.done == [8, 8, 4, 4, 4, 2]
+    assert function.done == [8, 8, 3, 3, 3, 3, 2]
+
+
+def test_batches_are_of_about_equal_size():
+    function = Memory(99, MemoryError())
+    for items, size in ((33, 32), (9, 8), (8, 8), (2, 1), (1, 4)):
+        assert batched(function, np.arange(items), size).tolist() == list(range(0, 2 * items, 2))
+    assert function.done == [17, 16, 5, 4, 8, 1, 1, 1]
 
 
 def test_one_item_that_does_not_fit():

@@ -22,7 +22,7 @@ from zennit.core import Hook
 from voxplain import explain
 from voxplain.activations import layer_activations, logit_gradients
 from voxplain.errors import ConfigError, VoxplainError
-from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS
+from voxplain.explainers import BY_SUPERVOXELS, EXPLAINERS, occlusion
 from voxplain.explainers.attnlrp import attention_relevance
 from voxplain.explainers.backward import OwnDerivative, operation_name
 from voxplain.explainers.coalitions import shown_by_shapley_kernel, shown_in_half, shown_less_hidden
@@ -908,6 +908,30 @@ def test_occlusion_of_a_linear_network_is_what_each_supervoxel_adds() -> None:
         for label in range(1, int(level.max()) + 1):
             expected += (level == label) * (added * (level == label)).sum((1, 2, 3), keepdim=True) / 2
     torch.testing.assert_close(relevance, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_clip_is_occluded_once_for_all_classes_that_are_asked_about(monkeypatch) -> None:
+    model, _ = linear_model()
+    frames = np.random.default_rng(0).integers(0, 256, (2, *SHAPE, 3), dtype=np.uint8)[[0, 0, 0, 1]]
+    targets = [2, 1, 0, 0]
+    model.spec = ModelSpec("toy", 5, {}, (110.0,) * 3, (60.0,) * 3, None, None, (), None, "1")
+    segmented, shown = [], []
+    segment = occlusion.segment_supervoxels
+    monkeypatch.setattr(
+        occlusion, "segment_supervoxels", lambda *a, **o: segmented.append(1) or segment(*a, **o)
+    )
+    model.register_forward_hook(lambda module, given, found: shown.append(len(given[0])))
+    how = {"method": "occlusion", "n_segments": (3, 5)}
+    together = explain(model, torch.from_numpy(frames), targets, **how)
+    asked = sum(shown) - len(frames)  # without the clips as they are
+    assert len(segmented) == 2
+    shown.clear()
+    alone = [
+        explain(model, torch.from_numpy(frames[[n]]), target, **how)[0] for n, target in enumerate(targets)
+    ]
+    torch.testing.assert_close(together, torch.stack(alone))
+    assert together.unique(dim=0).shape == together.shape
+    assert asked < (sum(shown) - len(frames)) / 1.5
 
 
 class Game(nn.Module):

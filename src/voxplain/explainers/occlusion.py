@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ..device import batched
 from ..errors import ConfigError
 from ..supervoxels import segment_supervoxels
 from . import EXPLAINERS
@@ -57,17 +58,27 @@ def occlusion(
     relevance = torch.zeros_like(inputs[:, 0])
     with frozen(model), torch.no_grad():
         scores = at_targets(model(inputs), targets)
+        before = None
         for clip, target, score, levels, voxels in zip(
             inputs, targets, scores, labels, relevance, strict=True
         ):
-            for level in levels:
-                present, index = level.unique(return_inverse=True)
-                falls = [
-                    score - at_targets(model(_painted(clip, level, some, fill)), target.expand(len(some)))
-                    for some in present.split(batch)
-                ]
-                voxels += torch.cat(falls)[index] * (level > 0)
+            # A clip that is asked about for one class after the other has the same logits for all of them.
+            if before is None or not (torch.equal(before[0], clip) and torch.equal(before[1], levels)):
+                before, occluded = (
+                    (clip, levels),
+                    [_occluded(model, clip, level, fill, batch) for level in levels],
+                )
+            for level, (logits, index) in zip(levels, occluded, strict=True):
+                voxels += (score - at_targets(logits, target.expand(len(logits))))[index] * (level > 0)
     return relevance / labels.shape[1]
+
+
+def _occluded(
+    model: nn.Module, clip: Tensor, level: Tensor, fill: float, batch: int
+) -> tuple[Tensor, Tensor]:
+    """Logits (supervoxels, classes) without each supervoxel of a level, and the row of every voxel's, (T, H, W)."""
+    present, index = level.unique(return_inverse=True)
+    return batched(lambda some: model(_painted(clip, level, some, fill)), present, batch), index
 
 
 def supervoxels_of(
@@ -98,7 +109,11 @@ def supervoxels_of(
         given = {"n_segments": n_segments, "compactness": compactness, "sigma": sigma}
         given |= {"method": segmenter, "options": segmenter_options}
         given = {name: value for name, value in given.items() if value is not None}
-        labels = np.stack([segment_supervoxels(clip, **given) for clip in clips])
+        found: list[np.ndarray] = []
+        for number, clip in enumerate(clips):
+            again = number and np.array_equal(clip, clips[number - 1])
+            found.append(found[-1] if again else segment_supervoxels(clip, **given))
+        labels = np.stack(found)
     labels = torch.as_tensor(np.asarray(labels).astype(np.int64), device=inputs.device)
     if labels.dim() != 5 or len(labels) != len(inputs) or labels.shape[2:] != inputs.shape[2:]:
         raise ConfigError(
