@@ -278,6 +278,11 @@ def test_cavs_without_direction_or_samples_say_the_mend():
     for classifier in ("ridge", "mean_difference"):
         with pytest.raises(VoxplainError, match="no direction"):  # of more dimensions than samples
             train_cavs(np.full((9, 50), 0.1), np.full((2, 9, 50), 0.1), classifier=classifier)
+    for dimensions in (3, 50):
+        with pytest.raises(VoxplainError, match="not finite"):
+            train_cavs(
+                np.full((9, dimensions), np.nan), np.random.default_rng(0).normal(size=(2, 9, dimensions))
+            )
     with pytest.raises(VoxplainError, match="at least 3"):
         train_cavs(np.ones((2, 3)), np.ones((2, 9, 3)))
     with pytest.raises(ConfigError, match="shrinkage"):

@@ -58,7 +58,7 @@ def train_cavs(
     Raises
     ------
     VoxplainError
-        A side has fewer than 3 samples, or a vector has no direction.
+        A side has fewer than 3 samples, activations are not finite, or a vector has no direction.
     """
     found = cav_arrays(
         [positives], random_sets, classifier=classifier, options=options, test_share=test_share, seed=seed
@@ -129,6 +129,10 @@ def cav_arrays(
     means = _means(random_sets)
     found: dict[str, list[np.ndarray]] = {"vectors": [], "distances": [], "accuracies": []}
     while some := list(islice(todo, AT_ONCE)):
+        if not all(np.isfinite(values).all() for values in (*some, negatives)):
+            raise VoxplainError(
+                "A CAV has no direction, because activations are not finite: check the network's weights."
+            )
         pairs = [_Pairs.of(positives, negatives, test_share, seed) for positives in some]
         if dimensions <= 2 * least:
             fits = [one.fitted(fit) for one in pairs]
