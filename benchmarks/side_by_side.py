@@ -1,9 +1,9 @@
-"""Ours and a peer, in turn in one process, as a row of every benchmark's table."""
+"""Processor time of ours and of a peer, in turn in one process, as a row of every benchmark's table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def compare(
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """What one call takes."""
-    start = perf_counter()
+    """Processor time of one call, which other work on the machine does not count in."""
+    start = process_time()
     function()
-    return perf_counter() - start
+    return process_time() - start
