@@ -55,7 +55,9 @@ def filled(page: str, rows: Sequence[dict]) -> str:
         f"| {row['goal']:.2f} | {'yes' if row['met'] else 'no'} |"
         for row in rows
     ]
-    before, _, rest = page.partition(BEGIN)
+    before, begun, rest = page.partition(BEGIN)
+    if not begun or END not in rest:
+        raise SystemExit(f"The page has no block {BEGIN} to {END}.")
     return "\n".join([before + BEGIN, *lines, END]) + rest.partition(END)[2]
 
 

@@ -42,8 +42,8 @@ def run(*, quick: bool = False) -> list[dict]:
             repeats=repeats,
         ),
         compare(
-            f"activations of a supervoxel of a video of {frames} frames: its part of {-(-frames // FRAMES)} clips",
-            f"the official way: every window of {FRAMES} frames, one supervoxel at a time",
+            f"activations of a supervoxel of a video of {frames} frames: {frames // FRAMES} clips",
+            f"the official way, one supervoxel at a time: {frames - FRAMES + 1} windows of {FRAMES} frames",
             lambda: [supervoxel_activations(model, part, labels, kept, ["layer3"]) for part in split(video)],
             partial(by_windows, model, video, len(kept[:2])),
             goal=20.0,
@@ -85,10 +85,10 @@ def by_windows(model: TrainedModel, video: np.ndarray, supervoxels: int) -> list
     kept = np.array([(0, number) for number in range(1, supervoxels + 1)])
     means = []
     for patch in supervoxel_inputs(video, labels, kept, form="crop", batch=1):
-        windows = (patch[:, start : start + FRAMES] for start in range(len(video) - FRAMES + 1))
+        windows = [patch[0, start : start + FRAMES] for start in range(len(video) - FRAMES + 1)]
+        parts = [np.stack(windows[start : start + 16]) for start in range(0, len(windows), 16)]
         found = [
-            layer_activations(model.network, model.inputs(window), ["layer3"])[0]["layer3"]
-            for window in windows
+            layer_activations(model.network, model.inputs(part), ["layer3"])[0]["layer3"] for part in parts
         ]
         means.append(torch.cat(found).mean(0).numpy())
     return means

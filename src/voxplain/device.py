@@ -230,7 +230,7 @@ def has_bfloat16(device: torch.device) -> bool:
 def batched(function: Callable[[Items], Any], items: Items, batch_size: int) -> Any:
     """Apply a function to batches of items of about equal size, and join what it returns.
 
-    So none has a single item where there are more: of one clip alone PyTorch's convolutions take longer than of two
+    So of batches of 3 or more none is left with a single clip, of which PyTorch's convolutions take longer than of two
     (`findings/torch_conv3d_of_one_clip_takes_longer_than_of_two.sh`). When memory runs out, the batch size is halved from there on, and the log says so.
 
     Parameters

@@ -78,7 +78,7 @@ def supervoxel_inputs(
         resizes with Pillow as 3D-ACE's released code does; ``corrected`` keeps them, and resizes with
         OpenCV, which is five times faster.
     batch : int
-        Clips per batch; the last batch may have fewer.
+        Most clips per batch; all have about as many.
 
     Yields
     ------
@@ -106,8 +106,8 @@ def supervoxel_inputs(
     resize = _resize_pillow if preset == "official" else _resize_opencv
     kept = np.asarray(kept).reshape(-1, 2)
     boxes = {level: scipy.ndimage.find_objects(labels[level]) for level in np.unique(kept[:, 0])}
-    for first in range(0, len(kept), batch):
-        chosen = kept[first : first + batch]
+    # Of about equal size, as those of `voxplain.device.batched`.
+    for chosen in np.array_split(kept, -(-len(kept) // batch)) if len(kept) else ():
         clips = np.empty((len(chosen), len(video), *size, 3), np.uint8)
         for clip, (level, label) in zip(clips, chosen):
             window = _window(boxes[level], level, label, trim=preset == "official")

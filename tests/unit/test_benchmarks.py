@@ -45,6 +45,14 @@ def test_all_benchmarks_run_and_are_summed_up(tmp_path: Path, capsys) -> None:
     assert [cells[4] for cells in shown] == [*("yes" if row["met"] else "no" for row in rows), "no"]
 
 
+def test_a_page_without_a_place_for_the_table_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("[]")
+    (tmp_path / "speed.md").write_text(f"above\n{BEGIN}\nand more")
+    with pytest.raises(SystemExit, match="no block"):
+        main(["--page", str(tmp_path / "speed.md"), "--into", str(tmp_path)])
+    assert (tmp_path / "speed.md").read_text().endswith("and more")
+
+
 def table_of(page: str) -> list[list[str]]:
     lines = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -54,7 +62,7 @@ def test_what_is_not_reached_has_its_reason() -> None:
     page = (HERE.parent / "docs/speed.md").read_text()
     reasons = re.findall(r"(?m)^- \*\*(.+?)\*\*", page.partition(END)[2])
     rows = table_of(page)
-    assert len(rows) >= 20 and reasons
+    assert len(rows) >= 20
     missed = [cells[0] for cells in rows if cells[4] == "no"]
     assert [part for part in missed if not any(part.startswith(reason) for reason in reasons)] == []
     assert [reason for reason in reasons if not any(part.startswith(reason) for part in missed)] == []

@@ -242,16 +242,29 @@ def test_many_dimensions_are_as_few_that_hold_the_same(classifier, seed, mean):
     assert many["distances"] == pytest.approx(few["distances"], rel=1e-4, abs=1e-6)
 
 
-def test_cavs_are_the_same_however_many_concepts_share_the_sets(monkeypatch):
+@pytest.mark.parametrize("classifier", ["ridge", "sgd", "mean_difference"])
+def test_cavs_are_the_same_however_many_are_trained_at_once(classifier, monkeypatch):
     rng = np.random.default_rng(0)
-    concepts, sets = rng.normal(1, size=(5, 6, 60)), rng.normal(size=(4, 8, 60))
+    concepts, sets = [rng.normal(1, 1, size=(n, 60)) for n in (6, 9, 4, 12, 8)], rng.normal(size=(5, 8, 60))
+    together = cav_arrays(concepts, sets, classifier=classifier)
+    for name in ("AT_ONCE", "SETS_AT_ONCE"):
+        monkeypatch.setattr(f"voxplain.concepts.cavs.{name}", 2)
+    for name, few in cav_arrays(concepts, list(sets), classifier=classifier).items():
+        assert few == pytest.approx(together[name], abs=1e-5)
+    for number, one in enumerate(concepts):
+        vectors, accuracies = train_cavs(one, list(sets), classifier=classifier)
+        assert together["vectors"][number] == pytest.approx(vectors, abs=1e-5)
+        assert together["accuracies"][number].tolist() == accuracies.tolist()
+
+
+@pytest.mark.parametrize("dimensions", [12, 60])  # fewer and more than a pair has samples
+def test_cavs_hold_where_the_mean_dwarfs_the_spread(dimensions):
+    rng = np.random.default_rng(0)
+    concept, sets = rng.normal(1, 1, size=(9, dimensions)), rng.normal(size=(3, 9, dimensions))
     for classifier in ("ridge", "mean_difference"):
-        together = cav_arrays(concepts, sets, classifier=classifier)
-        for number, one in enumerate(concepts):
-            vectors, accuracies = train_cavs(one, list(sets), classifier=classifier)
-            assert together["vectors"][number] == pytest.approx(vectors, abs=1e-6)
-            assert together["accuracies"][number].tolist() == accuracies.tolist()
-        monkeypatch.setattr("voxplain.concepts.cavs.AT_ONCE", 2)
+        vectors, accuracies = train_cavs(concept, sets, classifier=classifier)
+        far, same = train_cavs(concept + 1e5, sets + 1e5, classifier=classifier)
+        assert far == pytest.approx(vectors, abs=1e-4) and same.tolist() == accuracies.tolist()
 
 
 @pytest.mark.parametrize("classifier", ["ridge", "sgd", "mean_difference"])
@@ -278,6 +291,9 @@ def test_cavs_without_direction_or_samples_say_the_mend():
     for classifier in ("ridge", "mean_difference"):
         with pytest.raises(VoxplainError, match="no direction"):  # of more dimensions than samples
             train_cavs(np.full((9, 50), 0.1), np.full((2, 9, 50), 0.1), classifier=classifier)
+    sets = [np.zeros((9, 50)), np.r_[np.ones((9, 50)), np.full((2, 50), np.inf)]]
+    with pytest.raises(VoxplainError, match="not finite"):  # also where a set is longer than others
+        train_cavs(np.ones((9, 50)), sets)
     for dimensions in (3, 50):
         with pytest.raises(VoxplainError, match="not finite"):
             train_cavs(

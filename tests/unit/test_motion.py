@@ -481,6 +481,8 @@ def test_the_stratified_auroc_counts_pairs_within_strata(relevance, truth, strat
         assert precision.Ranking.of(strata).stratified_auroc(truth, strata) == 0.5
     whole = precision.ranking_scores(relevance, truth)["auroc"]
     assert ranked.stratified_auroc(truth, 0 * strata) == pytest.approx(whole, nan_ok=True)
+    backwards = ranked.stratified_auroc(truth[::-1], strata, np.arange(len(truth))[::-1])
+    assert backwards == pytest.approx(found, nan_ok=True)
     assert ranked.stratified_auroc(truth[1:], strata, np.s_[1:]) == pytest.approx(
         precision.Ranking.of(relevance[1:]).stratified_auroc(truth[1:], strata[1:]), nan_ok=True
     )

@@ -124,23 +124,30 @@ def cav_arrays(
     """
     plugin, todo = CLASSIFIERS[classifier], iter(concepts)
     dimensions, least = np.shape(random_sets[0])[1], min(map(len, random_sets))
-    negatives = np.stack([np.asarray(one)[:least] for one in random_sets])
     fit = partial(plugin.function, dimensions=dimensions, **plugin.options(options))
     means = _means(random_sets)
+    # Of all that a mean far from 0 adds to inner products, nothing would be left but rounding.
+    origin = means.mean(axis=0) if plugin.traits.get("anywhere", False) else np.zeros(dimensions)
+    negatives = np.stack(
+        [np.asarray(np.asarray(one)[:least] - origin, dtype=np.float32) for one in random_sets]
+    )
     found: dict[str, list[np.ndarray]] = {"vectors": [], "distances": [], "accuracies": []}
     while some := list(islice(todo, AT_ONCE)):
-        if not all(np.isfinite(values).all() for values in (*some, negatives)):
+        if not all(np.isfinite(values).all() for values in (*some, means)):
             raise VoxplainError(
                 "A CAV has no direction, because activations are not finite: check the network's weights."
             )
-        pairs = [_Pairs.of(positives, negatives, test_share, seed) for positives in some]
+        pairs = [
+            _Pairs.of(np.asarray(positives, dtype=np.float64) - origin, negatives, test_share, seed)
+            for positives in some
+        ]
         if dimensions <= 2 * least:
             fits = [one.fitted(fit) for one in pairs]
-        elif plugin.traits["means"]:
+        elif plugin.traits.get("means", False):
             fits = _by_means(pairs, negatives)
         else:
             fits = _by_products(pairs, negatives, fit)
-        for one, (directions, accuracies) in zip(pairs, fits, strict=True):
+        for positives, (directions, accuracies) in zip(some, fits, strict=True):
             lengths = np.linalg.norm(directions, axis=1, keepdims=True)
             if not np.all(lengths > 0) or not np.isfinite(lengths).all():
                 raise VoxplainError(
@@ -149,7 +156,7 @@ def cav_arrays(
                 )
             vectors = (directions / lengths).astype(np.float32)
             found["vectors"].append(vectors)
-            found["distances"].append(_distances(one.positives, means, vectors))
+            found["distances"].append(_distances(positives, means, vectors))
             found["accuracies"].append(accuracies)
     return {name: np.stack(arrays) for name, arrays in found.items()}
 
@@ -183,7 +190,6 @@ class _Pairs:
             )
         rng = np.random.default_rng(seed)
         order = rng.permuted(np.tile(np.arange(len(positives)), (sets, 1)), axis=1)[:, :size]
-        positives = np.asarray(positives, dtype=np.float64)
         return cls(positives, negatives[:, :size], order, max(1, round(size * test_share)))
 
     def fitted(self, fit: Callable, coordinates: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -246,7 +252,7 @@ def _by_means(pairs: Sequence[_Pairs], negatives: np.ndarray) -> list[tuple[np.n
 
     vectors, accuracies = [], [[] for _ in pairs]
     for part, found in _sums(pairs, negatives, [differences(one) for one in pairs]):
-        vectors.append(found[:, :, 0])
+        vectors.append(found[:, :, 0].copy())
         along = negatives[part].astype(np.float64) @ found[:, :, 1].transpose(0, 2, 1)
         for place, one in enumerate(pairs):
             size, held_out = one.order.shape[1], one.held_out

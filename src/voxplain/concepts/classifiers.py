@@ -3,7 +3,8 @@
 Each takes all pairs of positives and negatives at once and returns one direction per pair, pointing
 to the positives, and the offset that decides between the two. Directions lie in the space that a pair's samples span,
 and do not hang on its axes: samples of many dimensions come in coordinates of that space (`voxplain.concepts.cavs`).
-The trait `means` says that the direction is the difference of the two means and the offset halfway, whatever the rest.
+The trait `means` says that the direction is the difference of the two means and the offset halfway, whatever the rest;
+`anywhere` that directions do not hang on where the origin is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..registry import Registry
 CLASSIFIERS = Registry("concept classifier", __name__)
 
 
-@CLASSIFIERS("ridge", means=False)
+@CLASSIFIERS("ridge", anywhere=True)
 def ridge(
     positives: np.ndarray, negatives: np.ndarray, dimensions: int, *, shrinkage: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +48,7 @@ def ridge(
     return directions, -np.einsum("pd,pd->p", directions, (mean_positive + mean_negative) / 2)
 
 
-@CLASSIFIERS("mean_difference", means=True)
+@CLASSIFIERS("mean_difference", means=True, anywhere=True)
 def mean_difference(
     positives: np.ndarray, negatives: np.ndarray, dimensions: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +61,7 @@ def mean_difference(
     return directions, -np.einsum("pd,pd->p", directions, (mean_positive + mean_negative) / 2)
 
 
-@CLASSIFIERS("sgd", means=False)
+@CLASSIFIERS("sgd")
 def sgd(
     positives: np.ndarray, negatives: np.ndarray, dimensions: int, *, alpha: float = 0.01, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -53,6 +53,7 @@ HAIR = 1e-12  # of an activation; too little to be seen beside any real one
 HAIR_OF_WEIGHT = 1e-9
 STABILIZER = 1e-30  # as good as none, so that relevance is shared exactly
 TOLERANCE = 0.01
+LEAST_GAMMA = 0.01
 
 
 @dataclass(frozen=True)
@@ -445,7 +446,7 @@ class Gamma(Hook):
     """Zennit's gamma rule; where, as after a ReLU, no input is negative, with two passes each way instead of five and four.
 
     The output's sign and both of its denominators are sums of what the positive and what the negative weights give,
-    and so is what goes back.
+    and so is what goes back. Where gamma is next to nothing, these sums would be rounding.
 
     Parameters
     ----------
@@ -463,7 +464,7 @@ class Gamma(Hook):
 
     def backward(self, module: Layer, grad_input: tuple, grad_output: tuple) -> tuple:
         input, upper = self.stored_tensors["input"][0].detach(), grad_output[0]
-        if (input < 0).any():
+        if self.gamma < LEAST_GAMMA or (input < 0).any():
             return by_zennit(self.both_halves, module)(upper, input)
         with torch.enable_grad():
             input.requires_grad_()

@@ -262,7 +262,7 @@ class Ranking:
         inside = np.zeros(self.levels.shape, bool)
         inside[frames] = True
         positive = np.zeros(self.levels.shape, bool)
-        positive[inside] = np.asarray(truth, bool).ravel()
+        positive[frames] = truth
         order = self.order if inside.all() else self.order[inside.ravel()[self.order]]
         # Voxels are in order of their level already: what is left is a stable sort by stratum, of few bits.
         strata = strata.ravel()[order]
