@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from voxplain.concepts.cavs import cav_arrays
 
-from .side_by_side import compare
+from .side_by_side import row, seconds
 
 MEMBERS, HELD_OUT = 50, 17
 # Values of an activation: of r3d's last layer, and of C3D's flattened; with the ratio to reach.
@@ -31,22 +33,31 @@ def run(*, quick: bool = False) -> list[dict]:
     for size, goal in ({64: 5.0, 600: 20.0} if quick else SIZES).items():
         members, negatives = activations(concepts, sets, size)
         pairs = [(members[n % concepts], negatives[n % sets]) for n in range(looked_at)]
-        against = [("ridge", peer, goal) for peer in (by_sgd, by_captum)]
-        against += [("mean_difference", peer, BY_MEANS) for peer in (by_sgd, by_captum)]
-        for classifier, peer, wanted in [*against, ("ridge", by_ridge, ALIKE), ("sgd", by_sgd, ALIKE)]:
+        peers = {
+            "ridge": {by_sgd: goal, by_captum: goal, by_ridge: ALIKE},
+            "mean_difference": {by_sgd: BY_MEANS, by_captum: BY_MEANS},
+            "sgd": {by_sgd: ALIKE},
+        }
+        for classifier, against in peers.items():
             # The authors' classifier takes long here, too: of one concept.
             some = members[:1] if classifier == "sgd" else members
-            rows.append(
-                compare(
+            taken: dict[Callable, list[float]] = {}
+            for _ in range(repeats):
+                ours = partial(cav_arrays, some, negatives, classifier=classifier)
+                taken.setdefault(cav_arrays, []).append(seconds(ours))
+                for peer in against:
+                    theirs = seconds(lambda peer=peer: [peer(*pair) for pair in pairs])
+                    taken.setdefault(peer, []).append(theirs * len(some) * sets / looked_at)
+            rows += [
+                row(
                     f"CAVs of {len(some)} concepts against {sets} random sets, {size:,} values, {classifier}",
                     f"{peer.__doc__}, pair by pair",
-                    lambda m=some, n=negatives, c=classifier: cav_arrays(m, n, classifier=c),
-                    lambda peer=peer, pairs=pairs: [peer(*pair) for pair in pairs],
+                    np.array(taken[peer]),
+                    np.array(taken[cav_arrays]),
                     goal=wanted,
-                    repeats=repeats,
-                    times=len(some) * sets / looked_at,
                 )
-            )
+                for peer, wanted in against.items()
+            ]
     return rows
 
 
