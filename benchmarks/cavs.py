@@ -80,7 +80,7 @@ def by_sgd(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
 
 
 def by_ridge(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
-    """scikit-learn's Ridge, in closed form, too"""
+    """scikit-learn's Ridge, in closed form like ours"""
     return fitted_twice(Ridge(alpha=1.0, solver="cholesky"), positives, negatives)
 
 
