@@ -15,7 +15,7 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
 
-# Other videos and other networks than those that settings were chosen on; about an hour. $(1): config and name, $(2): more.
+# Other videos and other networks than those that settings were chosen on; one and a half to three hours. $(1): config and name, $(2): more.
 confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/confirm.yaml --config run=confirm_$(1) $(2)
 
 confirm: $(INSTALLED)

@@ -591,7 +591,7 @@ class Checks(Section):
     tables: list[str] | None = Field(
         None,
         min_length=1,
-        description="Tables of checks to make, by name; all that the data allows by default.",
+        description="Tables of checks to make, by name, each with its controls; all that the data allows by default.",
     )
     variants: list[str] | None = Field(
         None,

@@ -240,7 +240,7 @@ def choose_tables(
     given : bool
         Whether the config gives concepts.
     checks : sequence of str, optional
-        Tables of the part ``checks``: these and what they are computed from. By default all.
+        Tables of the part ``checks``: these, what they are computed from, and their controls (``NAME_controls``). By default all.
 
     Raises
     ------
@@ -263,5 +263,7 @@ def choose_tables(
     for name in wanted:
         entry = tables[name]
         inputs = [*entry.inputs.values(), *(entry.figure.inputs.values() if entry.figure else ())]
+        # Without its controls a table is no evidence, and claims have no verdict.
+        inputs.append(f"{name}_controls")
         wanted += [kind for kind in inputs if kind in possible and kind not in wanted]
     return {name: entry for name, entry in tables.items() if entry.part != "checks" or name in wanted}

@@ -34,12 +34,12 @@ def test_all_benchmarks_run_and_are_summed_up(tmp_path: Path, capsys) -> None:
     table = capsys.readouterr().out
     assert all(row["part"] in table for row in rows)
     page = tmp_path / "speed.md"
-    page.write_text(f"above\n{BEGIN}\nold\n{END}\nbelow\n")
+    page.write_text(f"above\n{BEGIN}\nof last year\n{END}\nbelow\n")
     ratios = {"ratios": [{**rows[0], "part": "whole run", "met": False}]}
     (tmp_path / "bench/before.json").write_text(json.dumps(ratios))
     main(["--page", str(page), "--into", str(tmp_path / "bench")])
     assert page.read_text().startswith("above\n") and page.read_text().endswith(f"{END}\nbelow\n")
-    assert "old" not in page.read_text()
+    assert "of last year" not in page.read_text()
     shown = table_of(page.read_text())
     assert [cells[0] for cells in shown] == [*(row["part"] for row in rows), "whole run"]
     assert [cells[4] for cells in shown] == [*("yes" if row["met"] else "no" for row in rows), "no"]

@@ -263,5 +263,8 @@ def test_relevance_on_the_target_and_among_objects():
 
 def test_the_table_is_there_for_two_runs_of_the_same_videos():
     assert {"same_pixels", "same_pixels_controls"} <= set(choose_tables(known=True, common=True, shared=True))
+    for name in ("same_pixels", "faithfulness"):  # whoever asks for a table gets its controls
+        chosen = choose_tables(known=True, common=True, shared=True, checks=[name])
+        assert {name, f"{name}_controls"} <= set(chosen)
     assert "same_pixels" not in choose_tables(known=True, common=True)
     assert "same_pixels" not in choose_tables(known=False, common=True, shared=True)
