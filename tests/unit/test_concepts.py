@@ -233,9 +233,8 @@ def test_many_dimensions_are_as_few_that_hold_the_same(classifier, seed, mean):
     options = {"ridge": {"shrinkage": 0.1}, "sgd": {"alpha": 0.01}}.get(classifier, {})
     how = {"classifier": classifier, "seed": seed}
     few = cav_arrays(concepts, sets, **how, options=options)
-    options = (
-        {"shrinkage": 0.1 * 40 / 10} if classifier == "ridge" else options
-    )  # of the mean over more dimensions
+    if classifier == "ridge":  # of the mean variance, which is over more dimensions
+        options = {"shrinkage": 0.1 * 40 / 10}
     many = cav_arrays([one @ turn for one in concepts], sets @ turn, **how, options=options)
     assert many["vectors"] @ turn.T == pytest.approx(few["vectors"], abs=1e-5)
     assert many["accuracies"] == pytest.approx(few["accuracies"])

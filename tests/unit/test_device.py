@@ -45,10 +45,8 @@ def test_batches_are_halved_until_they_fit(error, items, caplog):
     assert type(result) is type(items)
     assert result.tolist() == list(range(0, 42, 2))
     assert function.done == [2] * 10 + [1]
-    assert [record.args for record in caplog.records] == [
-        (5,),
-        (2,),
-    ]  # the 16 that were asked for are 11 and 10
+    # Of the 16 that were asked for there would be 11 and 10.
+    assert [record.args for record in caplog.records] == [(5,), (2,)]
 
 
 def test_memory_may_run_out_later():

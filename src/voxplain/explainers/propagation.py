@@ -53,7 +53,7 @@ HAIR = 1e-12  # of an activation; too little to be seen beside any real one
 HAIR_OF_WEIGHT = 1e-9
 STABILIZER = 1e-30  # as good as none, so that relevance is shared exactly
 TOLERANCE = 0.01
-LEAST_GAMMA = 0.01
+LEAST_GAMMA = 0.01  # below it float32 loses more than 1e-5 of the map
 
 
 @dataclass(frozen=True)
