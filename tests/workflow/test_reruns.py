@@ -299,7 +299,7 @@ def test_a_finished_run_after_an_edit(concept_run, checkout):
     }
     checkout.restore("errors.py")
     checkout.edit(
-        "concepts/classifiers.py", "n, d = centred.shape[1:]", "n, d = centred.shape[1], centred.shape[2]"
+        "concepts/classifiers.py", "n, k = centred.shape[1:]", "n, k = centred.shape[1], centred.shape[2]"
     )
     rerun = planning.planned(concept_run, "concepts", configfile="tiny", root=checkout.folder)
     checkout.restore("concepts/classifiers.py")
