@@ -33,6 +33,10 @@ MOST_DRAWS = 10_000
 Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 SomeDraws = Annotated[int, Field(ge=2, le=MOST_DRAWS)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
+USUAL_SIZE = 112  # pixels, of C3D's published clips
+# Next to it, sizes of which all padding comes out even (`voxplain.models.padding.even_size`).
+EVEN_SIZES = {"c3d": 96, "i3d": 113, "r3d": 113, "r3d_18": 113}
+ONE_SIZE = {"c3d"}  # networks that take clips of the frames and size that their options give
 # What tables with a column or a row for each target call something else.
 TAKEN = frozenset(
     "model seed layer variant class rank concept name score derivative effect n_members background moving flow "
@@ -101,7 +105,11 @@ class Clips(Section):
 
     frames: PositiveInt = Field(16, description="Frames per clip.")
     step: PositiveInt = Field(1, description="Distance between sampled frames, in frames.")
-    size: Annotated[int, Field(ge=8)] = Field(112, description="Height and width, in pixels.")
+    size: Annotated[int, Field(ge=8)] | None = Field(
+        None,
+        description="Height and width, in pixels. By default of the run's networks the size that they see evenly "
+        "(docs/method.md): 113 of r3d_18 and i3d, 96 of c3d; the published 112 of C3D where they differ, and of others.",
+    )
     sampling: Literal["center", "uniform", "consecutive", "whole"] = Field(
         "center",
         description="center: from the middle; uniform: spread; consecutive: one after the other, all; whole: one clip of "
@@ -823,6 +831,16 @@ class Config(Section):
         for key in place.split("."):
             found = found[key]
         return found
+
+    @model_validator(mode="after")
+    def _sized(self) -> Config:
+        if self.clips.size is None:
+            sizes = {EVEN_SIZES.get(model.network, USUAL_SIZE) for model in self.models.values()}
+            self.clips.size = sizes.pop() if len(sizes) == 1 else USUAL_SIZE
+        for model in self.models.values():
+            if model.network in ONE_SIZE and model.weights is None:
+                model.options = {"frames": self.clips.frames, "size": self.clips.size} | model.options
+        return self
 
     @field_validator("concepts", "relevance")
     @classmethod

@@ -253,10 +253,18 @@ def test_tables_of_two_runs_are_no_problem_where_the_other_run_is(capsys, tmp_pa
         (
             {
                 "models": {
-                    "c3d": {"network": "c3d", "options": {"width": 2, "fc_width": 2}, "layers": ["conv4b"]}
+                    "c3d": {
+                        "network": "c3d",
+                        "options": {"width": 2, "fc_width": 2, "frames": 16, "size": 112},
+                        "layers": ["conv4b"],
+                    }
                 }
             },
             ["takes clips of frames 16 only, and clips.frames is 8", "models.c3d.options.size"],
+        ),
+        (
+            {"models": {"c3d": {"network": "c3d", "options": {"width": 2}, "layers": ["conv4b"]}}},
+            ["models.c3d: ", "option 'frames' cannot be 8"],
         ),
         (
             {"models": {"s3d": {"network": "torchvision:s3d", "layers": ["features.14"]}}},

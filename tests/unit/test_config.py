@@ -254,6 +254,25 @@ def test_given_weights_are_trained_where_training_is_given_and_only_there():
             model(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("networks", "given", "size", "own"),
+    [
+        (["r3d_18", "i3d"], None, 113, {}),
+        (["c3d"], None, 96, {"frames": 32, "size": 96}),
+        (["c3d"], 64, 64, {"frames": 32, "size": 64}),
+        (["r3d_18", "c3d"], None, 112, {"frames": 32, "size": 112}),
+        (["torchvision:mc3_18"], None, 112, {}),
+    ],
+)
+def test_networks_decide_the_size_of_clips_where_none_is_given(networks, given, size, own):
+    models = {f"m{number}": {"network": name, "layers": ["a"]} for number, name in enumerate(networks)}
+    config = load_config({"clips": {"frames": 32, "size": given}, "models": models})
+    assert config.clips.size == size
+    assert list(config.models.values())[-1].options == own
+    models["m0"]["options"] = {"size": 80}
+    assert load_config({"models": models}).models["m0"].options["size"] == 80
+
+
 def test_the_schema_agrees_with_the_models():
     validator = jsonschema.Draft202012Validator(json.loads(json_schema()))
     for good in (BASE, changed("seeds", [1, 2]), changed("activations.pooling", None)):
@@ -281,6 +300,7 @@ EMBEDDED = {
 OTHERS = {
     "accept_versions": {"torch": library_versions()["torch"]},
     "checks.tables": ["stability"],
+    "clips.size": 80,
     "run": "b",
     "parts": ["concepts"],
     "seeds": [0, 1],

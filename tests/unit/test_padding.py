@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from voxplain import build_model, explain
 from voxplain.checks.position_bias.table import position_bias_table
+from voxplain.config import EVEN_SIZES
 from voxplain.models.build import build_shapes
 from voxplain.models.networks.i3d import I3D, SameConv3d, same_padding
 from voxplain.models.padding import even_size, grid_offset
@@ -117,6 +118,10 @@ def test_the_offset_is_that_of_the_positions_that_a_window_sees(
 )
 def test_an_even_size_is_the_nearest_one(network, size, even) -> None:
     assert even_size(network, 16, size) == even
+
+
+def test_clips_have_an_even_size_by_default() -> None:
+    assert {name: even_size(name, 16, 112) for name in EVEN_SIZES} == EVEN_SIZES
 
 
 # I3D

@@ -16,7 +16,7 @@ import pydantic
 
 from ..artifacts import atomic_path, attributes_of, open_h5, read_table
 from ..concepts.explain import explain_by_concepts
-from ..config import Clips
+from ..config import USUAL_SIZE, Clips
 from ..device import choose_device
 from ..errors import ConfigError, VideoError, nearest
 from ..explainers import EXPLAINERS
@@ -90,7 +90,7 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
         changes["sampling"] = "center"  # of a whole video a step means nothing: a part of it is asked for
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
     if not model.clips and not changes["size"]:
-        published = find_network(model.spec.name).traits.get("published_size", chosen.size)
+        published = find_network(model.spec.name).traits.get("published_size", USUAL_SIZE)
         size = even_size(model.spec.name, chosen.frames, published, **model.spec.options) or published
         chosen = chosen.model_copy(update={"size": size})
     for name in ("frames", "size"):
