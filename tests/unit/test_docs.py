@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from benchmarks.position_bias import as_markdown
 
 from voxplain.artifacts import KINDS
 from voxplain.tables import all_tables
@@ -28,3 +30,8 @@ def test_artifacts_lie_under_the_name_of_their_kind():
 def test_links_lead_somewhere(page):
     for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / link).exists(), link
+
+
+def test_the_table_of_position_bias_is_that_of_its_file():
+    table = pd.read_csv(DOCS / "position_bias.csv")
+    assert as_markdown(table) in (DOCS / "method.md").read_text()
