@@ -257,7 +257,8 @@ def test_given_weights_are_trained_where_training_is_given_and_only_there():
 @pytest.mark.parametrize(
     ("networks", "given", "size", "own"),
     [
-        (["r3d_18", "i3d"], None, 113, {}),
+        (["r3d_18", "r3d"], None, 113, {}),
+        (["r3d_18", "i3d"], None, 145, {}),
         (["c3d"], None, 96, {"frames": 32, "size": 96}),
         (["c3d"], 64, 64, {"frames": 32, "size": 64}),
         (["r3d_18", "c3d"], None, 112, {"frames": 32, "size": 112}),

@@ -25,7 +25,7 @@ from ..videos.table import check_class_names, read_video_table, safe_name
 
 TABLE = "its video table: "
 PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
-SIZES = (113, 145)  # that I3D's padding comes out even with, and two cores can do
+SIZES = (145, 177)  # of which I3D sees all sides alike (docs/position_bias.csv), and which two cores can do
 SECONDS = 2.0  # that a clip is to span
 SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
 MINIMUM = 20  # supervoxels of a concept
@@ -42,7 +42,7 @@ data:
 
 clips:
   step: {step}  # {frames}
-  size: {size}  # 113, 145, 177, 209 and 241 are padded evenly by I3D; larger shows more, and takes longer
+  size: {size}  # 145, 177, 209 and 241 are padded evenly by I3D; larger shows more, and takes longer
 
 models:
   i3d:
