@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class VoxplainError(Exception):
@@ -31,8 +33,9 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else "."
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SYSTEM = {
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): "Make room for it (or raise the quota or `ulimit -f`)",
+    _FULL: "Make room for it (or raise the quota or `ulimit -f`)",
     (errno.EROFS, errno.EACCES, errno.EPERM): "Give yourself the permission (`ls -l` shows who has it)",
     (errno.EMFILE, errno.ENFILE): "Raise the number of files that may be open (`ulimit -n`)",
     (
@@ -50,6 +53,17 @@ _MEMORY = re.compile(
     r"(able to )?(allocate|get) .*memory|unable to allocate|failed to allocate|malloc of size|realloc of size",
     re.IGNORECASE,
 )
+
+
+@contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Name the file that is written in the block where the disk is full: the system names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 def system_fault(error: BaseException) -> str | None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import VoxplainError, system_fault
+from .errors import VoxplainError, naming, system_fault
 from .provenance import record
 from .spent import Meter
 
@@ -49,7 +49,8 @@ def run(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         with _logged(stage.log) as log:
             try:
                 _describe(stage, device)
-                main(stage)
+                with naming(" or ".join(list(map(str, stage.output))[:3])):
+                    main(stage)
                 log.write(meter.line() + "\n")
             except BaseException:
                 log.write(traceback.format_exc())
@@ -149,7 +150,8 @@ class _Tee:
         self._console, self._log, self._line = console, log, ""
 
     def write(self, text: str) -> int:
-        self._console.write(text)
+        with naming(getattr(self._console, "name", "the console")):
+            self._console.write(text)
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:  # of a progress bar, only its last state
             self._log.write(line.rpartition("\r")[2] + "\n")
@@ -164,6 +166,6 @@ def _logged(logs: list[str]) -> Iterator[TextIO]:
     """Copy what is printed to the first of a rule's log files, if it has any."""
     path = Path(logs[0]) if len(logs) else Path(os.devnull)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", errors="replace", buffering=1) as log:
+    with naming(path), open(path, "w", encoding="utf-8", errors="replace", buffering=1) as log:
         with redirect_stdout(_Tee(sys.stdout, log)), redirect_stderr(_Tee(sys.stderr, log)):
             yield log

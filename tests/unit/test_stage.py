@@ -156,10 +156,18 @@ def test_a_full_disk_in_a_stage(tmp_path, capfd):
             run(main, job(tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "File too large" in capfd.readouterr().err
+    assert "out.parquet cannot be read or written (File too large)" in capfd.readouterr().err
     assert os.listdir(tmp_path) == ["logs"]
     run(main, job(tmp_path))
     pd.testing.assert_frame_equal(artifacts.read_table(tmp_path / "out.parquet", "edits"), frame)
+
+
+def test_a_log_that_has_no_room_is_named(tmp_path, capfd):
+    given = job(tmp_path)
+    given["snakemake"].log = ["/dev/full"]
+    with pytest.raises(SystemExit):
+        run(lambda stage: print("a line"), given)
+    assert "voxplain: /dev/full cannot be read or written (No space left" in capfd.readouterr().err
 
 
 def test_a_stage_begins_only_where_its_least_memory_can_be_had(tmp_path):
