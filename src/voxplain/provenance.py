@@ -71,10 +71,7 @@ def code_hash(
         See `voxplain.sources.Library.reach`.
     """
     names = {name for some in (plugins or {}).values() for name in some if ":" in name}
-    own = sorted(
-        filter(None, map(_own_package, {name.partition(":")[0].partition(".")[0] for name in names}))
-    )
-    found = library(package, *own).reach(Path(script), also, plugins)
+    found = library(package, *_own_packages(names)).reach(Path(script), also, plugins)
     versions = library_versions() | dict(accepted or {})
     used = [f"{name}-{versions[name]}" for name, holds in LIBRARIES.items() if holds in found.outside]
     return " ".join([hashlib.sha256("\n".join(found.lines).encode()).hexdigest()[:16], *used])
@@ -85,6 +82,25 @@ def library_versions() -> dict[str, str]:
     """Major and minor versions of `LIBRARIES`, such as ``"2.4"``; ``"none"`` where one is not installed."""
     found = versions()
     return {name: ".".join(found.get(name, "none").split(".")[:2]) for name in LIBRARIES}
+
+
+def check_source(network: str) -> None:
+    """Look for ``package.module:function`` in the package's files, of which nothing is run.
+
+    Raises
+    ------
+    VoxplainError
+        There is no such function, or something that it uses is not there; of packages that are installed nothing is read.
+    """
+    packages = _own_packages([network])
+    if packages:
+        library(PACKAGE, *packages).reach(None, [network])
+
+
+def _own_packages(networks: Iterable[str]) -> list[Path]:
+    """Folders and files of the packages of ``package.module:function`` that are no installed ones."""
+    names = {name.partition(":")[0].partition(".")[0] for name in networks}
+    return sorted(filter(None, map(_own_package, names)))
 
 
 def _own_package(name: str) -> Path | None:

@@ -28,6 +28,7 @@ import pandas as pd
 from ..config import Config, Model, load_config
 from ..errors import ConfigError, VideoError, VoxplainError, nearest
 from ..plan import plan_run, what_is_there
+from ..provenance import check_source
 from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
@@ -343,6 +344,11 @@ def check_network(
         yield f"{where}.network: there is no module {module!r} to import {model.network!r} from: correct the name."
         return
     if is_own(model.network) and not trust:
+        try:
+            check_source(model.network)
+        except VoxplainError as error:
+            yield f"{where}.network: {error}"
+            return
         yield Note(
             f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
             "checked: add --trust-networks."
