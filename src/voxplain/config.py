@@ -109,7 +109,8 @@ class Clips(Section):
     size: Annotated[int, Field(ge=8)] | None = Field(
         None,
         description="Height and width, in pixels. By default of the run's networks the size that they see evenly "
-        "(docs/method.md): 113 of r3d_18, 145 of i3d and of both, 96 of c3d; 112, as published for C3D, where none is, and of others.",
+        "(docs/method.md): 113 of r3d and r3d_18, 145 of i3d and of both, 96 of c3d; 112, as published for C3D, where none is for all, "
+        "and of others.",
     )
     sampling: Literal["center", "uniform", "consecutive", "whole"] = Field(
         "center",
@@ -836,7 +837,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sized(self) -> Config:
         if self.clips.size is None:
-            even = [EVEN_SIZES.get(model.network, []) for model in self.models.values()]
+            even = [_even_sizes(model) for model in self.models.values()]
             common = [size for size in even[0] if all(size in sizes for sizes in even)]
             self.clips.size = next(iter(common), USUAL_SIZE)
         for model in self.models.values():
@@ -879,6 +880,16 @@ class Config(Section):
         paper = ("dtd", "gradcam", "guided_backprop", "guided_gradcam")
         chosen = self.relevance.controls
         return [name for name in paper if name in self.explainers] if chosen is None else chosen
+
+
+def _even_sizes(model: Model) -> list[int]:
+    """Sizes of clips that a network sees evenly; of one that takes a single size, what its options say."""
+    if model.network in ONE_SIZE and isinstance(model.options.get("size"), int):
+        return [model.options["size"]]
+    # What a file's weights were trained on, only the file says.
+    return (
+        [] if model.network in ONE_SIZE and model.weights is not None else EVEN_SIZES.get(model.network, [])
+    )
 
 
 def load_config(given: dict[str, Any]) -> Config:

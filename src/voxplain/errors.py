@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import errno
-import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
@@ -56,13 +55,13 @@ _MEMORY = re.compile(
 
 
 @contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
+def naming(path: object) -> Iterator[None]:
     """Name the file that is written in the block where the disk is full: the system names none."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL and error.filename is None:
-            error.filename = os.fspath(path)
+            error.filename = str(path)
         raise
 
 

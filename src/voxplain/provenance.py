@@ -93,7 +93,7 @@ def check_source(network: str) -> None:
         There is no such function, or something that it uses is not there; of packages that are installed nothing is read.
     """
     packages = _own_packages([network])
-    if packages:
+    if packages and packages[0].suffix in ("", ".py"):  # no extension in C
         library(PACKAGE, *packages).reach(None, [network])
 
 

@@ -354,7 +354,9 @@ class Library:
     def _definition(self, place: Place) -> Definition:
         found = self._source(place.module).definitions.get(place.name)
         if found is None:
-            raise VoxplainError(f"There is no {place.name!r} in {place.module!r}. Correct its name.")
+            raise VoxplainError(
+                f"{place.module!r} defines no {place.name!r}. Correct the name, or give the module that defines it."
+            )
         return found
 
     def _absolute(self, module: str, found: Import) -> str:

@@ -154,7 +154,8 @@ class _Tee:
             self._console.write(text)
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:  # of a progress bar, only its last state
-            self._log.write(line.rpartition("\r")[2] + "\n")
+            with naming(self._log.name):
+                self._log.write(line.rpartition("\r")[2] + "\n")
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

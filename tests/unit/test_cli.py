@@ -478,7 +478,7 @@ def test_functions_that_a_config_names_are_run_with_trust_alone(project, tmp_pat
     assert "note: models.mine.network: network_to_check:build is code of its own, which was not run" in text
     nothing = {**mine, "network": "network_to_check:bulid"}
     text = project.check({"models": {"mine": nothing}})
-    assert "models.mine.network: There is no 'bulid' in 'network_to_check'." in text
+    assert "models.mine.network: 'network_to_check' defines no 'bulid'." in text
     assert not imported.exists() and not called.exists()
     assert "no problems" in project.check({"models": {"mine": mine}}, "--trust-networks", code=0)
     assert called.exists()

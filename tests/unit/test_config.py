@@ -270,8 +270,14 @@ def test_networks_decide_the_size_of_clips_where_none_is_given(networks, given, 
     config = load_config({"clips": {"frames": 32, "size": given}, "models": models})
     assert config.clips.size == size
     assert list(config.models.values())[-1].options == own
-    models["m0"]["options"] = {"size": 80}
-    assert load_config({"models": models}).models["m0"].options["size"] == 80
+
+
+def test_networks_of_one_size_decide_it_by_their_options_and_a_file_of_weights_for_itself():
+    c3d = {"network": "c3d", "layers": ["pool4"]}
+    config = load_config({"models": {"a": c3d | {"options": {"size": 80}}}})
+    assert config.clips.size == config.models["a"].options["size"] == 80
+    config = load_config({"models": {"a": c3d | {"weights": "a.safetensors"}}})
+    assert config.clips.size == 112 and not config.models["a"].options
 
 
 def test_the_schema_agrees_with_the_models():

@@ -279,7 +279,7 @@ def test_broken_code_is_named(toy, text, message):
 def test_a_missing_script_or_name_is_named(tmp_path, toy):
     with pytest.raises(VoxplainError, match="nowhere.py"):
         provenance.code_hash(tmp_path / "nowhere.py")
-    with pytest.raises(VoxplainError, match="no 'two_table' in 'lib.tables'"):
+    with pytest.raises(VoxplainError, match="'lib.tables' defines no 'two_table'"):
         toy.hash("lib.tables:two_table")
 
 

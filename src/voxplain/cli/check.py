@@ -343,12 +343,13 @@ def check_network(
     if is_own(model.network) and (not module or importlib.util.find_spec(module) is None):
         yield f"{where}.network: there is no module {module!r} to import {model.network!r} from: correct the name."
         return
-    if is_own(model.network) and not trust:
+    if is_own(model.network):
         try:
             check_source(model.network)
         except VoxplainError as error:
             yield f"{where}.network: {error}"
             return
+    if is_own(model.network) and not trust:
         yield Note(
             f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
             "checked: add --trust-networks."

@@ -89,7 +89,7 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
     if known.sampling == "whole" and asked["step"]:
         changes["sampling"] = "center"  # of a whole video a step means nothing: a part of it is asked for
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
-    if not model.clips and not changes["size"]:
+    if chosen.size is None:
         published = find_network(model.spec.name).traits.get("published_size", USUAL_SIZE)
         size = even_size(model.spec.name, chosen.frames, published, **model.spec.options) or published
         chosen = chosen.model_copy(update={"size": size})

@@ -24,8 +24,8 @@ from ..videos.files import ENDINGS, draw_splits, list_folder
 from ..videos.table import check_class_names, read_video_table, safe_name
 
 TABLE = "its video table: "
-PROBED = 24  # videos whose length, rate and size decide clips.step and clips.size
-SIZES = (145, 177)  # of which I3D sees all sides alike (docs/position_bias.csv), and which two cores can do
+PROBED = 24  # videos whose length and rate decide clips.step
+SIZE = 145  # of which I3D sees left and right alike (docs/position_bias.csv), and which two cores can do
 SECONDS = 2.0  # that a clip is to span
 SUPERVOXELS = 145  # of a clip, at the default levels; about two fifths are kept
 MINIMUM = 20  # supervoxels of a concept
@@ -245,14 +245,14 @@ def config_text(
     clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
     minimum = min(MINIMUM, kept // clusters - 1)
     members = int(np.clip(pool // 4, 3, 30))
-    step, size = _sampling(table["path"])
+    step = _step(table["path"])
     text = CONFIG.format(
         run=_quoted(run),
         table=f" ({TABLE}{digest})" if digest else "",
         path=_quoted(str(table_path.absolute())),
         classes=f"  classes: [{', '.join(map(_quoted, classes))}]\n" if classes else "",
         step=step,
-        size=size,
+        size=SIZE,
         frames=f"16 frames, {step} apart" if step > 1 else "16 frames in a row",
         least=counts["train"].min(),
         discovery=_cap(counts["train"], DISCOVERY, "training"),
@@ -280,19 +280,16 @@ def _cap(counts: pd.Series, cap: int, kind: str) -> str:
     )
 
 
-def _sampling(paths: Iterable[str]) -> tuple[int, int]:
-    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter; and its size."""
-    paths = list(paths)
-    frames, sides = [], []
+def _step(paths: Iterable[str]) -> int:
+    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
+    paths, frames = list(paths), []
     for path in [paths[i] for i in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int)]:
         try:
             info = probe(path)
         except VideoError:  # check tells of it
             continue
         frames.append(min(info.frames or info.fps * SECONDS, info.fps * SECONDS))
-        sides.append(min(info.width, info.height))
-    step = max(int(np.median(frames or [16]) // 16), 1)
-    return step, min(SIZES, key=lambda size: abs(size - np.median(sides or SIZES[-1:])))
+    return max(int(np.median(frames or [16]) // 16), 1)
 
 
 def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:
