@@ -2,8 +2,9 @@
 
 Prints the rows, writes them to docs/position_bias.csv, and prints the table of docs/method.md.
 
-Left and right change places in these; top and bottom do not, as the networks know upright people, so that what the
-clips show counts there too.
+Left and right change places in these; top and bottom do not, so that what the clips show counts there too (columns
+``height_…``). Column ``turned_halves`` has the upper half over the lower one over clips and the same upside down, which
+networks that know upright people have never seen; of random weights, which know nothing, it is left out.
 
 FOLDER holds a videos.csv, or a folder of videos per class. I3D has its Kinetics-400 weights; of the other
 networks none can be had, and theirs are random. Mirrored images are then shown to the mirrored network
@@ -73,6 +74,13 @@ def measure(folder: str, count: int, cases: list = CASES) -> pd.DataFrame:
             for axis in ("width", "height"):
                 found = position_bias(*maps, axis)
                 row |= {f"{axis}_{key}": round(float(value), 3) for key, value in found.items()}
+            if not random:
+                turned = _batched(
+                    lambda some, t, network=model: explain(network, some, t, method),
+                    np.ascontiguousarray(clips[:, :, ::-1]),
+                    targets,
+                )
+                row["turned_halves"] = round(position_bias(maps[0], turned, "height")["halves"], 3)
             rows.append(row)
     return pd.DataFrame(rows)
 

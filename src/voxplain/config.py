@@ -883,13 +883,11 @@ class Config(Section):
 
 
 def _even_sizes(model: Model) -> list[int]:
-    """Sizes of clips that a network sees evenly; of one that takes a single size, what its options say."""
-    if model.network in ONE_SIZE and isinstance(model.options.get("size"), int):
-        return [model.options["size"]]
-    # What a file's weights were trained on, only the file says.
-    return (
-        [] if model.network in ONE_SIZE and model.weights is not None else EVEN_SIZES.get(model.network, [])
-    )
+    """Sizes of clips that a network sees evenly; of one that takes a single size, that of its options or its file of weights."""
+    size = model.options.get("size")
+    if model.network in ONE_SIZE and (size is not None or model.weights is not None):
+        return [size] if isinstance(size, int) else []
+    return EVEN_SIZES.get(model.network, [])
 
 
 def load_config(given: dict[str, Any]) -> Config:

@@ -349,12 +349,12 @@ def check_network(
         except VoxplainError as error:
             yield f"{where}.network: {error}"
             return
-    if is_own(model.network) and not trust:
-        yield Note(
-            f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
-            "checked: add --trust-networks."
-        )
-        return
+        if not trust:
+            yield Note(
+                f"{where}.network: {model.network} is code of its own, which was not run, so that the network is not "
+                "checked: add --trust-networks."
+            )
+            return
     from_file = False
     try:
         given = _named(model.options, f"{where}.options")
