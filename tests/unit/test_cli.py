@@ -864,6 +864,11 @@ def test_keys_that_stand_twice_are_refused(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("run: a\ndata:\n  path: x\nrun: b\n")
     text = call("check", tmp_path / "config.yaml", code=1, capsys=capsys)
     assert "'run' stands twice, in lines 1 and 4" in text
+    # All in one go: a second one, and a key that is not known.
+    (tmp_path / "config.yaml").write_text("run: a\ndata:\n  path: x\n  path: y\nrun: b\ncopy: {}\n")
+    text = call("check", tmp_path / "config.yaml", code=1, capsys=capsys)
+    assert "'run' stands twice, in lines 1 and 5" in text and "'path' stands twice, in lines 3 and 4" in text
+    assert text.strip().endswith("Unknown keys besides: 'copy'.")
 
 
 def test_few_training_clips_are_told(project, tmp_path):

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import pickle
-import re
 import urllib.error
 from contextlib import contextmanager
 from pathlib import Path
@@ -619,19 +618,21 @@ def test_kinetics_weights_without_a_network(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_weights_are_had_where_no_cache_can_be_written(monkeypatch, tmp_path, caplog):
+def test_weights_are_downloaded_only_where_they_can_be_kept(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    state = {"head.weight": torch.arange(3.0)}
+    state, downloads = {"head.weight": torch.arange(3.0)}, []
     monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path / "file/cache"))
-    monkeypatch.setattr(kinetics, "download_checkpoint", bytes)
-    monkeypatch.setattr(kinetics, "read_checkpoint", dict)
+    monkeypatch.setattr(kinetics, "download_checkpoint", lambda: downloads.append(1))
+    monkeypatch.setattr(kinetics, "read_checkpoint", lambda content: {})
     monkeypatch.setattr(kinetics, "convert", lambda arrays: state)
-    assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
-    assert re.search("cannot be kept .*Not a directory.*set VOXPLAIN_CACHE", caplog.text)
+    with pytest.raises(ConfigError, match="cannot be kept .*Not a directory.*set VOXPLAIN_CACHE"):
+        i3d_kinetics400()
+    assert not downloads
     monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path / "made"))
-    i3d_kinetics400()
-    monkeypatch.setattr(kinetics, "download_checkpoint", None)  # is not called again
-    assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
+    for _ in range(2):
+        assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
+    assert downloads == [1]
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["i3d_kinetics400.safetensors"]
 
 
 def test_a_home_that_is_not_known_or_not_writable_is_told(monkeypatch, tmp_path):

@@ -959,6 +959,21 @@ def test_further_columns_are_ignored_with_a_note(tmp_path, caplog):
     assert "'fps', 'notes'" in caplog.text and "fps" not in table
 
 
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("path,label,split,\na.mp4,wave,train,\n", 4),
+        ("path,label,split,,\na.mp4,wave,train,,\n", 4),
+        (",path,label,split\n0,a.mp4,wave,train\n", 1),  # as pandas writes a table with its index
+    ],
+)
+def test_columns_without_a_name_are_refused(tmp_path, text, column):
+    with pytest.raises(
+        ConfigError, match=f"column {column} of its header has no name.*take it out of all lines"
+    ):
+        read_video_table(table_file(tmp_path, text))
+
+
 def test_groups_and_files_of_ground_truth(tmp_path):
     details = "path,scene,fps\na.mp4,kitchen,25\nb.mp4,,25\n"
     (tmp_path / "clips.csv").write_text(details)

@@ -8,11 +8,16 @@ from typing import Any
 
 import yaml
 
+from ..config import Config
 from ..errors import ConfigError
 
 
 class _Once(yaml.SafeLoader):
-    """YAML that refuses a key that stands twice: all but the last would be dropped."""
+    """YAML that notes keys that stand twice: all but the last are dropped."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.twice: list[str] = []
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, int] = {}
@@ -20,7 +25,7 @@ class _Once(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
-                    raise ConfigError(
+                    self.twice.append(
                         f"the key {key.value!r} stands twice, in lines {seen[key.value]} and {line}, and the first would be "
                         "dropped: put both into one."
                     )
@@ -46,15 +51,19 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         It is missing, is no YAML, holds no keys, or one of them twice.
     """
     try:
-        config = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Once)
+        loader = _Once(Path(path).read_text(encoding="utf-8-sig"))
+        config = loader.get_single_data()
     except OSError as error:
         raise ConfigError(f"The config {path} cannot be read ({error.strerror}). Correct its path.") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"The config {path} is not YAML: {' '.join(str(error).split())}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"The config {path}: {error}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"The config {path} holds no keys. Start from config/config.yaml.")
+    if loader.twice:
+        # What else is wrong with its keys, so that it is mended in one go.
+        unknown = ", ".join(repr(key) for key in config if key not in Config.model_fields)
+        more = f" Unknown keys besides: {unknown}." if unknown else ""
+        raise ConfigError(f"The config {path}: {' Further, '.join(loader.twice)}{more}")
     return config
 
 

