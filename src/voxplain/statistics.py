@@ -6,7 +6,7 @@ supervoxels of one video are not independent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -156,6 +156,33 @@ def ratio_values(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
         return np.full(np.shape(numerator), np.nan)
     ratio = numerator.mean() / below
     return ratio + (numerator - ratio * denominator) / below
+
+
+def group_values(values: np.ndarray, groups: Iterable[Hashable] | None) -> np.ndarray:
+    """Values per group of units that are not independent of each other; their mean is that over the units.
+
+    Of groups of one size they are the groups' means, else those of a ratio (`ratio_values`): sums over sizes.
+
+    Parameters
+    ----------
+    values : (units,) or (seeds, units) float
+        NaN as for `mean_interval`.
+    groups : (units,), optional
+        The group of each unit; each is its own where not given.
+
+    Returns
+    -------
+    (seeds, groups) float
+    """
+    table = np.atleast_2d(np.asarray(values, dtype=float))
+    if groups is None:
+        return table
+    known = ~np.isnan(table).any(axis=0)
+    codes = np.unique([str(group) for group in groups], return_inverse=True)[1][known]
+    member = np.eye(codes.max(initial=-1) + 1)[codes]
+    member = member[:, member.any(axis=0)]
+    sums, sizes = table[:, known] @ member, member.sum(axis=0)
+    return sums / sizes if len(set(sizes)) <= 1 else ratio_values(sums, np.tile(sizes, (len(sums), 1)))
 
 
 def units_needed(deviation: float, difference: float, *, power: float = 0.8, level: float = 0.05) -> int:

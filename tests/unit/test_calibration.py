@@ -290,7 +290,7 @@ def simulate_reliance(rng: np.random.Generator, design: Design) -> dict[str, Any
 
 def simulate_shares(rng: np.random.Generator, design: Design) -> dict[str, Any]:
     shares = design.rows(**{name: design.draw(rng, 0.4) for name in SHARES})
-    shares = shares.assign(concept=0, method="dtd", **{"class": "a"})
+    shares = in_groups(rng, shares, *SHARES).assign(concept=0, method="dtd", **{"class": "a"})
     scores = shares.drop_duplicates("model").assign(score=0.5, effect=1.0, rank=1)
     return {"shares": shares, "scores": scores}
 
@@ -363,7 +363,7 @@ PRESETS = {
 
 def simulate_answers(rng: np.random.Generator, design: Design) -> dict[str, Any]:
     right = rng.random((design.replicates, design.seeds, design.units)) < 0.7
-    answers = design.rows(right=right).assign(**{"class": "a"})
+    answers = in_groups(rng, design.rows(right=right)).assign(**{"class": "a"})
     return {"predictions": answers.assign(predicted=np.where(answers["right"], "a", "b"))}
 
 
@@ -648,7 +648,7 @@ def simulate_volumes(rng: np.random.Generator, design: Design) -> dict[str, Any]
         )
         for strategy, share, chance in (("top", 0.3, 0.5), ("top", 0.6, 0.6), (UNEDITED, np.nan, 0.7))
     ]  # fmt: skip
-    return {"edits": pd.concat(rows, ignore_index=True).assign(draw=0, k=0)}
+    return {"edits": in_groups(rng, pd.concat(rows, ignore_index=True)).assign(draw=0, k=0)}
 
 
 def read_volumes(table: pd.DataFrame) -> dict[str, np.ndarray]:

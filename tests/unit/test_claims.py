@@ -92,6 +92,21 @@ def test_the_p_value_is_the_greatest_and_is_corrected_over_the_table():
     assert found["verdict"].tolist() == ["no", "no"]  # 0.03 twice is 0.06
 
 
+def test_what_lies_on_the_wrong_side_is_no_discovery():
+    """Of a control that is surely better the p-value is 1, so that it does not make others' corrected ones less."""
+    worse = comparison("other_class", NETWORK, -0.3, p=0.0001)
+    row = verdict(comparison(p=0.002), BEATEN, worse)
+    assert (row["p_value"], row["p_chance"], row["verdict"]) == (1.0, 0.002, "no")
+    assert (row["best_network_control"], row["network_control_value"]) == ("other_class", 0.6)
+    rows = [comparison(p=0.03), BEATEN, *(r | {"method": "score"} for r in (comparison(p=0.0001), worse))]
+    found = judge(pd.DataFrame(rows, columns=COMPARISON))
+    assert found["p_adjusted"].tolist() == [0.06, 1.0] and found["verdict"].tolist() == ["no", "no"]
+    # Where less is better the wrong side is above.
+    assert verdict(comparison(sign=-1, difference=0.2))["p_value"] == 1
+    # That a method is worse than chance stays what the verdict says.
+    assert verdict(comparison(difference=-0.3), BEATEN)["verdict"] == "opposite"
+
+
 def simulated(rng, *, units, seeds, controls, effect=0.0):
     """Comparisons of one method whose values differ from chance and from each control by `effect` on average."""
 
@@ -174,8 +189,9 @@ def gaps_table():
         ("concept_addition", "score", "score_least", 0.2, 0.1, 0.3, 0.01),
         ("concept_removal", "top", "random", -0.4, -0.5, -0.3, 0.001),
         ("concept_removal", "top", "least", -0.5, -0.6, -0.4, 0.001),
-        ("concept_removal", "top", "control_size", -0.3, -0.4, -0.2, 0.002),
-        ("concept_removal", "top", "control_size_least", -0.2, -0.3, -0.1, 0.002),
+        ("concept_removal", "top", "control_size", -0.1, -0.4, 0.2, 0.3),
+        ("concept_removal", "top - least", "control_size - control_size_least", -0.3, -0.4, -0.2, 0.002),
+        ("concept_removal", "top - least", "control_size_least - control_size", -0.7, -0.8, -0.6, 0.002),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).assign(
         model="r3d", layer="layer3", p_adjusted=0.01, n_videos=24, n_classes=6, n_seeds=1
@@ -192,12 +208,10 @@ def test_editing_is_told_from_the_gaps():
     assert adding["control_value"] == pytest.approx(0.35) and adding["not_beaten"] == "control_saturation"
     assert (adding["p_value"], adding["unit"], adding["n"], adding["data"]) == (0.4, "classes", 6, "standard")
     removing = rows.loc["removing", "effect", "first - last"]
-    # A control read backwards is one more.
-    assert (removing["value"], removing["verdict"]) == (-0.5, "yes")
-    assert (removing["best_control"], removing["control_value"]) == (
-        "control_size_least",
-        pytest.approx(-0.3),
-    )
+    # A control has its own gap to its own last ones; read backwards it is one more.
+    assert (removing["value"], removing["verdict"], removing["n_controls"]) == (-0.5, "yes", 2)
+    assert (removing["best_control"], removing["control_value"]) == ("control_size", pytest.approx(-0.2))
+    assert rows.loc["removing", "effect", "first - random"]["verdict"] == "no"
     # The paper's S has no control beside it here.
     assert rows.loc["adding_by_score", "score", "first - last"]["verdict"] == "too few"
     # Where it is the run's own ranking, it stands there.
@@ -234,7 +248,7 @@ def test_concepts_are_told_from_their_ground_truth():
     )  # fmt: skip
     # The greatest of chance's and of the differences from controls.
     assert row["verdict"] == "yes" and row["p_value"] == 0.002 and row["n_seeds"] == 3
-    assert voxels["p_value"] == 0.003
+    assert voxels["p_value"] == 1 and voxels["p_chance"] == 0.001  # below chance, which is no discovery
     row, _ = claims_table(truth=others).to_dict("records")
     assert row["value"] == 0.1  # the actor, where no evidence is known
 
@@ -413,7 +427,7 @@ def randomization_table():
         {
             "model": "r3d", "check": "weights", "part": ["fc", "layer1", "fc"], "depth": [1, 5, 1],
             "method": ["dtd", "dtd", "gradcam"], "measure": "spearman", "left": [0.9, 0.1, 0.1],
-            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "left_p_value": 0.03, "n_units": 6, "n_seeds": 1,
+            "left_ci_low": [0.8, 0.0, 0.0], "left_ci_high": [1.0, 0.2, 0.2], "left_p_value": 0.02, "n_units": 6, "n_seeds": 1,
         }
     )  # fmt: skip
 

@@ -300,6 +300,16 @@ def test_gaps_of_other_rankings_are_to_top_and_to_their_own_reverse():
     own = gaps.loc[("control_size", "control_size_least")]
     assert own["gap"] == pytest.approx(4 / 6)
     assert own["p_value"] == gaps.loc[("top", "least"), "p_value"]
+    # And how much more top differs from least than the control from its reverse, read either way.
+    for worse, gap in (
+        ("control_size - control_size_least", 0),
+        ("control_size_least - control_size", 8 / 6),
+    ):
+        row = gaps.loc[("top - least", worse)]
+        assert row["gap"] == pytest.approx(gap)
+    # Per class and seed twice 1, 1, 0: classes are the units.
+    expected = mean_interval(2 * np.array([[1, 1, 0], [1, 1, 0]]))
+    assert row[["ci_low", "ci_high"]].tolist() == pytest.approx(expected)
 
 
 def test_classes_weigh_the_same_in_gaps_and_videos_in_accuracies():
@@ -405,8 +415,10 @@ def test_random_rankings_are_rejected_as_often_as_the_level_says():
         for row in table[table["strategy"].isin(["random", "least"])].itertuples():
             rejected.setdefault((row.strategy, row.k), []).append(row.p_value <= 0.05)
     rates = {key: np.mean(values) for key, values in rejected.items()}
-    # Two rankings are compared over classes and seeds; few of these make it cautious.
-    assert rates.pop(("top", "control_x")) <= 0.07 and rates.pop(("top", "control_x_least")) <= 0.07
+    # Two rankings, and their gaps, are compared over classes and seeds; few of these make it cautious.
+    for worse, last in (("control_x", "control_x_least"), ("control_x_least", "control_x")):
+        assert rates.pop(("top", worse)) <= 0.07
+        assert rates.pop(("top - least", f"{worse} - {last}")) <= 0.07
     # Of 400 trials .02 to .08 is what a rate of .05 gives; of all comparisons together it is known better.
     assert len(rates) == 8 and all(0.02 < rate < 0.08 for rate in rates.values()), rates
     assert 0.03 < np.mean(list(rates.values())) < 0.07, rates
@@ -417,7 +429,7 @@ def test_intervals_of_gaps_cover_what_classes_and_seeds_give(seeds):
     """What a ranking is worth differs by class; the truth is the mean over all classes."""
     found = [simulated(np.random.default_rng([1, n]), worth=0.5, gain=1.0, spread=1.5) for n in range(250)]
     gaps = pd.concat([gap_table(one[one["seed"] < seeds]) for one in found])
-    gaps = gaps[gaps["better"] == "top"]
+    gaps = gaps[gaps["better"].isin(["top", "top - least"])]
     truth = gaps.groupby("worse")["gap"].transform("mean")
     covered = (gaps["ci_low"] <= truth) & (truth <= gaps["ci_high"])
     # Above .97 where seeds add nothing to what chance gives them.
@@ -444,6 +456,24 @@ def test_intervals_of_accuracies_cover_what_videos_and_seeds_give(seeds):
     assert 0.92 <= np.mean(covered) <= 0.985
 
 
+def test_intervals_rest_on_groups_of_videos():
+    """Twins of every video are no more videos: accuracies stay, and so do their intervals."""
+    one = answers().query("seed == 0")
+    twins = pd.concat(
+        [one.assign(group=one["video"]), one.assign(group=one["video"], video=one["video"] + "b")]
+    )
+    columns = ["accuracy", "ci_low", "ci_high"]
+    pd.testing.assert_frame_equal(
+        editing_table(twins, PUBLISHED)[columns], editing_table(one, PUBLISHED)[columns]
+    )
+    shown = by_volume("concept_addition", (False, True))
+    both = pd.concat(
+        [shown.assign(group=shown["video"]), shown.assign(group=shown["video"], video=shown["video"] + "b")]
+    )
+    columns = ["accuracy", "ci_low", "ci_high", "area", "area_ci_low", "area_ci_high"]
+    pd.testing.assert_frame_equal(curve_table(both)[columns], curve_table(shown)[columns])
+
+
 def test_accuracy_table_by_hand():
     predictions = pd.DataFrame(
         {
@@ -457,3 +487,7 @@ def test_accuracy_table_by_hand():
     table = accuracy_table(predictions).set_index("class")
     assert table["accuracy"].to_dict() == {"all": 0.75, "x": 0.5, "y": 1.0}
     assert table["n_videos"].to_dict() == {"all": 4, "x": 2, "y": 2}
+    # Of twins one is enough: the interval is Wilson's of four, the accuracy that of all videos.
+    grouped = predictions.assign(group=predictions["video"])
+    twins = pd.concat([grouped, grouped.assign(video=grouped["video"] + "b")])
+    assert accuracy_table(twins).iloc[0, 3:7].tolist() == [*accuracy_table(predictions).iloc[0, 3:6], 8]

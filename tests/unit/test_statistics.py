@@ -11,6 +11,7 @@ from voxplain.statistics import (
     FEWEST_UNITS,
     adjust_p_values,
     auroc,
+    group_values,
     mean_interval,
     mean_p_value,
     paired_test,
@@ -191,3 +192,29 @@ def test_units_needed_are_those_of_the_tables():
     """Cohen's tables: half a standard deviation takes 34 pairs, a whole one 10, a fifth 199 (power 80 %, two-sided 5 %)."""
     assert [units_needed(1.0, effect) for effect in (0.2, 0.5, 1.0)] == [199, 34, 10]
     assert units_needed(0.01, 1.0) == FEWEST_UNITS
+
+
+def test_values_of_groups_have_the_units_mean_and_the_groups_spread():
+    values = np.array([[1.0, 0, 1, 1, 0], [0.0, 0, 1, 1, np.nan]])
+    groups = ["a", "a", "b", "b", "c"]
+    # The unit without a value in one seed is left out in all, as without groups; the rest are of one size.
+    np.testing.assert_array_equal(group_values(values, groups), [[0.5, 1], [0, 1]])
+    np.testing.assert_array_equal(group_values(values, None), values)
+    # Of several sizes: sums over sizes, so that large groups count more. Ratio .6; (2 - .6 * 3) / (5 / 3) beyond it.
+    found = group_values(np.array([1.0, 1, 0, 1, 0]), ["a", "a", "a", "b", "c"])
+    np.testing.assert_allclose(found, [[0.6 + 0.2 * 0.6, 0.6 + 0.4 * 0.6, 0.6 - 0.6 * 0.6]])
+    assert found.mean() == pytest.approx(0.6)
+    assert group_values(np.full(3, np.nan), ["a", "b", "c"]).shape == (1, 0)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_intervals_over_groups_of_several_sizes_cover(seeds):
+    """Videos of a group are alike: over videos the interval would be too narrow."""
+    rng, sizes = np.random.default_rng(seeds), np.array([1, 2, 3, 4] * 5)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    covered = []
+    for _ in range(600):
+        own = 0.2 * rng.standard_normal(len(sizes))[groups] + 0.05 * rng.standard_normal((seeds, len(groups)))
+        low, high = mean_interval(group_values(0.5 + own, groups))
+        covered.append(low <= 0.5 <= high)
+    assert 0.92 <= np.mean(covered) <= 0.97

@@ -55,8 +55,11 @@ def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
                     "n": own.n_classes, "n_seeds": own.n_seeds,
                 }  # fmt: skip
                 found.append(_against(base, other, CHANCE, 0.0, own.gap, own))
-                for (better, control), row in pairs.items():
-                    if better == strategy and _is_ranking_control(control):
+                # Of the gap to the last ones a control has its own, with its own last ones.
+                gap = strategy if other == "random" else f"{strategy} - {last}"
+                for (better, worse), row in pairs.items():
+                    control = worse.partition(" - ")[0]
+                    if better == gap and _is_ranking_control(control):
                         found.append(
                             _against(base, control, kind_of(control), own.gap - row.gap, row.gap, row)
                         )
@@ -194,8 +197,13 @@ def maps_on_target(
     return found
 
 
-def selection(controls: pd.DataFrame | None, *, claim: str, targets: Iterable[str]) -> Rows:
-    """Selective maps by the share of what they keep that lies on a target, against the whole and equal sizes."""
+def selection(
+    controls: pd.DataFrame | None, truth: pd.DataFrame | None, *, claim: str, targets: Iterable[str]
+) -> Rows:
+    """Selective maps by the share of what they keep that lies on a target, against the whole and equal sizes.
+
+    Of selection_controls; their intervals are of ground_truth_precision.
+    """
     found: Rows = []
     for (model, method), rows in _groups(controls, ["model", "method"]):
         target = _first(rows["target"], targets)
@@ -205,8 +213,8 @@ def selection(controls: pd.DataFrame | None, *, claim: str, targets: Iterable[st
         first = rows.iloc[0]
         base = {
             "claim": claim, "model": model, "layer": "", "method": method, "measure": f"precision, {target}",
-            "sign": 1, "value": first["value"], "ci_low": np.nan, "ci_high": np.nan, "unit": "videos",
-            "n": first["n_videos"], "n_seeds": first["n_seeds"],
+            "sign": 1, "value": first["value"], **_interval_of(truth, model, method, target, "precision", selective=True),
+            "unit": "videos", "n": first["n_videos"], "n_seeds": first["n_seeds"],
         }  # fmt: skip
         for row in rows.itertuples():
             kind = CHANCE if row.control == "whole" else NETWORK
@@ -340,13 +348,16 @@ def _above(base: dict[str, Any], level: float, p_value: float) -> dict[str, Any]
 
 
 def _interval_of(
-    truth: pd.DataFrame | None, model: str, method: str, target: str, measure: str
+    truth: pd.DataFrame | None, model: str, method: str, target: str, measure: str, *, selective: bool = False
 ) -> dict[str, float]:
     none = {"ci_low": np.nan, "ci_high": np.nan}
     if truth is None:
         return none
     row = truth[
         (truth["model"] == model) & (truth["method"] == method) & (truth["target"] == target)
-        & ~truth["selective"].astype(bool)
+        & (truth["selective"].astype(bool) == selective)
     ]  # fmt: skip
-    return none if row.empty else {end: row[f"{measure}_{end}"].iloc[0] for end in none}
+    prefix = (
+        "" if (target, measure) == ("flow", "precision") else f"{measure}_"
+    )  # the first measure of its table
+    return none if row.empty else {end: row[f"{prefix}{end}"].iloc[0] for end in none}

@@ -12,7 +12,7 @@ from ..motion.scores import AMONG_OBJECTS
 from ..statistics import adjust_p_values
 from ..tables import table
 from . import evidence
-from .evidence import CHANCE, COMPARISON, EVIDENCE, MOTION, PIXELS, ROW
+from .evidence import CHANCE, COMPARISON, EVIDENCE, MOTION, NETWORK, PIXELS, ROW
 
 LEVEL = 0.05
 # Claims in the order in which they are told, each with what it says.
@@ -45,7 +45,8 @@ NEEDED = dict.fromkeys(
     frozenset({"control_other_class", "control_random_head"}),
 )
 COLUMNS = """claim statement data model layer method measure value ci_low ci_high best_control control_value difference
-difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted unit n n_seeds verdict""".split()
+difference_ci_low difference_ci_high best_network_control network_control_value not_beaten n_controls p_chance p_value
+p_adjusted unit n n_seeds verdict""".split()
 
 
 @table(
@@ -70,7 +71,10 @@ difference_ci_low difference_ci_high not_beaten n_controls p_value p_adjusted un
     difference_ci_high: upper end of its 95 % interval
     not_beaten: controls, and what chance gives, whose difference is not on the right side of 0 with its whole interval
     n_controls: controls that were compared with
-    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected
+    best_network_control: the control with the best value of those that know a network
+    network_control_value: its value
+    p_chance: p-value of the comparison with chance
+    p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; 1 where one lies on the wrong side, since that it does is no discovery
     p_adjusted: p_value after Benjamini and Hochberg, over the table
     unit: what is independent: classes, videos or units
     n: how many of them
@@ -151,8 +155,8 @@ def claims_table(
         ),
         *evidence.maps_on_target(maps, intervals, claim="maps_among_objects", targets=[AMONG_OBJECTS]),
         *evidence.maps_on_target(maps, intervals, claim="maps_on_motion", targets=MOTION),
-        *evidence.selection(selections, claim="selection_on_evidence", targets=EVIDENCE),
-        *evidence.selection(selections, claim="selection_on_motion", targets=MOTION),
+        *evidence.selection(selections, intervals, claim="selection_on_evidence", targets=EVIDENCE),
+        *evidence.selection(selections, intervals, claim="selection_on_motion", targets=MOTION),
         *evidence.faithfulness(curves, curve_controls),
         *evidence.randomization(random, limit=limit),
     ]
@@ -179,13 +183,11 @@ def judge(comparisons: pd.DataFrame) -> pd.DataFrame:
         for key, group in comparisons.groupby(ROW, sort=False, dropna=False)
     ]
     columns = [name for name in COLUMNS if name != "data"]
-    found = pd.DataFrame(
-        rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong", "_p_chance", "_lacks"])]
-    )
+    found = pd.DataFrame(rows, columns=[*dict.fromkeys([*columns, "_beaten", "_wrong", "_lacks"])])
     found["p_adjusted"] = adjust_p_values(found["p_value"].astype(float))
     found["statement"] = found["claim"].map(STATEMENTS)
     beaten = (found["_beaten"] == True) & (found["p_adjusted"] <= LEVEL)  # noqa: E712
-    wrong = (found["_wrong"] == True) & (adjust_p_values(found["_p_chance"].astype(float)) <= LEVEL)  # noqa: E712
+    wrong = (found["_wrong"] == True) & (adjust_p_values(found["p_chance"].astype(float)) <= LEVEL)  # noqa: E712
     found["verdict"] = np.select(
         [(found["verdict"] == "too few") | (beaten & found["_lacks"]), beaten, wrong],
         ["too few", "yes", "opposite"],
@@ -204,10 +206,7 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
     chance = (group["kind"] == CHANCE).to_numpy()
     controls = group[~chance]
     free = controls[controls["kind"] == PIXELS]
-    rivals = (free if len(free) else controls).dropna(subset="control_value")
-    best = None
-    if len(rivals):
-        best = rivals.loc[(rivals["control_value"] * rivals["sign"]).astype(float).idxmax()]
+    best, knowing = _best(free if len(free) else controls), _best(controls[controls["kind"] == NETWORK])
     claim, p_values = group["claim"].iloc[0], group["p_value"].astype(float)
     # Concepts have no map of their own for another class or head.
     needed = (
@@ -227,12 +226,22 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
         **{name: first[name] for name in ("value", "ci_low", "ci_high", "unit", "n", "n_seeds")},
         "best_control": shown["control"],
         **{name: shown[name] for name in list(nothing)[1:]},
+        "best_network_control": "" if knowing is None else knowing["control"],
+        "network_control_value": np.nan if knowing is None else knowing["control_value"],
         "not_beaten": ", ".join(unbeaten),
         "n_controls": len(controls),
-        "p_value": p_values.max(),  # of those that there are
+        "p_chance": p_values[chance].max(),
+        "p_value": p_values.mask(
+            (group["difference"] * sign).astype(float) < 0, 1.0
+        ).max(),  # of those that there are
         "_beaten": not unbeaten,
         "_wrong": bool(chance.any() and (high[chance] < 0).all()),
-        "_p_chance": p_values[chance].max(),
         "_lacks": not needed <= set(controls["control"]),
         "verdict": "too few" if few else "",
     }
+
+
+def _best(controls: pd.DataFrame) -> pd.Series | None:
+    """The control with the best value, of those that have one."""
+    known = controls.dropna(subset="control_value")
+    return known.loc[(known["control_value"] * known["sign"]).astype(float).idxmax()] if len(known) else None

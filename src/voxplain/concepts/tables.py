@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..editing import reverse_of
-from ..statistics import adjust_p_values, chosen_p_value, mean_interval, mean_p_value
+from ..statistics import adjust_p_values, chosen_p_value, group_values, mean_interval, mean_p_value
 from ..tables import Figure, table
 from . import UNEDITED
 from .scores import mark_significant
@@ -105,6 +105,7 @@ class Outcomes:
         self.flat = np.ravel_multi_index([codes for codes, _ in found], self.shape)
         first = np.unique(found[3][0], return_index=True)[1]
         self.classes, self.codes = np.unique(edits["class"].to_numpy()[first], return_inverse=True)
+        self.groups = edits["group"].to_numpy()[first] if "group" in edits else None
 
     def _mean(self, column: str) -> np.ndarray:
         """Mean over clips, (strategies, draws, seeds, videos, places); NaN where there is none."""
@@ -126,6 +127,10 @@ class Outcomes:
     def by_video(self, strategy: str, at: int | slice = slice(None), column: str = "correct") -> np.ndarray:
         """(seeds, videos), mean over draws."""
         return self.draws(strategy, at, column).mean(axis=0)
+
+    def interval(self, values: np.ndarray) -> tuple[float, float]:
+        """Of the mean of shares (seeds, videos), over groups of videos where there are any."""
+        return mean_interval(group_values(values, self.groups), share=True)
 
     def by_class(self, strategy: str, at: int | slice = slice(None)) -> np.ndarray:
         """(draws, seeds, classes), mean over videos; NaN where a seed has none of the class."""
@@ -185,7 +190,7 @@ def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `EDITED`. Intervals (95 %) are over videos, and seeds: `mean_interval`. They take a class's
+        The columns of `EDITED`. Intervals (95 %) are over videos or their groups, and seeds: `mean_interval`. They take a class's
         ranking as given. For p-values see `Outcomes.p_value`.
     """
     rows = []
@@ -195,7 +200,7 @@ def editing_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
         for at, k in enumerate(known.places):
             for strategy in group.loc[group["k"] == k, "strategy"].unique():
                 values = known.by_video(strategy, at)
-                low, high = mean_interval(values, share=True)
+                low, high = known.interval(values)
                 means = {name: _mean(known.by_video(strategy, at, name)) for name in MEASURED}
                 rows.append(
                     {
@@ -267,9 +272,9 @@ def concept_removal_table(edits: pd.DataFrame, published: pd.DataFrame) -> pd.Da
     columns="""
     experiment: concept_addition or concept_removal
     model, layer
-    better: strategy whose accuracy the other's is taken from
-    worse: the other strategy
-    gap: difference of accuracy, mean over k, videos of a class, classes and seeds; adding, a method that works has positive gaps, removing, negative ones
+    better: strategy whose accuracy the other's is taken from; or, as "top - least", a difference that another ranking's is taken from
+    worse: the other strategy, or difference
+    gap: difference of accuracy, or of such differences, mean over k, videos of a class, classes and seeds; adding, a method that works has positive gaps, removing, negative ones
     ci_low, ci_high
     p_value: that both are as good; of a ranking against its reverse or random ones by rankings of the classes, else over classes
     p_adjusted: p_value after Benjamini and Hochberg, over the table
@@ -281,7 +286,7 @@ def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     """Differences between strategies in accuracy, averaged over k.
 
     ``top``, and the paper's score, against what they should beat, controls in either direction, and every other ranking
-    against its reverse.
+    against its reverse; and how much more ``top``, and the score, differ from their reverse than controls from theirs.
 
     Parameters
     ----------
@@ -298,8 +303,15 @@ def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
     rows, edited = [], edits[(edits["strategy"] != UNEDITED) & (edits["k"] > 0)]
     for (experiment, model, layer), group in edited.groupby(["experiment", "model", "layer"], sort=False):
         known = Outcomes(group, "k")
-        for first, second in _pairs(group["strategy"].unique().tolist()):
-            difference = known.difference(first, second)
+        strategies = group["strategy"].unique().tolist()
+        compared = [
+            ((first, second), known.difference(first, second), known.p_value(first, second))
+            for first, second in _pairs(strategies)
+        ]
+        for own, its in _gap_pairs(strategies):
+            difference = known.difference(*own) - known.difference(*its)
+            compared.append(((" - ".join(own), " - ".join(its)), difference, mean_p_value(difference)))
+        for (first, second), difference, p_value in compared:
             low, high = mean_interval(difference)
             rows.append(
                 {
@@ -311,7 +323,7 @@ def gap_table(edits: pd.DataFrame) -> pd.DataFrame:
                     "gap": _mean(difference),
                     "ci_low": low,
                     "ci_high": high,
-                    "p_value": known.p_value(first, second),
+                    "p_value": p_value,
                     "n_videos": len(known.names["video"]),
                     "n_classes": difference.shape[1],
                     "n_seeds": difference.shape[0],
@@ -333,6 +345,14 @@ def _pairs(strategies: list[str]) -> list[tuple[str, str]]:
     others = ["random", "random_volume", "other_class", *controls, *reversed_controls]
     pairs += [("score", name) for name in others if "score" in rankings]
     return [pair for pair in pairs if set(pair) <= set(strategies)]
+
+
+def _gap_pairs(strategies: list[str]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """Rankings, each with its reverse, whose gaps are compared: the run's own and the paper's with controls either way."""
+    gaps = {name: (name, reverse_of(name)) for name in strategies if reverse_of(name) in strategies}
+    controls = [gap for name, gap in gaps.items() if name.startswith("control_")]
+    both = [way for gap in controls for way in (gap, gap[::-1])]
+    return [(gaps[name], gap) for name in ("top", "score") if name in gaps for gap in both]
 
 
 @table(
@@ -368,7 +388,7 @@ def curve_table(edits: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         experiment, model, layer, strategy, share, covered, accuracy, area, each of the last two with its interval
-        (95 %, over videos and seeds: `mean_interval`), n_videos, n_seeds.
+        (95 %, over videos or their groups, and seeds: `mean_interval`), n_videos, n_seeds.
     """
     rows = []
     unedited = edits[edits["strategy"] == UNEDITED]
@@ -385,9 +405,9 @@ def curve_table(edits: pd.DataFrame) -> pd.DataFrame:
         for strategy in group["strategy"].unique():
             values = [known.by_video(strategy, at) for at in range(len(known.places))]
             areas = np.trapezoid(np.stack([ends[0], *values, ends[1]]), shares, axis=0)
-            low, high = mean_interval(areas, share=True)
+            low, high = known.interval(areas)
             for at, (share, value) in enumerate(zip(known.places, values, strict=True)):
-                ci_low, ci_high = mean_interval(value, share=True)
+                ci_low, ci_high = known.interval(value)
                 rows.append(
                     {
                         "experiment": experiment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..statistics import mean_interval
+from ..statistics import group_values, mean_interval
 from ..tables import table
 
 
@@ -38,7 +38,7 @@ def set_aside_table(set_aside: pd.DataFrame) -> pd.DataFrame:
     model, seed
     class: class, or all
     accuracy: share of test videos that are answered rightly
-    ci_low: lower end of the 95 % interval (Wilson); its units are videos, and it is of this network alone; empty for fewer than 3
+    ci_low: lower end of the 95 % interval (Wilson, where groups are single videos); its units are the groups of videos, and it is of this network alone; empty for fewer than 3
     ci_high: upper end
     n_videos
     """,
@@ -50,18 +50,18 @@ def accuracy_table(predictions: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     predictions : DataFrame
-        model, seed, video, class, predicted: one row per test video.
+        model, seed, video, class, predicted, and maybe group: one row per test video.
 
     Returns
     -------
     DataFrame
-        model, seed, class, accuracy, ci_low, ci_high (Wilson, 95 %), n_videos
+        model, seed, class, accuracy, ci_low, ci_high (95 %, over groups; Wilson where these are single videos), n_videos
     """
     rows = []
     for (model, seed), group in predictions.groupby(["model", "seed"], sort=False):
         for class_name, part in [("all", group), *group.groupby("class")]:
             correct = (part["predicted"] == part["class"]).to_numpy(dtype=float)
-            low, high = mean_interval(correct, share=True)
+            low, high = mean_interval(group_values(correct, part.get("group")), share=True)
             rows.append((model, seed, class_name, correct.mean(), low, high, len(part)))
     names = ["model", "seed", "class", "accuracy", "ci_low", "ci_high", "n_videos"]
     return pd.DataFrame(rows, columns=names)

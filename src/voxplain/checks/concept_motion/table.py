@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ...statistics import group_values
 from ...tables import Figure, table
 from ..tables import CONCEPT, mean_of
 
@@ -22,7 +23,7 @@ SHARES = ["volume_share", "moving_share", "relevance_share", "selective_share"]
     effect: as in concept_scores
     rank, method
     volume_share: share of the clip's voxels that are the concept's, mean over videos
-    volume_share_ci_low: lower end of its 95 % interval; units are videos that have the share, here and below
+    volume_share_ci_low: lower end of its 95 % interval; units are videos, or their groups, that have the share, here and below
     volume_share_ci_high: upper end of its 95 % interval
     moving_share: share of the concept's voxels that move
     moving_share_ci_low: lower end of its 95 % interval
@@ -53,15 +54,17 @@ def concept_motion_table(shares: pd.DataFrame, scores: pd.DataFrame) -> pd.DataF
     -------
     DataFrame
         CONCEPT, score, effect, rank, method, and for each share its mean over videos (those that have the share;
-        a concept that a video lacks has no moving_share in it) with _ci_low and _ci_high (95 %, over videos),
+        a concept that a video lacks has no moving_share in it) with _ci_low and _ci_high (95 %, over videos or their groups),
         n_videos.
     """
     keys, rows = [*CONCEPT, "method"], []
     for key, group in shares.groupby(keys, sort=True):
         values = group.groupby("video", sort=True)[SHARES].mean()
+        groups = group.groupby("video", sort=True)["group"].first() if "group" in group else values.index
         row = dict(zip(keys, key, strict=True))
         for name in SHARES:
-            row |= mean_of(name, values[name].dropna().to_numpy()[None])
+            there = values[name].notna().to_numpy()
+            row |= mean_of(name, group_values(values[name][there], groups[there]))
         rows.append({**row, "n_videos": len(values)})
     table = scores[[*CONCEPT, "score", "effect", "rank"]].merge(pd.DataFrame(rows), on=CONCEPT)
     return table.sort_values(["model", "seed", "layer", "class", "rank", "method"], ignore_index=True)
