@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from voxplain.claims.table import LEVEL
+from voxplain.statistics import adjust_p_values
+
 # The embedded families in which the evidence does not stand out, in the order in which they are told. In the standard
 # one it is the most colorful, largest moving thing, so that nothing can be confirmed there.
 RUNS = ["which_motion", "static_evidence", "first_actor", "second_actor"]
 DIGITS = 4
-SHOWN = (
-    "run claim model method measure value best_control control_value difference p_adjusted verdict".split()
-)
+SHOWN = "run claim model method measure value best_control control_value difference p_adjusted p_adjusted_all verdict".split()
 
 
 def collect(results: Path, runs: Sequence[str]) -> pd.DataFrame:
@@ -40,6 +41,14 @@ def collect(results: Path, runs: Sequence[str]) -> pd.DataFrame:
         )
     table = pd.concat(parts, ignore_index=True)
     return table[["run", *table.columns.drop("run")]].round(DIGITS)
+
+
+def over_all(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with p_adjusted_all: p-values corrected over the claims of all its runs, not of each run alone."""
+    adjusted = adjust_p_values(table["p_value"].astype(float)).round(DIGITS)
+    table = table.drop(columns="p_adjusted_all", errors="ignore")
+    table.insert(table.columns.get_loc("p_adjusted") + 1, "p_adjusted_all", adjusted)
+    return table
 
 
 def renewed(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -70,10 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = collect(given.results, given.runs)
     if set(given.runs) < set(RUNS) and given.into.exists():
         table = renewed(pd.read_csv(given.into, keep_default_na=False, na_values=[""]), table)
+    table = over_all(table)
     table.to_csv(given.into, index=False, lineterminator="\n")
     print(table[SHOWN].to_string(index=False, na_rep=""))
-    judged = table["verdict"].notna().sum()
-    print(f"\n{judged} claims, {(table['verdict'] == 'yes').sum()} of them yes. Written to {given.into}.")
+    judged, yes = table["verdict"].notna().sum(), table["verdict"] == "yes"
+    print(
+        f"\n{judged} claims, {yes.sum()} of them yes, {(yes & (table['p_adjusted_all'] <= LEVEL)).sum()} over all runs "
+        f"together. Written to {given.into}."
+    )
 
 
 if __name__ == "__main__":

@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from benchmarks.confirm import RUNS, collect, main, renewed
+from benchmarks.confirm import RUNS, collect, main, over_all, renewed
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIRM = ROOT / "docs/confirm.csv"
 BLOCK = re.compile(r"<!-- findings\b[^\n]*-->\n(.*?)<!-- end -->", re.DOTALL)
 # A number that is no part of a name, such as r3d's or that of 3D-ACE.
 NUMBER = re.compile(r"(?<![\w.])[+\u2212-]?(?:\d+(?:\.\d+)?|\.\d+)(?![\w.]*\w)")
-VERDICTS = {"yes", "no", "opposite", "too few"}
+# Controls by README's words for them.
+NAMES = {
+    "control_activation_answer": "the answer painted on the activation's norm",
+    "control_blueness": "blueness",
+    "control_brightness_least": "brightness, least first",
+    "control_motion": "flow against the camera",
+    "control_still_contrast": "contrast of what stands still",
+    "control_blurred_frame_difference": "blurred frame difference",
+    "control_size": "size",
+}
 
 
 def read_confirm(path: Path) -> pd.DataFrame:
@@ -27,9 +37,11 @@ def read_confirm(path: Path) -> pd.DataFrame:
 def wrong_findings(page: str, table: pd.DataFrame) -> list[str]:
     """What README's findings say that the table does not.
 
-    Every row of the block's tables names its rows of `table` in a comment, ``<!-- run=confirm_which_motion claim=adding
-    model=r3d measure="first - last" -->``; every number of it is a cell of these rows, as it is or in percent, rounded
-    to its digits, or the number of these rows or of those of one verdict; a cell that is a verdict is theirs.
+    Every row of the block's table names its rows of `table` in a comment, ``<!-- run=confirm_which_motion claim=adding
+    model=r3d measure="first - last" -->``, and has the columns claim, method, value, best control, N and verdict. Of one
+    row each cell is compared with its own columns: the value, and its interval where it has one; the best control's
+    name and value; how many of which units; the verdict, before a colon. Of several rows the value is how many are yes,
+    of how many. Numbers are rounded to their digits, and in percent where the cell says %.
     """
     block = BLOCK.search(page)
     if block is None:
@@ -47,25 +59,47 @@ def wrong_findings(page: str, table: pd.DataFrame) -> list[str]:
         if rows.empty:
             wrong.append(f"docs/confirm.csv has no rows of {keys[1].strip()}")
             continue
-        shown = re.sub(r"<!--.*?-->|`[^`]*`|\]\([^)]*\)", " ", line)
-        counts = {
-            len(rows),
-            *rows["verdict"].value_counts(),
-            *(0 for word in VERDICTS if word not in set(rows["verdict"])),
-        }
-        cells = [float(cell) for cell in rows.select_dtypes("number").to_numpy().ravel() if cell == cell]
-        for text in NUMBER.findall(shown):
-            number = text.replace("\u2212", "-").lstrip("+")
-            digits = len(number.partition(".")[2])
-            rounded = {f"{factor * cell:.{digits}f}" for cell in cells for factor in (1, 100)} | {
-                str(n) for n in counts
-            }
-            if f"{float(number):.{digits}f}" not in rounded:
-                wrong.append(f"{text} is no cell of {keys[1].strip()}")
-        said = {part.strip(" *") for part in shown.split("|")} & VERDICTS
-        if said and said != set(rows["verdict"]):
-            wrong.append(f"says {said} of {keys[1].strip()}, whose verdicts are {set(rows['verdict'])}")
+        cells = [cell.strip() for cell in line[: keys.start()].strip().strip("|").split("|")]
+        if len(cells) != 6:
+            wrong.append(f"has {len(cells)} cells, not 6: {line}")
+            continue
+        wrong += [f"{problem}: {keys[1].strip()}" for problem in _wrong_cells(cells[2:], rows)]
     return wrong
+
+
+def _wrong_cells(cells: list[str], rows: pd.DataFrame) -> Iterator[str]:
+    value, control, units, verdict = cells
+    (first, *others) = rows.to_dict("records")
+    said = verdict.partition(":")[0].strip(" *")
+    if {said} != set(rows["verdict"]):
+        yield f"says {said!r}, but the verdicts are {sorted(set(rows['verdict']))}"
+    if others:
+        if value != f"{(rows['verdict'] == 'yes').sum()} of {len(rows)}":
+            yield f"{value!r} is not how many are yes"
+    else:
+        ends = [first["value"], first["ci_low"], first["ci_high"]]
+        yield from _wrong_numbers(value, ends[: 3 if "(" in value else 1])
+    best = first["best_control"]
+    if control and not others:
+        yield from _wrong_numbers(control, [first["control_value"]])
+        name = NUMBER.split(control)[0].rstrip(' ,')
+        if name and name != NAMES.get(best):
+            yield f"the best control is {best}, not {name!r}"
+    elif isinstance(best, str) and not others:
+        yield "lacks the best control"
+    if units != f"{first['n']:.0f} {first['unit']}":
+        yield f"{units!r} is not {first['n']:.0f} {first['unit']}"
+
+
+def _wrong_numbers(cell: str, expected: list[float]) -> Iterator[str]:
+    numbers = NUMBER.findall(cell)
+    if len(numbers) != len(expected):
+        yield f"{cell!r} has {len(numbers)} numbers, not {len(expected)}"
+    for text, known in zip(numbers, expected, strict=False):
+        number = text.replace("\u2212", "-").lstrip("+")
+        digits = len(number.partition(".")[2])
+        if f"{float(number):.{digits}f}" != f"{(100 if '%' in cell else 1) * known:.{digits}f}":
+            yield f"{text} is not {known}"
 
 
 @pytest.mark.skipif(not CONFIRM.exists(), reason="`make confirm` was not run yet")
@@ -76,35 +110,49 @@ def test_every_number_of_the_readmes_findings_is_a_cell():
 TABLE = pd.DataFrame(
     {
         "run": "confirm_which_motion", "claim": ["adding", "adding", "maps_on_motion"], "model": "r3d",
-        "measure": ["first - last", "first - random", "AUROC, moving"], "value": [0.3456, 0.2, 0.71],
+        "measure": ["first - last", "first - random", "AUROC, moving"], "value": [0.3456, -0.15, 0.71],
+        "ci_low": [0.1, -0.2, 0.6], "ci_high": [0.6, -0.1, 0.8], "p_value": [0.004, 0.1, float("nan")],
         "control_value": [0.1, 0.05, 0.7], "difference": [0.2456, -0.15, 0.01], "p_adjusted": [0.0123, 0.2, float("nan")],
-        "best_control": ["control_size", "control_size", None], "n": [6, 6, 24], "verdict": ["yes", "no", "no"],
+        "best_control": ["control_size", "control_size", None], "n": [6, 6, 24], "unit": ["classes", "classes", "videos"],
+        "verdict": ["yes", "no", "no"],
     }
 )  # fmt: skip
-LINE = (
-    '| adding (r3d, 3D-ACE) | 34.6 % | 0.25 | 6 classes | yes | <!-- claim=adding measure="first - last" -->'
-)
+LINE = '| adding (3D-ACE) | r3d | 0.35 (0.10 to 0.60) | size, 0.1 | 6 classes | **yes**: beyond all | <!-- claim=adding measure="first - last" -->'
 
 
 @pytest.mark.parametrize(
     "line, says",
     [
         (LINE, None),
-        (LINE.replace("34.6 %", ".35, p .012"), None),
-        (LINE.replace("34.6", "34.7"), "34.7 is no cell"),
-        (LINE.replace("0.25", "\u22120.25"), "is no cell"),
-        (LINE.replace("| yes |", "| no |"), "whose verdicts are {'yes'}"),
+        (LINE.replace("0.35 (0.10 to 0.60)", "34.6 % (10 to 60)"), None),
+        (LINE.replace("0.35 (0.10 to 0.60)", ".346"), None),
+        (LINE.replace("0.35", "0.34"), "0.34 is not 0.3456"),
+        (LINE.replace("0.35", "\u22120.35"), "is not 0.3456"),
+        (LINE.replace("0.10 to", "0.25 to"), "0.25 is not 0.1"),  # another cell of the row
+        (LINE.replace("0.10 to 0.60", "0.10"), "has 2 numbers"),
+        (LINE.replace("size, 0.1", "size, 0.3"), "0.3 is not 0.1"),
+        (LINE.replace("size, 0.1", "blueness, 0.1"), "the best control is control_size"),
+        (LINE.replace("size, 0.1", ""), "lacks the best control"),
+        (LINE.replace("6 classes", "6 videos"), "'6 videos' is not 6 classes"),
+        (
+            LINE.replace("**yes**: beyond all", "no: not beyond all"),
+            "says 'no', but the verdicts are ['yes']",
+        ),
         (LINE.partition("<!--")[0], "names no rows"),
         (LINE.replace("=adding", "=removing"), "has no rows of claim=removing"),
-        ("| all | 1 of 3 | `r3d 99` | <!-- run=confirm_which_motion -->", None),
-        ("| all | 1 of 4 | <!-- run=confirm_which_motion -->", "4 is no cell"),
-        ("| adding | \u221215.0 | no | <!-- claim=adding measure='first - random' -->", None),
+        (LINE.replace("| r3d ", ""), "has 5 cells"),
+        ("| all | `r3d 99` | 0 of 2 | | 6 classes | no | <!-- verdict=no -->", None),
+        ("| all | r3d | 1 of 2 | | 6 classes | no | <!-- verdict=no -->", "'1 of 2' is not how many"),
+        (
+            "| adding | r3d | \u221215 % | size, 5 % | 6 classes | no | <!-- claim=adding measure='first - random' -->",
+            None,
+        ),
     ],
 )
 def test_a_wrong_finding_is_found(line, says):
     page = f"text 99\n<!-- findings: of docs/confirm.csv -->\n| what | value |\n|---|---|\n{line}\n<!-- end -->\n"
     wrong = wrong_findings(page, TABLE)
-    assert wrong == [] if says is None else len(wrong) == 1 and says in wrong[0]
+    assert wrong == [] if says is None else len(wrong) == 1 and says in wrong[0], wrong
 
 
 def test_a_page_without_findings_is_found():
@@ -135,8 +183,18 @@ def test_claims_of_all_runs_are_one_table(tmp_path, capsys):
     with pytest.raises(SystemExit, match="make confirm"):
         collect(tmp_path, RUNS)
     main(["--results", str(tmp_path), "--into", str(tmp_path / "confirm.csv"), "--runs", *RUNS[:2]])
-    assert "6 claims, 2 of them yes" in capsys.readouterr().out
-    pd.testing.assert_frame_equal(read_confirm(tmp_path / "confirm.csv"), found, check_dtype=False)
+    assert "6 claims, 2 of them yes, 2 over all runs together" in capsys.readouterr().out
+    written = read_confirm(tmp_path / "confirm.csv")
+    pd.testing.assert_frame_equal(written.drop(columns="p_adjusted_all"), found, check_dtype=False)
+    # .004 twice, .1 twice: of four p-values.
+    assert written["p_adjusted_all"].dropna().tolist() == [0.008, 0.1, 0.008, 0.1]
+
+
+def test_a_claim_that_holds_in_its_run_may_not_hold_over_all():
+    p_values = pd.DataFrame({"run": ["a"] * 2 + ["b"] * 8, "p_value": [0.02] + [0.9] * 9, "p_adjusted": 0.04})
+    found = over_all(p_values)
+    assert found["p_adjusted_all"].iloc[0] == 0.2 and list(found.columns).index("p_adjusted_all") == 3
+    pd.testing.assert_frame_equal(over_all(found), found)
 
 
 def test_one_run_is_renewed_and_others_stay(tmp_path: Path) -> None:
