@@ -82,7 +82,7 @@ def _wrong_cells(cells: list[str], rows: pd.DataFrame) -> Iterator[str]:
     best = first["best_control"]
     if control and not others:
         yield from _wrong_numbers(control, [first["control_value"]])
-        name = NUMBER.split(control)[0].rstrip(' ,')
+        name = NUMBER.split(control)[0].rstrip(" ,")
         if name and name != NAMES.get(best):
             yield f"the best control is {best}, not {name!r}"
     elif isinstance(best, str) and not others:

@@ -35,3 +35,30 @@ def test_links_lead_somewhere(page):
 def test_the_table_of_position_bias_is_that_of_its_file():
     table = pd.read_csv(DOCS / "position_bias.csv")
     assert as_markdown(table) in (DOCS / "method.md").read_text()
+
+
+def test_what_the_papers_own_cells_come_to():
+    """top - least over k = 1..5 of 3D-ACE's tables 1 and 2, as README and docs/discrepancies.md say it."""
+    gaps = {}
+    for experiment in ("addition", "removal"):
+        table = pd.read_csv(DOCS.parent / f"config/published/concept_{experiment}.csv")
+        cells = table.pivot_table(index=["model", "k"], columns="strategy", values="published")
+        difference = 100 * (cells["top"] - cells["least"])
+        assert (difference.groupby("model").size() == 5).all()
+        gaps |= {
+            (experiment, model): f"{value:+.1f}".replace("-", "\u2212")
+            for model, value in difference.groupby("model").mean().items()
+        }
+    adding, removing = (
+        [gaps[experiment, model] for model in ("r3d", "i3d")] for experiment in ("addition", "removal")
+    )
+    page = (DOCS / "discrepancies.md").read_text()
+    assert (
+        f"adding r3d {adding[0]} points, i3d {adding[1]}; removing r3d {removing[0]}, i3d {removing[1]};"
+        in page
+    )
+    readme = (DOCS.parent / "README.md").read_text()
+    assert (
+        f"averages {adding[0]} (r3d) and {adding[1]} points (i3d) adding, {removing[0]} and {removing[1]} removing"
+        in readme
+    )
