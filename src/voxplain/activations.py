@@ -171,7 +171,7 @@ def supervoxel_activations(
     form: Literal["crop", "in_place"] = "in_place",
     fill: str | tuple[int, int, int] = "mean",
     pooling: Sequence[int] | None = (1, 1, 1),
-    batch: int = 32,
+    batch: int = 16,
     preset: Literal["official", "corrected"] = "corrected",
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Activations and logits of supervoxels, each shown to a network alone, at the network's precision.

@@ -324,7 +324,10 @@ class Activations(Section):
         (1, 1, 1),
         description="Grid (time, height, width) that a layer is averaged to; null keeps all positions.",
     )
-    batch: PositiveInt = Field(32, description="Clips per forward pass; halved when memory runs out.")
+    batch: PositiveInt = Field(
+        16,
+        description="Clips per forward pass; halved when memory runs out. What suits a CPU's cache; a GPU takes more at once.",
+    )
 
 
 class Examples(Section):

@@ -18,6 +18,7 @@ from typing import Any, Literal, TextIO, TypeAlias, TypeVar
 import numpy as np
 import torch
 
+from .convolutions import FewClips
 from .errors import ConfigError, VoxplainError
 
 log = logging.getLogger(__name__)
@@ -206,7 +207,7 @@ def choose_precision(device: torch.device, precision: Precision = "float32") -> 
         if device.type == "cuda" and has_bfloat16(device):
             return passes_in(device, precision)
         log.warning("%s has no bfloat16 of its own to train in: float32 is used.", device)
-    return nullcontext()
+    return passes_in(device, "float32")
 
 
 def passes_in(device: torch.device, precision: Precision) -> AbstractContextManager:
@@ -215,7 +216,9 @@ def passes_in(device: torch.device, precision: Precision) -> AbstractContextMana
     It is kept also where the hardware has no bfloat16 and takes longer: what one run computes on several machines is
     computed alike.
     """
-    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bfloat16" else nullcontext()
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return FewClips() if device.type == "cpu" else nullcontext()
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -284,7 +284,7 @@ def edit_answers(
     *,
     fill: ArrayLike,
     rng: np.random.Generator,
-    batch: int = 32,
+    batch: int = 16,
     k_max: int = 5,
     shares: Sequence[float] = (),
     clip_draws: int = 5,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from .convolutions import FewClips
 from .device import batched
 from .errors import ConfigError
 from .explainers import EXPLAINERS
@@ -86,7 +87,7 @@ def activation_control(model: TrainedModel, clips: np.ndarray, *, batch: int = 8
     network = uncompiled(model.network)
 
     def some(clips: np.ndarray) -> np.ndarray:
-        with torch.autocast(model.device.type, enabled=False), eager():
+        with torch.autocast(model.device.type, enabled=False), eager(), FewClips():
             return activation_norm(network, model.inputs(clips)).float().cpu().numpy()
 
     try:

@@ -860,6 +860,18 @@ def test_check_and_the_planning_refuse_the_same(project, tmp_path):
         assert f"is called '{name}'" in project.check({key: value})
 
 
+@pytest.mark.parametrize(("size", "told"), [(112, 193), (192, 193), (193, None), (90, 193)])
+def test_clips_smaller_than_a_swins_windows_are_told(size, told):
+    """torchvision 0.29.2 takes other offsets' biases there (findings/torchvision_swin3d_of_small_clips_mistakes_offsets.sh)."""
+    from voxplain.cli.check import check_windows
+    from voxplain.models.build import build_shapes
+
+    config = SimpleNamespace(clips=SimpleNamespace(frames=16, size=size))
+    notes = [note.text for note in check_windows("swin", build_shapes("torchvision:swin3d_t", 2), config)]
+    assert [f"From clips.size {told} on" in note for note in notes] == ([] if told is None else [True])
+    assert not list(check_windows("r3d", build_shapes("r3d_18", 2), config))
+
+
 def test_keys_that_stand_twice_are_refused(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("run: a\ndata:\n  path: x\nrun: b\n")
     text = call("check", tmp_path / "config.yaml", code=1, capsys=capsys)

@@ -47,7 +47,7 @@ def look_at_supervoxels(
     places: Sequence[Place],
     *,
     view: View = View(),
-    batch: int = 32,
+    batch: int = 16,
 ) -> dict[Place, np.ndarray]:
     """Activations of supervoxels.
 

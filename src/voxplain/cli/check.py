@@ -16,7 +16,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import chdir, nullcontext
+from contextlib import chdir, nullcontext, suppress
 from dataclasses import dataclass, field
 from operator import gt
 from pathlib import Path
@@ -434,6 +434,7 @@ def check_network(
     if fits:
         yield from show_clip(name, network, config)
         yield from check_padding(name, model.network, options, config)
+        yield from check_windows(name, network, config)
 
 
 def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -459,6 +460,37 @@ def check_padding(name: str, network_name: str, options: dict, config: Config) -
             f"{'low' if down > 0 else 'high'} and {abs(right):g} too far to the {'right' if right > 0 else 'left'}, as "
             "padding does not come out even; explanations lean the same way."
             + (f" clips.size {even} is even{also}." if even else "")
+        )
+
+
+def check_windows(name: str, network: nn.Module, config: Config) -> Iterator[Note]:
+    """Whether clips are smaller than the windows of a Video Swin, whose weights then mistake who stands where.
+
+    `findings/torchvision_swin3d_of_small_clips_mistakes_offsets.sh`; torchvision 0.29.2.
+    """
+    import torch
+
+    least: list[int] = []
+
+    def look(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        there, wanted = min(inputs[0].shape[2:4]), max(module.window_size[1:])
+        if there < wanted:
+            stride = 2 ** math.ceil(
+                math.log2(config.clips.size / there)
+            )  # of each stage twice that of the one before
+            least.append(1 + stride * (wanted - 1))
+
+    for module in network.modules():
+        if type(module).__name__ == "ShiftedWindowAttention3d":
+            module.register_forward_pre_hook(look)
+    device = next(iter(network.state_dict().values())).device
+    with suppress(Exception), torch.no_grad():  # what it cannot be shown is told by `show_clip`
+        network(torch.empty(1, 3, config.clips.frames, config.clips.size, config.clips.size, device=device))
+    if least:
+        yield Note(
+            f"models.{name}: clips of {config.clips.size} pixels are smaller than windows of this network's attention, of which "
+            "torchvision then takes what was learned for other places; explanations are of a network that mistakes them. "
+            f"From clips.size {max(least)} on it does not."
         )
 
 

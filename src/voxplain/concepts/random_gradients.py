@@ -24,7 +24,7 @@ def random_gradients(
     grid: Grid | None = (1, 1, 1),
     draws: int,
     seed: int = 0,
-    batch: int = 32,
+    batch: int = 16,
 ) -> dict[str, np.ndarray]:
     """Mean gradient over each class's clips, with all weights above a layer drawn anew.
 

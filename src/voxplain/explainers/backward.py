@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
+from ..convolutions import of_few_clips
 from ..errors import ConfigError
 
 
@@ -95,6 +96,7 @@ class Interception(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        function = of_few_clips(function)  # handlers ask for it backwards as well, outside of any context
         name = getattr(function, "__name__", "")
         handler = self.handlers.get(operation_name(name))
         if handler is None or not any(map(carries_gradient, (*args, *kwargs.values()))):

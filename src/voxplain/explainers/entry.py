@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..convolutions import FewClips
 from ..errors import ConfigError, VoxplainError
 from ..models.inputs import normalize
 from ..models.layers import eager, uncompiled
@@ -77,7 +78,7 @@ def explain(
         }
     defaults = {name: known[name] for name in explainer.traits["needs"] if name in known}
     options = explainer.options(defaults | options)
-    with torch.autocast(device.type, enabled=False), eager():
+    with torch.autocast(device.type, enabled=False), eager(), FewClips():
         return explainer.function(model, inputs, _targets(targets, len(inputs), device), **options).detach()
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..device import choose_precision
+from ..device import choose_precision, passes_in
 from ..errors import VoxplainError
 from .inputs import normalize
 from .layers import layers_before
@@ -228,10 +228,11 @@ def predict(model: nn.Module, fetch: Fetch, rows: np.ndarray, *, batch: int = 16
     """Logits of the clips with the given numbers, as (n, classes) float32."""
     model.eval()
     device = next(model.parameters()).device
-    logits = [
-        model(normalize(torch.from_numpy(fetch(part)).to(device), model.spec)).float().cpu()
-        for part in np.array_split(rows, int(np.ceil(len(rows) / batch)))
-    ]
+    with passes_in(device, "float32"):
+        logits = [
+            model(normalize(torch.from_numpy(fetch(part)).to(device), model.spec)).float().cpu()
+            for part in np.array_split(rows, int(np.ceil(len(rows) / batch)))
+        ]
     return torch.cat(logits).numpy()
 
 

@@ -167,7 +167,7 @@ def curves(
 
 
 def answer_sets(
-    answer: Answer, clip: np.ndarray, hidden: np.ndarray, index: np.ndarray, *, batch: int = 32, **options
+    answer: Answer, clip: np.ndarray, hidden: np.ndarray, index: np.ndarray, *, batch: int = 16, **options
 ) -> np.ndarray:
     """Answers (sets, ...) to a clip with sets of its supervoxels hidden.
 
@@ -189,7 +189,7 @@ def answer_sets(
 
 
 def answer_masks(
-    answer: Answer, clip: np.ndarray, masks: list[np.ndarray], *, batch: int = 32, **options
+    answer: Answer, clip: np.ndarray, masks: list[np.ndarray], *, batch: int = 16, **options
 ) -> np.ndarray:
     """Answers (n, ...) to a clip with each of n masks (T, H, W) bool hidden; options as for `hide`."""
     if options["fill"] == "blur":

@@ -34,7 +34,7 @@ def member_cavs(
     view: View,
     sets: int,
     cavs: Mapping[str, Any],
-    batch: int = 32,
+    batch: int = 16,
     seed: int = 0,
 ) -> dict[tuple[str, int], Cav]:
     """CAVs of given concepts on a network, which may be another than they were found on.
@@ -135,7 +135,7 @@ def rescore_networks(
     view: View,
     sets: int,
     cavs: Mapping[str, Any],
-    batch: int = 32,
+    batch: int = 16,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Scores of a network's concepts on random networks, for other classes, and along random directions.

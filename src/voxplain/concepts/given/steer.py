@@ -24,7 +24,7 @@ def steer_directions(
     draws: int,
     rng: Callable[[str, str], np.random.Generator],
     grid: Grid | None = (1, 1, 1),
-    batch: int = 32,
+    batch: int = 16,
 ) -> pd.DataFrame:
     """Remove the directions of a given concept and its control from a layer, and add them, beside random ones.
 

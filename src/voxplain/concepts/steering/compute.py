@@ -102,7 +102,7 @@ def steer_clip(
     baseline: np.ndarray,
     *,
     grid: Grid | None = (1, 1, 1),
-    batch: int = 32,
+    batch: int = 16,
 ) -> pd.DataFrame:
     """Change one clip's activation in every way of a plan, and run the rest of the network.
 
@@ -187,7 +187,7 @@ def edit_clip(
     ranking: np.ndarray,
     *,
     fill: np.ndarray,
-    batch: int = 32,
+    batch: int = 16,
 ) -> pd.DataFrame:
     """Show each concept's voxels alone, and hide them alone, as adding and removing concepts does.
 
