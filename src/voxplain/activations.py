@@ -51,9 +51,12 @@ def hooked_features(
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
     """Average (N, C, t, h, w) to at most `grid` cells and flatten to (N, d); (N, d) stays as it is.
 
-    Every position is in one cell, that of `on_positions`, also where cells do not divide an axis and differ in size.
+    Every position is in one cell, that of `on_positions`, also where cells do not divide an axis and differ in size. Averages
+    are float32 at least.
     """
     if activation.dim() == 5 and grid is not None:
+        # Which PyTorch (2.15) does not see to by itself: findings/torch_adaptive_avg_pool3d_of_ones_is_a_third.sh.
+        activation = activation.to(torch.promote_types(activation.dtype, torch.float32))
         cells = _cells(activation, grid)
         if _divide(cells, activation):
             activation = F.adaptive_avg_pool3d(activation, cells)

@@ -50,6 +50,15 @@ def test_cells_that_do_not_divide_a_layer_do_not_overlap():
     assert laid.flatten().tolist() == [3, 3, 3, 3, 8, 8, 8]
 
 
+@pytest.mark.parametrize("autocast", [True, False])
+@pytest.mark.parametrize("grid", [(4, 1, 1), (4, 1, 5)])
+def test_averages_of_bfloat16_are_not_sums_in_bfloat16(grid, autocast):
+    ones = torch.ones(1, 16, 4, 28, 28, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        found = average_to_grid(ones, grid)
+    assert found.dtype == torch.float32 and (found == 1).all()
+
+
 three = st.tuples(*[st.integers(1, 9)] * 3)
 
 
