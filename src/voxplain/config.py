@@ -37,6 +37,8 @@ USUAL_SIZE = 112  # pixels, of C3D's published clips
 # Sizes near it of which all padding comes out even (`voxplain.models.padding.even_size`), the usual one first; at 113 pixels
 # Grad-CAM of I3D's released weights still leans (docs/position_bias.csv).
 EVEN_SIZES = {"c3d": [96], "i3d": [145], "r3d": [113, 145], "r3d_18": [113, 145]}
+# Below 193 pixels its attention mistakes offsets (findings/torchvision_swin3d_of_small_clips_mistakes_offsets.sh).
+EVEN_SIZES |= {f"torchvision:swin3d_{kind}": [224] for kind in "tsb"}
 ONE_SIZE = {"c3d"}  # networks that take clips of the frames and size that their options give
 # What tables with a column or a row for each target call something else.
 TAKEN = frozenset(
@@ -109,8 +111,8 @@ class Clips(Section):
     size: Annotated[int, Field(ge=8)] | None = Field(
         None,
         description="Height and width, in pixels. By default of the run's networks the size that they see evenly "
-        "(docs/method.md): 113 of r3d and r3d_18, 145 of i3d and of both, 96 of c3d; 112, as published for C3D, where none is for all, "
-        "and of others.",
+        "(docs/method.md): 113 of r3d and r3d_18, 145 of i3d and of both, 96 of c3d; 224 of torchvision's swin3d; 112, as published for "
+        "C3D, where none is for all, and of others.",
     )
     sampling: Literal["center", "uniform", "consecutive", "whole"] = Field(
         "center",

@@ -24,7 +24,7 @@ from voxplain.cli.listing import REGISTRIES, registry, type_words
 from voxplain.cli.values import key_values, merge
 from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
-from voxplain.models.build import build_model
+from voxplain.models.build import build_model, find_network
 from voxplain.models.trained import load_trained
 from voxplain.models.weights import save_weights, write_safetensors
 from voxplain.videos.clips import read_clips
@@ -977,6 +977,8 @@ def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, m
     # I3D's weights are of 224 pixels, near which 209 lie evenly.
     save_weights(build_model("i3d", None, 2, width=0.125), path, {"classes": ["a", "b"]})
     assert "(16 frames of 209 pixels, 1 apart)" in call(*start, path, capsys=capsys)
+    # Of a Video Swin, whose attention mistakes offsets in smaller ones, the published size.
+    assert find_network("torchvision:swin3d_t").traits["published_size"] == 224
     # One clip size only.
     options = {"width": 2, "fc_width": 2, "frames": 16, "size": 32}
     save_weights(build_model("c3d", None, 2, **options), path, {"classes": ["a", "b"]})

@@ -41,7 +41,8 @@ def gradcam(
     pool : {"clip", "frame"}
         Pool gradients over space and time, or over space alone, as mmaction2 does.
     upsampling : {"trilinear", "spline"}
-        ``spline`` is the order-3 zoom of Hiley et al.'s code; it undershoots zero.
+        ``spline`` is the order-3 zoom of Hiley et al.'s code; it undershoots zero, and stretches maps outward, by half a cell at
+        the borders (`findings/grad_cam_moves_maps_of_3d_networks_outward.sh`).
 
     References
     ----------

@@ -130,6 +130,7 @@ def _torchvision(name: str, function: str) -> External:
         "mean": tuple(255 * value for value in prepare.mean),
         "std": tuple(255 * value for value in prepare.std),
         "weights": dict.fromkeys(("default", "kinetics400"), functools.partial(torchvision_weights, weights)),
+        "published_size": min(prepare.crop_size),
     }
     return External(name, models.get_model_builder(function), traits)
 
