@@ -107,6 +107,25 @@ def test_every_number_of_the_readmes_findings_is_a_cell():
     assert wrong_findings((ROOT / "README.md").read_text(), read_confirm(CONFIRM)) == []
 
 
+@pytest.mark.skipif(not CONFIRM.exists(), reason="`make confirm` was not run yet")
+def test_every_count_of_the_readmes_findings_is_that_of_the_table():
+    """How many claims there are and hold, and of how many pairs of family and method selection has more than as much of the map."""
+    page, table = (ROOT / "README.md").read_text(), read_confirm(CONFIRM)
+    judged, yes = table["verdict"].notna().sum(), table["verdict"] == "yes"
+    over_all_runs = (yes & (table["p_adjusted_all"] <= 0.05)).sum()
+    assert (
+        f"{yes.sum()} of {judged} claims in its own run, {over_all_runs} over the four runs together" in page
+    )
+    same_size = {"control_same_size", "control_same_size_per_frame"}
+    for claim, words in (
+        ("selection_on_evidence", "of the evidence"),
+        ("selection_on_motion", "of what moves"),
+    ):
+        lists = table.loc[table["claim"] == claim, "not_beaten"].fillna("").str.split(", ")
+        more = sum(not same_size & set(names) for names in lists)
+        assert f"{words} in {more} of {len(lists)}" in page
+
+
 TABLE = pd.DataFrame(
     {
         "run": "confirm_which_motion", "claim": ["adding", "adding", "maps_on_motion"], "model": "r3d",

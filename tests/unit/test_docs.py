@@ -62,3 +62,22 @@ def test_what_the_papers_own_cells_come_to():
         f"averages {adding[0]} (r3d) and {adding[1]} points (i3d) adding, {removing[0]} and {removing[1]} removing"
         in readme
     )
+
+
+def test_numbers_of_the_readmes_further_findings_stand_on_the_pages_that_they_link_to():
+    readme = (DOCS.parent / "README.md").read_text()
+    section = readme.partition("\nFurther, on the demo's videos")[2].partition("\n## ")[0]
+    bullets = re.split(r"\n- ", section)[1:]
+    linked = [set(re.findall(r"\]\((docs/[\w.]+)", bullet)) for bullet in bullets]
+    assert sum(map(bool, linked)) >= 3
+    for bullet, pages in zip(bullets, linked, strict=True):
+        if not pages:
+            assert not re.search(r"\d\.\d", bullet), bullet  # no figure without a page
+            continue
+        text = "".join((DOCS.parent / page).read_text() for page in pages)
+        known = set(re.findall(r"[+\u2212-]?\d+(?:\.\d+)?", text))
+        known |= {number.lstrip("+-\u2212") for number in known}
+        said = re.sub(r"\([^)]*\.md[^)]*\)|`[^`]*`", " ", bullet)
+        numbers = re.findall(r"(?<![\w.])[+\u2212-]?\d+(?:\.\d+)?(?![\w.]*\w)", said)
+        missing = [number for number in numbers if number not in known]
+        assert not missing, (missing, bullet[:60])
