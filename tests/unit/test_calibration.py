@@ -630,6 +630,7 @@ def read_claims(table: pd.DataFrame) -> dict[str, np.ndarray]:
         "at least": covers(concepts, "", 0.05),
         "yes": (concepts["verdict"] == "yes").to_numpy(),
         "yes by p": (concepts["p_value"] <= 0.05).to_numpy(),
+        "yes by p of chance": (concepts["p_chance"] <= 0.05).to_numpy(),
         "difference": covers(maps, "difference", 0),
         "p of maps": maps["p_value"].to_numpy(),
     }
@@ -997,8 +998,8 @@ SIMULATED = {
     },
     "stability": {"stability": "tau_ci_low", "stability between seeds": "tau_ci_low"},
     "claims": {
-        "claims": "ci_low difference_ci_low p_value verdict",
-        "test_claims.py::test_without_an_effect_few_claims_hold": "p_value verdict",
+        "claims": "ci_low difference_ci_low p_chance p_value verdict",
+        "test_claims.py::test_without_an_effect_few_claims_hold": "p_chance p_value verdict",
         "test_claims.py::test_maps_of_noise_beat_nothing": "verdict",
     },
 }  # fmt: skip

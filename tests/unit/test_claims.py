@@ -140,6 +140,9 @@ def test_without_an_effect_few_claims_hold(units, seeds):
     assert (found["verdict"] == "yes").mean() <= 0.01
     hold = (found["not_beaten"] == "") & (found["p_value"] <= 0.05)
     assert hold.groupby(found["n_controls"]).mean().max() <= 0.07
+    beyond_chance = found["p_chance"] <= 0.05  # on either side
+    error = 2 * np.sqrt(0.05 * 0.95 / 250)
+    assert (0.03 if seeds == 1 else 0) - error <= beyond_chance.mean() <= 0.07 + error
 
 
 def test_maps_of_noise_beat_nothing():
