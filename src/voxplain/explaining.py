@@ -15,6 +15,7 @@ from .errors import ConfigError
 from .explainers import EXPLAINERS
 from .explainers.entry import explain
 from .explainers.gradcam import activation_norm
+from .explainers.occlusion import supervoxels_of
 from .explanation_store import ACTIVATION
 from .models.layers import eager, uncompiled
 from .models.trained import TrainedModel
@@ -94,6 +95,43 @@ def activation_control(model: TrainedModel, clips: np.ndarray, *, batch: int = 8
         return {ACTIVATION: batched(some, clips, batch)}
     except ConfigError:
         return {}
+
+
+def mean_over_supervoxels(
+    maps: np.ndarray,
+    clips: np.ndarray,
+    method: str,
+    options: Mapping[str, Any],
+    segmentation: Mapping[str, Any] | None = None,
+) -> np.ndarray | None:
+    """Maps averaged over the supervoxels that a method explains by, so that they are as fine as its own maps, and no finer.
+
+    Parameters
+    ----------
+    maps : (N, T, H, W) float
+    clips : (N, T, H, W, 3) uint8
+    method, options
+        The explainer, and its options.
+    segmentation
+        As for `explain_by_all`.
+
+    Returns
+    -------
+    (N, T, H, W) float64 or None
+        Mean over levels; what is in no supervoxel counts 0. None where the method does not explain by supervoxels.
+    """
+    if "labels" not in EXPLAINERS[method].schema.model_fields:
+        return None
+    own = segmented_by(method, options, segmentation) if segmentation else dict(options)
+    names = ("n_segments", "compactness", "sigma", "segmenter", "segmenter_options")
+    shown = torch.as_tensor(clips).movedim(-1, 1)
+    labels = supervoxels_of(shown, own.get("labels"), clips, *(own.get(name) for name in names)).numpy()
+    means = np.zeros(maps.shape)
+    for values, levels, mean in zip(maps, labels, means, strict=True):
+        for level in levels:
+            total = np.bincount(level.ravel(), weights=values.ravel())
+            mean += (total / np.maximum(np.bincount(level.ravel()), 1))[level] * (level > 0)
+    return means / labels.shape[1]
 
 
 def other_classes(names: Sequence[str], classes: Sequence[str], videos: Sequence[str]) -> list[str]:

@@ -10,13 +10,14 @@ import explain_clips
 import h5py
 import numpy as np
 import pytest
+import scipy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxplain.artifacts import Shard, create_h5, store
 from voxplain.explainers.entry import explain
-from voxplain.explaining import activation_control, explain_by_all, wanted_labels
+from voxplain.explaining import activation_control, explain_by_all, mean_over_supervoxels, wanted_labels
 from voxplain.explanation_store import packed, scaled_maps
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
@@ -50,6 +51,22 @@ def test_groups_hold_every_video_once_and_not_too_many_clips(counts, size):
     assert [video for group in groups for video in group] == list(videos)
     for group in groups:
         assert len(group) == 1 or sum(videos[video] for video in group) <= size
+
+
+def test_maps_are_averaged_over_the_supervoxels_that_a_method_explains_by():
+    rng = np.random.default_rng(0)
+    clips, maps = rng.integers(0, 256, (2, 4, 16, 16, 3)).astype(np.uint8), rng.random((2, 4, 16, 16))
+    assert mean_over_supervoxels(maps, clips, "dtd", {}, SEGMENTATION) is None
+    for options, sizes in (({}, [2, 4]), ({"n_segments": [4]}, [4])):
+        found = mean_over_supervoxels(maps, clips, "occlusion", options, SEGMENTATION)
+        for clip, values, one in zip(clips, maps, found, strict=True):
+            levels = segment_supervoxels(clip, **SEGMENTATION | {"n_segments": sizes})
+            means = []
+            for level in levels:
+                numbers = np.unique(level)
+                of_each = scipy.ndimage.mean(values, level, numbers)
+                means.append(np.where(level > 0, of_each[np.searchsorted(numbers, level)], 0))
+            np.testing.assert_allclose(one, np.mean(means, axis=0), rtol=1e-12)
 
 
 def test_supervoxels_of_the_run_serve_where_they_are_what_is_wanted():

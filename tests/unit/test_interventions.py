@@ -182,6 +182,12 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert by_class["gradcam"].to_dict() == {"a": 0.0, "b": 0.5, "c": 0.5}
     # The network's answer to what it sees then is b, whose evidence has the greater norm.
     assert by_class[ANSWER].to_dict() == {"a": 1.0, "b": 0.0}
+    # Over supervoxels the norm is as fine as the maps of an explainer that explains by them: here one, of all voxels.
+    some = {"occlusion": {"options": {"labels": np.ones((1, 1, 4, 6, 6), int)}}, "gradcam": {}}
+    rows = intervene(Model(), clip, evidence, "a", other, rival, "b", some, classes=["a", "b"], **how)
+    rows = rows[rows["measure"] == "class_auroc"].set_index(["method", "explained"])["value"]
+    assert rows[f"{ANSWER}_occlusion"].to_dict() == {"a": 0.5, "b": 0.5} and rows[ANSWER, "a"] == 1
+    assert f"{ANSWER}_gradcam" not in rows
     hidden = intervene(Model(), clip, evidence, "a", other, evidence, "b", {"gradcam": {}}, **how)
     assert not (hidden["measure"] == "class_auroc").any()  # all of the other's is behind the clip's own
 

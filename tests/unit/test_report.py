@@ -825,3 +825,20 @@ def test_luminance_contrast_of_text():
             for ground in ("paper", "panel"):
                 light, dark = sorted((luminance(chosen[text]), luminance(chosen[ground])), reverse=True)
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("random", "random order"),
+        ("control_size_least", "size, reversed"),
+        ("control_activation_answer", "the answer, painted on the activation's norm"),
+        ("control_activation_answer_least", "the answer, painted on the activation's norm, reversed"),
+        (
+            "control_activation_answer_occlusion",
+            "the answer, painted on the activation's norm and occlusion's supervoxels",
+        ),
+    ],
+)
+def test_controls_have_names(name, expected):
+    assert words.control(name) == expected

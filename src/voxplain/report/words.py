@@ -158,13 +158,17 @@ def by_statement(claims: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def control(name: str) -> str:
     """What a control is called in the report."""
-    plain = name.removeprefix("control_")
-    if plain.endswith("_least"):
-        plain = f"{plain.removesuffix('_least')}, reversed"
-    plain = plain.replace("_", " ")
     named = {"random": "random order", "whole": "the whole map", "": NOTHING}
-    named["control_activation_answer"] = "the answer, painted on the activation's norm"
-    return named.get(name, plain)
+    if name in named:
+        return named[name]
+    plain, reverse = name.removeprefix("control_"), name.endswith("_least")
+    plain = plain.removesuffix("_least")
+    if plain.startswith("activation_answer"):
+        its = plain.removeprefix("activation_answer").strip("_")
+        plain = "the answer, painted on the activation's norm" + (f" and {its}'s supervoxels" if its else "")
+    else:
+        plain = plain.replace("_", " ")
+    return f"{plain}, reversed" if reverse else plain
 
 
 def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from ...explaining import activation_control, explain_by_all
+from ...explaining import activation_control, explain_by_all, mean_over_supervoxels
 from ...explanation_store import ACTIVATION
 from ...models.trained import TrainedModel
 from ...motion.controls import pixel_controls
@@ -33,7 +33,8 @@ OF_PLACE = (
     "evidence_added",
 )
 ADDED = OF_PLACE[-1]
-ANSWER = f"{ACTIVATION}_answer"  # the activation's norm, for the class that the network prefers of two
+# The activation's norm, for the class that the network prefers of two; of an explainer by supervoxels also as fine as that.
+ANSWER = f"{ACTIVATION}_answer"
 MOST_CLASSES = 12
 INTERVENTIONS = (NONE, *OF_TIME, *OF_COLOR, *OF_PLACE)
 
@@ -150,7 +151,8 @@ def intervene(
         probability of the class; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
         classes' evidence is seen: of a class's map on the clip's own evidence against the other's); method (of both
         AUROCs: the explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; of
-        class_auroc the explainer or control_activation_answer; else empty); explained (of class_auroc: the class; else empty);
+        class_auroc the explainer, control_activation_answer, or that averaged over the supervoxels which the explainer NAME
+        explains by, control_activation_answer_NAME; else empty); explained (of class_auroc: the class; else empty);
         value. Of maps, positive relevance counts.
     """
     shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
@@ -181,7 +183,12 @@ def intervene(
     rival = None if other_evidence is None or evidence is None else other_evidence & ~evidence
     if ADDED in shown and rival.any():
         number = list(shown).index(ADDED)
-        norm = {name: values[number] for name, values in maps.items() if name == ACTIVATION}
+        painted = {ANSWER: values[number] for name, values in maps.items() if name == ACTIVATION}
+        for name, settings in explainers.items() if painted else ():
+            method, options = settings.get("method") or name, settings.get("options", {})
+            norm = maps[ACTIVATION][number][None]
+            coarse = mean_over_supervoxels(norm, clips[number][None], method, options, segmentation)
+            painted |= {} if coarse is None else {f"{ANSWER}_{name}": coarse[0]}
         others = [name for name in dict.fromkeys([other_class, *classes]) if name != class_name]
         its = np.repeat(clips[number][None], len(others), axis=0)
         drawn = explain_by_all(model, its, model.targets(others), explainers, **how)
@@ -192,12 +199,12 @@ def intervene(
                 for name, relevance in by_class
             ]
         own, its = (logits[number][model.classes.index(name)] for name in (class_name, other_class))
-        for values in norm.values():
+        for method, values in painted.items():
             # The norm for the class that the network prefers, and the other way round for the other.
             value = own_auroc(values, evidence, rival)
             value = value if own > its else 1 - value
-            rows.append((ADDED, "class_auroc", ANSWER, class_name, value))
-            rows.append((ADDED, "class_auroc", ANSWER, other_class, 1 - value))
+            rows.append((ADDED, "class_auroc", method, class_name, value))
+            rows.append((ADDED, "class_auroc", method, other_class, 1 - value))
     return pd.DataFrame(rows, columns=["intervention", "measure", "method", "explained", "value"])
 
 
