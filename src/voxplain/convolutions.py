@@ -3,8 +3,9 @@
 For float32 PyTorch chooses between oneDNN and an older kernel of its own. Two of its choices cost clips dearly. Of one clip
 most layers of a video network go to the older kernel, which, of few channels, takes longer than oneDNN for two
 (`findings/torch_conv3d_of_one_clip_takes_longer_than_of_two.sh`). And of fewer than 16 clips so do, on one thread, convolutions
-of one position in each frame (1 x 1 x 1, or in time alone: 3 x 1 x 1), which besides leave their outputs in another order in
-memory, so that whatever follows takes longer as well. The results are the same but for their last bits.
+of one position in each frame (1 x 1 x 1, or in time alone: 3 x 1 x 1), which besides take channels-last inputs apart, so that
+whatever follows takes longer as well. The results are the same but for their last bits, and lie in memory as the inputs do: as
+PyTorch's own of many clips, and a network may rely on it (``view``).
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ def conv3d(
         or len(input) >= FEW
         or groups != 1
         or torch.is_autocast_enabled("cpu")
+        or input.shape[1] != weight.shape[1]  # PyTorch tells it best
     ):
         return torch.conv3d(input, weight, *given)
     if weight.shape[3:].numel() == 1 and not isinstance(padding, str):
         (step, *steps), (ends, *sides), (apart, *_) = map(_triple, (stride, padding, dilation))
         if steps == [1, 1] and sides == [0, 0]:
             if weight.shape[2] == step == 1 and ends == 0:
-                positions = input.permute(0, 2, 3, 4, 1)
-                return F.linear(positions, weight.flatten(1), bias).permute(0, 4, 1, 2, 3)
+                if input.stride(1) == 1:
+                    positions = input.permute(0, 2, 3, 4, 1)
+                    return F.linear(positions, weight.flatten(1), bias).permute(0, 4, 1, 2, 3)
+                output = torch.matmul(weight.flatten(1), input.flatten(2)).unflatten(2, input.shape[2:])
+                return output if bias is None else output + bias.reshape(-1, 1, 1, 1)
             # In time alone: one of images of frames x positions, for which the rule was made.
             moved = torch.conv2d(input.flatten(3), weight[..., 0], bias, (step, 1), (ends, 0), (apart, 1))
             return moved.unflatten(3, input.shape[3:])

@@ -24,7 +24,7 @@ from voxplain.checks.concept_motion.table import concept_motion_table
 from voxplain.checks.evidence_or_motion.table import evidence_or_motion_table
 from voxplain.checks.faithfulness.table import faithfulness_controls_table, faithfulness_table
 from voxplain.checks.frame_importance.table import frame_agreement_table, frame_importance_table
-from voxplain.checks.interventions.table import interventions_table
+from voxplain.checks.interventions.table import interventions_controls_table, interventions_table
 from voxplain.checks.motion_probes.table import motion_probes_table
 from voxplain.checks.motion_reliance.table import motion_reliance_table
 from voxplain.checks.position_bias.table import UNEVEN, position_bias_table
@@ -528,6 +528,11 @@ def read_changes(table: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
+def read_changes_controls(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    rows = table[(table["intervention"] == "frozen") & (table["control"] == "control_0")]
+    return {"difference": covers(rows, "", 0), "p_value": rows["p_value"].to_numpy()}
+
+
 def simulate_lost_answers(rng: np.random.Generator, design: Design) -> dict[str, Any]:
     """Of four videos in five, which are answered rightly, a quarter no longer are; half of the others are now."""
     shape = design.replicates, design.seeds, design.units
@@ -855,6 +860,7 @@ CASES = [
     Case("frame_agreement, best of three", partial(simulate_lost_frames, controls=3), frame_agreement_table, read_frames,
          ((1, 6, 0.0),), 60),
     Case("interventions", simulate_changes, interventions_table, read_changes, replicates=FEW),
+    Case("interventions_controls", simulate_changes, interventions_controls_table, read_changes_controls, replicates=FEW),
     Case("interventions, best of three", partial(simulate_changes, controls=3), interventions_table, read_changes,
          ((1, 6, 0.0),), 60),
     Case("interventions, answers", simulate_lost_answers, interventions_table, read_lost_answers,
@@ -979,6 +985,7 @@ SIMULATED = {
         "interventions, answers": "ci_low difference_ci_low",
         "test_interventions.py::test_maps_of_a_random_head_follow_the_class_as_often_as_the_level_says": "p_value",
     },
+    "interventions_controls": {"interventions_controls": "ci_low p_value"},
     "motion_probes": {
         "motion_probes": "ci_low difference_ci_low p_value",
         "motion_probes, best of three": "difference_ci_low",

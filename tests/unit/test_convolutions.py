@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from voxplain import build_model, explain
 from voxplain.convolutions import FewClips, conv3d
+from voxplain.models.build import in_fastest_order
+from voxplain.models.trained import load_trained
+from voxplain.models.training import train
+from voxplain.models.weights import save_weights
 
 
 @settings(deadline=None)
@@ -39,10 +44,75 @@ def test_results_and_gradients_are_those_of_pytorch(
         inputs, own = torch.randn(shape, requires_grad=True), weight.clone().requires_grad_()
         offset = torch.randn(2 * groups, requires_grad=True) if bias else None
         output = function(inputs, own, offset, stride, padding, dilation, groups)
+        assert output.is_contiguous()  # as what it was given: a network may view it in another shape
         wanted = [inputs, own, *([offset] if bias else [])]
         found.append([output.detach(), *torch.autograd.grad(output.square().sum(), wanted)])
     for own, other in zip(*found, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4 * float(other.abs().max() + 1e-6))
+
+
+@pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 1, 1), (1, 3, 3), (3, 3, 3)])
+def test_the_order_of_the_input_is_kept(kernel):
+    layer = nn.Conv3d(4, 6, kernel, padding=[size // 2 for size in kernel]).to(
+        memory_format=torch.channels_last_3d
+    )
+    many = layer(torch.randn(16, 4, 5, 6, 7).to(memory_format=torch.channels_last_3d))
+    assert many.is_contiguous(memory_format=torch.channels_last_3d)
+    with FewClips():
+        few = layer(torch.randn(2, 4, 5, 6, 7).to(memory_format=torch.channels_last_3d))
+    assert few.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+class Viewing(nn.Module):
+    """A network that wants what its convolutions give in the usual order, as most of people's own do."""
+
+    def __init__(self, num_classes: int = 3):
+        super().__init__()
+        self.stem, self.point = nn.Conv3d(3, 8, 3, padding=1), nn.Conv3d(8, 4, 1)
+        self.relu1, self.relu2, self.pool = nn.ReLU(), nn.ReLU(), nn.MaxPool3d(2)
+        self.fc = nn.Linear(4 * 4 * 8 * 8, num_classes)
+
+    def forward(self, clips):
+        maps = self.relu2(self.point(self.pool(self.relu1(self.stem(clips)))))
+        return self.fc(maps.view(clips.size(0), -1))
+
+
+@pytest.mark.parametrize("clips", [1, 2, 15, 16])
+@pytest.mark.parametrize("method", ["dtd", "gradcam", "guided_backprop", "integrated_gradients"])
+def test_a_network_that_views_is_explained(method, clips):
+    torch.manual_seed(0)
+    network = Viewing().eval()
+    shown = torch.randn(clips, 3, 8, 16, 16)
+    together = explain(network, shown, [1] * clips, method)
+    alone = torch.cat([explain(network, one[None], [1], method) for one in shown])
+    torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5 * float(alone.abs().max()))
+
+
+def test_a_network_that_views_is_trained_and_shown_clips(tmp_path):
+    name = f"{__name__}:Viewing"
+    network = build_model(name, num_classes=3)
+    clips = np.random.default_rng(0).integers(0, 256, (20, 8, 16, 16, 3)).astype(np.uint8)
+    train(network, lambda rows: clips[rows], np.arange(20) % 3, np.arange(20) > 16, epochs=1, batch=4)
+    assert network.stem.weight.is_contiguous()
+    about = {"classes": ["a", "b", "c"], "clips": {"frames": 8, "size": 16}}
+    save_weights(network, tmp_path / "weights.safetensors", about)
+    trained = load_trained(tmp_path / "weights.safetensors", trust=[name])
+    with torch.no_grad():
+        expected = network(trained.inputs(clips)).numpy()
+    for some in (clips[:1], clips[:2], clips):
+        np.testing.assert_allclose(trained.logits(some), expected[: len(some)], rtol=1e-3, atol=1e-4)
+        assert explain(trained.network, some, [1], "gradcam").shape == some.shape[:4]
+
+
+def test_networks_that_run_in_the_faster_order_have_it():
+    last = {"memory_format": torch.channels_last_3d}
+    for name, options in (("r3d_18", {"width": 4}), ("torchvision:r3d_18", {})):
+        network = build_model(name, num_classes=3, **options).train()
+        assert in_fastest_order(network, (8, 32, 32)).training
+        kernels = [values for values in network.state_dict().values() if values.dim() == 5]
+        assert kernels and all(values.is_contiguous(**last) for values in kernels)
+    unknown = in_fastest_order(build_model(f"{__name__}:Viewing", num_classes=3), None)
+    assert all(values.is_contiguous() for values in unknown.state_dict().values())
 
 
 def test_what_is_no_batch_of_float32_clips_goes_to_pytorch():

@@ -21,7 +21,7 @@ from voxplain.checks.interventions.compute import (
     still_background,
 )
 from voxplain.checks.interventions.figure import interventions_figure
-from voxplain.checks.interventions.table import interventions_table
+from voxplain.checks.interventions.table import interventions_controls_table, interventions_table
 from voxplain.claims.table import claims_table
 
 FILL = np.array([7, 8, 9], dtype=np.uint8)
@@ -252,34 +252,77 @@ def added(rng: np.random.Generator, follow: float, *, classes=CLASSES, seeds=1, 
 def test_maps_of_a_random_head_follow_the_class_as_often_as_the_level_says() -> None:
     """One head is drawn for all clips: its maps lie on this class's evidence or that one's in all of them alike."""
     rng = np.random.default_rng(0)
-    tables = [interventions_table(added(rng, 0.0)) for _ in range(200)]
+    drawn = [added(rng, 0.0) for _ in range(200)]
+    tables = [interventions_table(scores) for scores in drawn]
     found = pd.concat([table[table["method"] == "dtd"] for table in tables])
     assert 0.015 <= (found["p_value"] <= 0.05).mean() <= 0.085
     # Videos alone would say so of many: they are not what was drawn.
     assert ((found["ci_low"] > 0.5) | (found["ci_high"] < 0.5)).mean() > 0.2
-    claims = [claims_table(changed=table).query("method == 'dtd'").iloc[0] for table in tables]
+    beside = [interventions_controls_table(scores) for scores in drawn]
+    claims = [claim_of(*both) for both in zip(tables, beside, strict=True)]
     assert np.mean([row["verdict"] == "yes" for row in claims]) <= 0.06
     several = [interventions_table(added(rng, 0.0, seeds=3, videos=2)) for _ in range(100)]
     assert np.mean([table.query("method == 'dtd'")["p_value"].item() <= 0.05 for table in several]) <= 0.09
 
 
+def claim_of(table: pd.DataFrame, beside: pd.DataFrame) -> pd.Series:
+    return claims_table(changed=table, changed_controls=beside).query("method == 'dtd'").iloc[0]
+
+
 def test_maps_that_follow_the_class_do_so_beyond_the_answer() -> None:
-    table = interventions_table(added(np.random.default_rng(0), 4.0))
+    scores = added(np.random.default_rng(0), 4.0)
+    table, beside = interventions_table(scores), interventions_controls_table(scores)
     row = table[table["method"] == "dtd"].iloc[0]
     assert row["p_value"] < 0.01 and np.isnan(row["difference"]) and row["best_control"].startswith(ANSWER)
-    claim = claims_table(changed=table).iloc[0]
+    claim = claim_of(table, beside)
     assert (claim["claim"], claim["verdict"], claim["best_control"]) == (
         "follows_class",
         "yes",
         row["best_control"],
     )
-    assert claim["n_controls"] == 1 and claim["control_value"] == pytest.approx(
+    assert claim["n_controls"] == 2 and claim["control_value"] == pytest.approx(
         row["value"] - row["control_difference"]
     )
     # Of two classes and one network the head's two columns may as well have been the other way round.
-    two = interventions_table(added(np.random.default_rng(0), 4.0, classes=["a", "b"], videos=12))
+    scores = added(np.random.default_rng(0), 4.0, classes=["a", "b"], videos=12)
+    two = interventions_table(scores)
     assert two.query("method == 'dtd'")["p_value"].item() > 0.4
-    assert claims_table(changed=two).iloc[0]["verdict"] == "no"
+    assert claim_of(two, interventions_controls_table(scores))["verdict"] == "no"
+
+
+def test_a_control_that_is_not_the_best_has_to_be_beaten_too() -> None:
+    """One that is worse on average may vary so much that the map is not surely beyond it."""
+    rng = np.random.default_rng(0)
+    scores = added(rng, 4.0)
+    coarse = scores[(scores["method"] == ANSWER)].copy()
+    own = coarse["explained"] == coarse["class"]
+    spread = np.repeat(0.49 * rng.permutation(np.resize([-1, 1], own.sum())), 2)
+    coarse["value"] = 0.5 + np.where(own, 1, -1) * spread
+    scores = pd.concat([scores, coarse.assign(method=f"{ANSWER}_occlusion")], ignore_index=True)
+    scores.loc[scores["method"] == "dtd", "value"] = 0.5 + 0.25 * (scores["value"] - 0.5)
+    table, beside = interventions_table(scores), interventions_controls_table(scores)
+    claim = claim_of(table, beside)
+    rows = beside[beside["method"] == "dtd"].set_index("control")
+    best = table.query("method == 'dtd'")["best_control"].item()
+    unbeaten = sorted(rows.index[rows["ci_low"] <= 0])
+    assert best not in unbeaten and unbeaten and claim["verdict"] == "no"
+    assert sorted(claim["not_beaten"].split(", ")) == unbeaten
+
+
+def test_values_are_means_over_videos_of_groups_of_any_size() -> None:
+    scores = added(np.random.default_rng(0), 1.0)
+    known = dict(
+        zip(
+            names := sorted(scores["video"].unique()), ["a", "b", "c"] + ["d"] * (len(names) - 3), strict=True
+        )
+    )
+    grouped = scores.assign(group=scores["video"].map(known))
+    for table in (interventions_table, interventions_controls_table):
+        alone, found = table(scores), table(grouped)
+        assert np.allclose(alone["value"], found["value"])
+        inside = (found["ci_low"] <= found["value"] + 1e-9) & (found["value"] <= found["ci_high"] + 1e-9)
+        assert inside.all() if table is interventions_table else True
+    assert (found["ci_low"] <= found["difference"]).all() and (found["difference"] <= found["ci_high"]).all()
 
 
 def test_the_class_auroc_is_the_mean_of_both_classes_and_exchanging_is_within_what_was_drawn() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..statistics import mean_interval
+from ..statistics import group_values, mean_interval
 
 NETWORK = ["model", "layer"]
 CONCEPT = ["model", "seed", "layer", "class", "concept"]
@@ -14,12 +14,11 @@ CONCEPT = ["model", "seed", "layer", "class", "concept"]
 def by_unit(rows: pd.DataFrame, unit: str, column: str, *, over: str | None = None) -> np.ndarray:
     """Means as (seeds, units), or another column's values `over` for seeds, of the units that have one of each.
 
-    Seeds and units stand in their sorted order. Videos of one group, where the rows say it, are one unit.
+    Seeds and units stand in their sorted order. Videos of one group, where the rows say it, are one unit (`group_values`).
     Where rows have a column draw, and there is one seed, its draws stand in the seeds' place: what is said then
     holds for that network and other draws. Of several seeds draws are averaged, since they lie within seeds.
     """
     over = over or ("draw" if "draw" in rows and rows["seed"].nunique() == 1 else "seed")
-    unit = "group" if unit == "video" and "group" in rows else unit
     known = rows[rows[column].notna()]
     (draws, first), (units, second) = (pd.factorize(known[name], sort=True) for name in (over, unit))
     shape = len(first), len(second)
@@ -29,7 +28,10 @@ def by_unit(rows: pd.DataFrame, unit: str, column: str, *, over: str | None = No
     there = (count > 0).all(axis=0)
     if not there.any():
         return np.empty((1, 0))
-    return total.reshape(shape)[:, there] / count[:, there]
+    means = total.reshape(shape)[:, there] / count[:, there]
+    if unit != "video" or "group" not in rows:
+        return means
+    return group_values(means, known.drop_duplicates("video").set_index("video")["group"].loc[second[there]])
 
 
 def mean_of(name: str, values: np.ndarray) -> dict[str, float]:

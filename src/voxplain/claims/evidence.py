@@ -251,12 +251,18 @@ def same_pixels(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> Ro
     return found
 
 
-def follows_class(table: pd.DataFrame | None) -> Rows:
-    """Maps of clips that show two classes' evidence, by how well each class's lies on its own (interventions)."""
+def follows_class(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> Rows:
+    """Maps of clips that show two classes' evidence, by how well each class's lies on its own.
+
+    Of interventions and interventions_controls.
+    """
     found: Rows = []
-    if table is not None:
-        table = table[(table["subset"] == "all") & (table["measure"] == "class_auroc")]
-    for (model, method), rows in _groups(table, ["model", "method"]):
+    parts = [
+        None if one is None else one[(one["subset"] == "all") & (one["measure"] == "class_auroc")]
+        for one in (table, controls)
+    ]
+    rivals = {} if parts[1] is None else dict(list(parts[1].groupby(["model", "method"])))
+    for (model, method), rows in _groups(parts[0], ["model", "method"]):
         own = next(rows.itertuples())
         if is_control(method):
             continue
@@ -266,10 +272,11 @@ def follows_class(table: pd.DataFrame | None) -> Rows:
             "n_seeds": own.n_seeds,
         }  # fmt: skip
         found.append(_above(base, 0.5, own.p_value))
-        if isinstance(own.best_control, str):
-            its = own.best_control, kind_of(own.best_control), own.value - own.control_difference
-            p_value = own.control_p_value
-            found.append(_against(base, *its, own.control_difference, own, "control_difference_", p=p_value))
+        its = rivals.get((model, method))
+        for row in () if its is None else its.itertuples():
+            found.append(
+                _against(base, row.control, kind_of(row.control), row.control_value, row.difference, row)
+            )
     return found
 
 

@@ -94,6 +94,7 @@ p_adjusted unit n n_seeds verdict""".split()
         "pixels": "same_pixels",
         "pixel_controls": "same_pixels_controls",
         "changed": "interventions",
+        "changed_controls": "interventions_controls",
         "curves": "faithfulness",
         "curve_controls": "faithfulness_controls",
         "random": "randomization",
@@ -119,6 +120,7 @@ def claims_table(
     pixels: pd.DataFrame | None = None,
     pixel_controls: pd.DataFrame | None = None,
     changed: pd.DataFrame | None = None,
+    changed_controls: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
     curve_controls: pd.DataFrame | None = None,
     random: pd.DataFrame | None = None,
@@ -143,7 +145,7 @@ def claims_table(
     intervals = pd.concat(known) if known else None
     found = [
         *evidence.same_pixels(pixels, pixel_controls),
-        *evidence.follows_class(changed),
+        *evidence.follows_class(changed, changed_controls),
         *evidence.editing(gaps, rank_by=rank_by),
         *evidence.steering(steered, rank_by=rank_by),
         *evidence.given_concepts(given),

@@ -41,6 +41,7 @@ RERUNS = {
     "models.NAME.head_flip": "extract_features, of this network",
     "models.NAME.layers": "extract_activations, of this network",
     "supervoxels": "segment_supervoxels",
+    "supervoxels.method": "segment_supervoxels, intervene_clips",
     "supervoxels.preset": "extract_activations",
     "supervoxels.options": "extract_activations",
     "activations": "extract_activations",

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from ..convolutions import FewClips
 from ..errors import ConfigError, nearest
 from ..registry import Plugin
 from .base import MODELS, ModelSpec
@@ -178,7 +179,42 @@ def build_model(
                     num_classes,
                 )
             replace_head(model, num_classes)
+    if is_own(name):
+        model.register_forward_pre_hook(_in_usual_order)
     return model.eval()
+
+
+def _in_usual_order(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Inputs as most people's networks are written for: one may `view` clips, or what convolutions make of them, in other shapes."""
+    return tuple(one.contiguous() if isinstance(one, torch.Tensor) else one for one in inputs)
+
+
+def in_fastest_order(model: nn.Module, shape: Sequence[int] | None) -> nn.Module:
+    """Put a network's weights into the order in memory in which its convolutions are fastest (channels last); changes `model`.
+
+    What these give is in that order, too, and the user's own network may want it in the usual one: ``view`` of it stops.
+    So such a network is tried, and left in the usual order where it does not run in the other.
+
+    Parameters
+    ----------
+    model : Module
+        As built by `build_model`.
+    shape : (T, H, W) int, optional
+        Of the clips that it will be shown. Where that is not known the user's own network is left as it is.
+    """
+    model.to(memory_format=torch.channels_last_3d)
+    if not is_own(model.spec.name):
+        return model
+    like, training = next(model.parameters()), model.training
+    try:
+        if shape is None:
+            raise RuntimeError("there is nothing to try it on")
+        # Of one clip PyTorch takes another kernel, and another order; within the context it is of two as of many.
+        with torch.no_grad(), torch.random.fork_rng(), FewClips():
+            model.eval()(torch.zeros(2, 3, *shape, dtype=like.dtype, device=like.device))
+    except RuntimeError:
+        model.to(memory_format=torch.contiguous_format)
+    return model.train(training)
 
 
 def check_weights(model: nn.Module, weights: str | Path) -> None:

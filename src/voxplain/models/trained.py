@@ -16,7 +16,7 @@ from torch import nn
 from ..device import Precision, choose_device, has_bfloat16, passes_in
 from ..errors import ConfigError
 from .base import ModelSpec
-from .build import load_model
+from .build import in_fastest_order, load_model
 from .inputs import normalize
 from .weights import load_weights
 
@@ -105,5 +105,8 @@ def load_trained(
             f"{path} does not name the classes of its network, one name each: it is no file of a run, or damaged. "
             "Train or fit the network again: snakemake --cores all --forcerun train_model."
         )
-    network = load_model(path, trust=trust).to(device, memory_format=torch.channels_last_3d)
-    return TrainedModel(network, classes, device, precision, about.get("clips") or {})
+    clips = about.get("clips") or {}
+    network = load_model(path, trust=trust).to(device)
+    shape = network.spec.frames or clips.get("frames"), *[network.spec.size or clips.get("size")] * 2
+    in_fastest_order(network, shape if all(isinstance(one, int) for one in shape) else None)
+    return TrainedModel(network, classes, device, precision, clips)

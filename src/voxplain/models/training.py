@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..device import choose_precision, passes_in
 from ..errors import VoxplainError
+from .build import in_fastest_order
 from .inputs import normalize
 from .layers import layers_before
 
@@ -100,13 +101,13 @@ def train(
     VoxplainError
         There is nothing to train on, there is no layer `from_layer`, or the loss is no longer finite.
     """
-    model.to(memory_format=torch.channels_last_3d)
     device, fill = next(model.parameters()).device, np.rint(model.spec.mean)
     training = np.flatnonzero(~validation)
     if len(training) < 2:
         raise VoxplainError(
             f"Only {len(training)} clips to train on: check the split column of the video table."
         )
+    in_fastest_order(model, fetch(training[:1]).shape[1:4])
     frozen: list[nn.Module] = []
     if from_layer is not None:
         example = torch.from_numpy(fetch(training[:1])).to(device)

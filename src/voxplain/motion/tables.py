@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..editing import reverse_of
-from ..statistics import adjust_p_values, mean_interval, mean_p_value
+from ..statistics import adjust_p_values, group_values, mean_interval, mean_p_value
 from ..tables import Figure, table
 from .controls import is_control
 from .precision import RANKING_SCORES, counts_as_zero, summarize
@@ -622,18 +622,17 @@ def with_empty(rows: pd.DataFrame, empty: str) -> pd.DataFrame:
 def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
     """Mean over clips as (seeds, videos) float; videos without a value for every seed are left out.
 
-    Videos of one group, where the rows say it, are not independent: the groups' means over videos stand for them.
+    Videos of one group, where the rows say it, are not independent: `group_values` stand for them, of the same mean.
     """
-    means = rows.groupby(["seed", "video"])[column].mean().unstack("video").dropna(axis=1)
-    return _of_groups(means, rows).to_numpy(dtype=float)
+    return _of_groups(rows.groupby(["seed", "video"])[column].mean().unstack("video").dropna(axis=1), rows)
 
 
-def _of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over the videos, in the columns, of each group."""
-    if "group" not in rows:
-        return values
-    groups = rows.drop_duplicates("video").set_index("video")["group"]
-    return values.T.groupby(groups.reindex(values.columns)).mean().T
+def _of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Values (seeds, groups) of those of the videos, in the columns, where the rows have groups."""
+    groups = None
+    if "group" in rows:
+        groups = rows.drop_duplicates("video").set_index("video")["group"].reindex(values.columns)
+    return group_values(values.to_numpy(dtype=float), groups)
 
 
 def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:
@@ -662,7 +661,7 @@ def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float
     found, names = {}, list(names)
     wide = rows.groupby(["seed", "video"])[names].mean().unstack("video")
     for name in names:
-        values = _of_groups(wide[name].dropna(axis=1), rows).to_numpy()
+        values = _of_groups(wide[name].dropna(axis=1), rows)
         low, high = mean_interval(values, share=True)
         mean = values.mean() if values.size else np.nan
         found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
@@ -726,7 +725,7 @@ def _compare(
 def _paired_difference(mine: pd.DataFrame, theirs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, float]:
     """Mean of each of two (seeds, videos) tables over the videos that both have for every seed, and their difference."""
     known = (mine + theirs).notna().all(axis=0)
-    mine, theirs = (_of_groups(table.loc[:, known], rows).to_numpy(dtype=float) for table in (mine, theirs))
+    mine, theirs = (_of_groups(table.loc[:, known], rows) for table in (mine, theirs))
     difference = mine - theirs
     low, high = mean_interval(difference)
     means = [table.mean() if table.size else np.nan for table in (mine, theirs, difference)]

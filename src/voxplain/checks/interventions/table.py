@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
 from ...editing import reverse_of
 from ...motion.controls import is_control
-from ...statistics import adjust_p_values, mean_interval, mean_p_value
+from ...statistics import adjust_p_values, group_values, mean_interval, mean_p_value
 from ...streams import stream
 from ...tables import Figure, table
 
@@ -27,7 +29,7 @@ ANSWERS = ("accuracy", "other_accuracy")
     intervention: none; frozen (the middle frame all the time), shuffled, reversed; gray (without color); background_filled, evidence_filled (hidden under the input mean); path_filled (all that the evidence ever covers, in all frames: no outline moves), mirrored_path_filled (the same on the other side of the frame, except the evidence); background_frozen (the evidence moves over the middle frame's background); background_exchanged (over another class's clip, whose evidence is hidden); evidence_exchanged (another class's evidence over the clip, whose own is hidden); evidence_added (over the clip, behind its own)
     measure: accuracy; other_accuracy (answers of the other clip's class); probability (of the clip's class); auroc (of a map for the clip's class, on its evidence); class_auroc (where both classes' evidence is seen: of a class's map on its own evidence against the other's, mean of both classes; 0.5 for whatever is the same for both). Of maps, positive relevance counts
     method: of both AUROCs: explainer, or a control that knows the pixels of what is shown and no network (control_saturation and so on), or the network and no class (control_activation); of class_auroc also control_activation_answer (the activation's norm for the class of the two that the network prefers, and the other way round for the other) and control_activation_answer_NAME (that, averaged over the supervoxels that the explainer NAME explains by)
-    value: mean over clips
+    value: mean over videos
     ci_low, ci_high
     difference: less that without intervention, of the same videos
     difference_ci_low: lower end of its 95 % interval, over videos and seeds
@@ -57,40 +59,110 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As the table's entry says. Videos, or groups of them, are the units.
     """
-    unit = "group" if "group" in scores else "video"
+    rows = []
+    for subset, model, measure, group, by_name in _by_name(scores):
+        videos = group.groupby("intervention")["video"].nunique()
+        for (method, name), known in by_name.items():
+            values = _units(known, group)
+            low, high = mean_interval(values, share=True)
+            row = dict(zip(KEYS, (model, subset, name, measure, method), strict=True))
+            row |= {"value": _mean(values), "ci_low": low, "ci_high": high}
+            before = by_name.get((method, NONE))
+            if before is not None and name != NONE:
+                change = _units(known - before.reindex_like(known), group)
+                low, high = mean_interval(change, change=measure in ANSWERS)
+                row |= {"difference": _mean(change), "difference_ci_low": low, "difference_ci_high": high}
+                row["p_value"] = mean_p_value(change)
+            if measure == "class_auroc":
+                own = group[(group["method"] == method) & (group["intervention"] == name)]
+                p_values = [mean_p_value(values - 0.5)]
+                p_values += [] if is_control(method) else [exchanged_p_value(own)]
+                row["p_value"] = np.max(p_values)
+            if method and not is_control(method):
+                row |= _beside_best(known, _controls(by_name, name), group)
+            rows.append(row | {"n_videos": int(videos[name]), "n_seeds": len(known)})
+    found = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
+    return found
+
+
+@table(
+    "interventions_controls",
+    part="checks",
+    title="Maps under every intervention, beside each control",
+    meaning="What an explainer's AUROC of interventions has beyond each control's, of the same clips and intervention.",
+    columns="""
+    model
+    subset, intervention, measure: as in interventions; of the measures auroc and class_auroc
+    method: explainer
+    control: as the methods of interventions; with _least after it read from its least value on
+    value: the explainer's, mean over the videos that both have
+    control_value: the control's
+    difference: value less control_value
+    ci_low, ci_high
+    p_value: that the difference is 0
+    p_adjusted: corrected over the table, by Benjamini and Hochberg
+    n_videos, n_seeds
+    """,
+    inputs={"scores": "intervention_scores"},
+)
+def interventions_controls_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences of explainers' AUROCs from those of each control, parameters as for `interventions_table`.
+
+    Returns
+    -------
+    DataFrame
+        As the table's entry says. Videos, or groups of them, are the units.
+    """
+    rows = []
+    for subset, model, measure, group, by_name in _by_name(scores):
+        for (method, name), known in by_name.items():
+            if not method or is_control(method):
+                continue
+            for control, other in _controls(by_name, name).items():
+                other = other.reindex_like(known)
+                both = (known + other).notna()
+                mine, its, beyond = (_units(one.where(both), group) for one in (known, other, known - other))
+                low, high = mean_interval(beyond)
+                keys = (model, subset, name, measure, method, control)
+                row = dict(zip([*KEYS, "control"], keys, strict=True))
+                row |= {"value": _mean(mine), "control_value": _mean(its), "difference": _mean(beyond)}
+                row |= {"ci_low": low, "ci_high": high, "p_value": mean_p_value(beyond)}
+                videos = int(both.all(axis=0).sum())
+                rows.append(row | {"n_videos": videos, "n_seeds": len(known)})
+    found = pd.DataFrame(rows).reindex(columns=BESIDE)
+    found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
+    return found
+
+
+def _by_name(
+    scores: pd.DataFrame,
+) -> Iterator[tuple[str, str, str, pd.DataFrame, dict[tuple[str, str], pd.DataFrame]]]:
+    """For each subset, network and measure: its rows, and (seeds, videos) by method and intervention."""
     scores = _with_class_auroc(scores)
     subsets = {ALL: scores}
     if "subset" in scores and scores["subset"].nunique() > 1:
         subsets |= dict(list(scores.groupby("subset")))
-    rows = []
     for subset, part in subsets.items():
         for (model, measure), group in part.groupby(["model", "measure"], sort=False):
             by_name = {
-                key: own.pivot_table(index="seed", columns=unit, values="value", sort=True)
+                key: own.pivot_table(index="seed", columns="video", values="value", sort=True, dropna=False)
                 for key, own in group.groupby(["method", "intervention"], sort=False)
             }
-            videos = group.groupby("intervention")["video"].nunique()
-            for (method, name), values in by_name.items():
-                low, high = mean_interval(values.to_numpy(), share=True)
-                row = dict(zip(KEYS, (model, subset, name, measure, method), strict=True))
-                row |= {"value": values.to_numpy().mean(), "ci_low": low, "ci_high": high}
-                before = by_name.get((method, NONE))
-                if before is not None and name != NONE:
-                    change = (values - before[values.columns]).to_numpy()
-                    low, high = mean_interval(change, change=measure in ANSWERS)
-                    row |= {"difference": change.mean(), "difference_ci_low": low, "difference_ci_high": high}
-                    row["p_value"] = mean_p_value(change)
-                if measure == "class_auroc":
-                    own = group[(group["method"] == method) & (group["intervention"] == name)]
-                    p_values = [mean_p_value(values.to_numpy() - 0.5)]
-                    p_values += [] if is_control(method) else [exchanged_p_value(own, unit)]
-                    row["p_value"] = np.max(p_values)
-                if method and not is_control(method):
-                    row |= _beside_controls(values, name, by_name)
-                rows.append(row | {"n_videos": int(videos[name]), "n_seeds": len(values)})
-    found = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
-    return found
+            yield subset, model, measure, group, by_name
+
+
+def _units(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+    """Values (seeds, groups or videos) of a table of seeds by videos, as `group_values` has them."""
+    groups = None
+    if "group" in rows:
+        groups = rows.drop_duplicates("video").set_index("video")["group"].reindex(table.columns)
+    return group_values(table.to_numpy(dtype=float), groups)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[:, ~np.isnan(values).any(axis=0)]
+    return float(known.mean()) if known.size else np.nan
 
 
 def _with_class_auroc(scores: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +184,7 @@ def _with_class_auroc(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([scores[~mine], pd.DataFrame(rows)], ignore_index=True)
 
 
-def exchanged_p_value(clips: pd.DataFrame, unit: str = "video", draws: int = 10_000) -> float:
+def exchanged_p_value(clips: pd.DataFrame, draws: int = 10_000) -> float:
     """Two-sided p-value of a method's class AUROC, by exchanging the classes' maps among the classes.
 
     A network's maps lie on some class's evidence and not on another's for reasons that need not be the class: those of
@@ -122,9 +194,7 @@ def exchanged_p_value(clips: pd.DataFrame, unit: str = "video", draws: int = 10_
     Parameters
     ----------
     clips : DataFrame
-        seed, class, other_class, by_class (see `_with_class_auroc`) and `unit`, a row per clip.
-    unit : str
-        Column of what counts alike: videos or groups.
+        seed, video, class, other_class, by_class (see `_with_class_auroc`), a row per clip. Videos count alike.
 
     Returns
     -------
@@ -134,7 +204,7 @@ def exchanged_p_value(clips: pd.DataFrame, unit: str = "video", draws: int = 10_
     shifted, found = np.zeros(draws), 0.0
     for _, rows in clips.groupby("seed", sort=True):
         rows = rows[rows["value"].notna()]
-        weights = 1 / rows.groupby(unit)["video"].transform("size").to_numpy()
+        weights = 1 / rows.groupby("video")["video"].transform("size").to_numpy()
         weights = weights / weights.sum() / clips["seed"].nunique()
         for block in _blocks(rows):
             of_block = rows["class"].isin(block).to_numpy()
@@ -158,21 +228,25 @@ def _blocks(rows: pd.DataFrame) -> list[list[str]]:
     return [list(names) for names in sorted({tuple(sorted(by_class)) for by_class in rows["by_class"]})]
 
 
-def _beside_controls(
-    values: pd.DataFrame, name: str, by_name: dict[tuple[str, str], pd.DataFrame]
-) -> dict[str, str | float]:
-    """What an explainer has beyond the best control of the same clips, read in either direction."""
+def _controls(by_name: dict[tuple[str, str], pd.DataFrame], name: str) -> dict[str, pd.DataFrame]:
+    """Controls of an intervention, read in either direction."""
     controls = {
         method: known for (method, its), known in by_name.items() if its == name and is_control(method)
     }
-    controls |= {reverse_of(method): 1 - known for method, known in controls.items()}
+    return controls | {reverse_of(method): 1 - known for method, known in controls.items()}
+
+
+def _beside_best(
+    table: pd.DataFrame, controls: dict[str, pd.DataFrame], rows: pd.DataFrame
+) -> dict[str, str | float]:
+    """What an explainer has beyond the best control of the same clips."""
     if not controls:
         return {}
-    best = max(controls, key=lambda method: controls[method].to_numpy().mean())
-    beyond = (values - controls[best][values.columns]).to_numpy()
+    best = max(controls, key=lambda control: _mean(_units(controls[control], rows)))
+    beyond = _units(table - controls[best].reindex_like(table), rows)
     low, high = mean_interval(beyond)
     return {
-        "best_control": best, "control_difference": beyond.mean(), "control_difference_ci_low": low,
+        "best_control": best, "control_difference": _mean(beyond), "control_difference_ci_low": low,
         "control_difference_ci_high": high, "control_p_value": mean_p_value(beyond),
     }  # fmt: skip
 
@@ -181,4 +255,8 @@ COLUMNS = [
     *KEYS, "value", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted",
     "best_control", "control_difference", "control_difference_ci_low", "control_difference_ci_high", "control_p_value",
     "n_videos", "n_seeds",
+]  # fmt: skip
+BESIDE = [
+    *KEYS, "control", "value", "control_value", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "n_videos",
+    "n_seeds",
 ]  # fmt: skip
