@@ -51,12 +51,12 @@ def hooked_features(
 def average_to_grid(activation: torch.Tensor, grid: Grid | None) -> torch.Tensor:
     """Average (N, C, t, h, w) to at most `grid` cells and flatten to (N, d); (N, d) stays as it is.
 
-    Every position is in one cell, that of `on_positions`, also where cells do not divide an axis and differ in size. Averages
-    are float32 at least.
+    Every position is in one cell, that of `on_positions`, also where cells do not divide an axis and differ in size. What is
+    returned is float32 at least.
     """
+    # Before the average, too: findings/torch_adaptive_avg_pool3d_of_ones_is_a_third.sh (PyTorch 2.15).
+    activation = activation.to(torch.promote_types(activation.dtype, torch.float32))
     if activation.dim() == 5 and grid is not None:
-        # Which PyTorch (2.15) does not see to by itself: findings/torch_adaptive_avg_pool3d_of_ones_is_a_third.sh.
-        activation = activation.to(torch.promote_types(activation.dtype, torch.float32))
         cells = _cells(activation, grid)
         if _divide(cells, activation):
             activation = F.adaptive_avg_pool3d(activation, cells)
@@ -117,8 +117,7 @@ def layer_activations(
     model, found = uncompiled(model), {}
 
     def record(name: str, output: torch.Tensor) -> None:
-        # A mean in bfloat16 would be rounded once more.
-        found[name] = average_to_grid(output.float() if output.dtype == torch.bfloat16 else output, grid)
+        found[name] = average_to_grid(output, grid)
 
     with hooked_features(model, inputs, layers, record):
         logits = model(inputs)

@@ -38,7 +38,8 @@ USUAL_SIZE = 112  # pixels, of C3D's published clips
 # Grad-CAM of I3D's released weights still leans (docs/position_bias.csv).
 EVEN_SIZES = {"c3d": [96], "i3d": [145], "r3d": [113, 145], "r3d_18": [113, 145]}
 # Below 193 pixels its attention mistakes offsets (findings/torchvision_swin3d_of_small_clips_mistakes_offsets.sh).
-EVEN_SIZES |= {f"torchvision:swin3d_{kind}": [224] for kind in "tsb"}
+LEAST_SIZES = {f"torchvision:swin3d_{kind}": 224 for kind in "tsb"}
+EVEN_SIZES |= {network: [size] for network, size in LEAST_SIZES.items()}
 ONE_SIZE = {"c3d"}  # networks that take clips of the frames and size that their options give
 # What tables with a column or a row for each target call something else.
 TAKEN = frozenset(
@@ -844,7 +845,8 @@ class Config(Section):
         if self.clips.size is None:
             even = [_even_sizes(model) for model in self.models.values()]
             common = [size for size in even[0] if all(size in sizes for sizes in even)]
-            self.clips.size = next(iter(common), USUAL_SIZE)
+            least = [LEAST_SIZES.get(model.network, USUAL_SIZE) for model in self.models.values()]
+            self.clips.size = next(iter(common), max(least))
         for model in self.models.values():
             if model.network in ONE_SIZE and model.weights is None:
                 model.options = {"frames": self.clips.frames, "size": self.clips.size} | model.options

@@ -32,9 +32,9 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else "."
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SYSTEM = {
-    _FULL: "Make room for it (or raise the quota or `ulimit -f`)",
+    FULL: "Make room for it (or raise the quota or `ulimit -f`)",
     (errno.EROFS, errno.EACCES, errno.EPERM): "Give yourself the permission (`ls -l` shows who has it)",
     (errno.EMFILE, errno.ENFILE): "Raise the number of files that may be open (`ulimit -n`)",
     (
@@ -60,7 +60,7 @@ def naming(path: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL and error.filename is None:
+        if error.errno in FULL and error.filename is None:
             error.filename = str(path)
         raise
 

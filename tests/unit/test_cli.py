@@ -21,7 +21,7 @@ from voxplain.__main__ import main
 from voxplain.cli import check as checks
 from voxplain.cli.explain import overlay, write_video
 from voxplain.cli.listing import REGISTRIES, registry, type_words
-from voxplain.cli.values import key_values, merge
+from voxplain.cli.values import key_values, merge, read_yaml
 from voxplain.config import load_config
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.models.build import build_model, find_network
@@ -881,6 +881,20 @@ def test_keys_that_stand_twice_are_refused(tmp_path, capsys):
     text = call("check", tmp_path / "config.yaml", code=1, capsys=capsys)
     assert "'run' stands twice, in lines 1 and 5" in text and "'path' stands twice, in lines 3 and 4" in text
     assert text.strip().endswith("Unknown keys besides: 'copy'.")
+
+
+def test_merged_keys_stand_once(tmp_path):
+    """What ``<<`` brings is no key of the mapping's own, whether it stands deeper than where it came from or not."""
+    (tmp_path / "config.yaml").write_text(
+        "models:\n"
+        "  r3d: &small {network: r3d, options: {width: 8}, layers: [layer3]}\n"
+        "  other: &large\n"
+        "    <<: *small\n"
+        "    options: {width: 16}\n"
+        "x: {<<: *large}\n"
+    )
+    found = read_yaml(tmp_path / "config.yaml")
+    assert found["x"] == found["models"]["other"] == found["models"]["r3d"] | {"options": {"width": 16}}
 
 
 def test_few_training_clips_are_told(project, tmp_path):

