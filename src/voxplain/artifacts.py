@@ -109,6 +109,7 @@ KINDS = {
     "window_frames": 1,
 }
 _KEY = "voxplain"
+_SEAL = "seal"
 _CHUNK_BYTES = 1 << 18
 MOST_IDENTITIES = 1500
 # Not the file's fault: with these, it may be whole.
@@ -187,7 +188,7 @@ def create_h5(
         them, called when the block ends: what was measured on the way.
     """
     with atomic_path(path) as temporary, new_h5(temporary) as file:
-        file.attrs[_KEY] = _json(_described(kind, made_by))
+        file.attrs[_KEY] = _json(_sealed(_described(kind, made_by)))
         yield file
         _annotate(file, attrs() if callable(attrs) else attrs)
 
@@ -379,7 +380,7 @@ def write_table(
     path = Path(path)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     described = {**_described(kind, made_by), "table": _shape_of(table)}
-    metadata = {**(table.schema.metadata or {}), _KEY: _json(described)}
+    metadata = {**(table.schema.metadata or {}), _KEY: _json(_sealed(described))}
     content = io.BytesIO()  # so that Python writes it, and raises what goes wrong
     pq.write_table(table.replace_schema_metadata(metadata), content, write_page_checksum=True)
     if csv:  # first, so that whoever sees the Parquet file finds both
@@ -435,7 +436,7 @@ def write_json(path: StrPath, data: Any, *, kind: str, made_by: Attributes | Non
     """Write a JSON artifact: `data` under the key ``data``, with its attributes beside it."""
     data = json.loads(json.dumps(data, default=_plain))
     described = {**_described(kind, made_by), "sha256": _digest(data)}
-    text = json.dumps({_KEY: described, "data": data}, default=_plain, indent=1)
+    text = json.dumps({_KEY: _sealed(described), "data": data}, default=_plain, indent=1)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -470,6 +471,9 @@ def attributes_of(path: StrPath) -> dict[str, Any]:
                 found = json.loads(pq.read_schema(path).metadata[_KEY.encode()])
             case _:
                 found = json.loads(path.read_text(encoding="utf-8"))[_KEY]
+        seal = found.pop(_SEAL, None)  # which files of earlier versions have not
+        if seal is not None and seal != _sealed(found)[_SEAL]:
+            raise ValueError("what it says of itself is not what was written")
         return {"kind": found["kind"], "version": found["version"], **found}
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing. {_mend(path)}") from None
@@ -670,6 +674,12 @@ def _short(text: str) -> str:
 
 def _described(kind: str, made_by: Attributes | None) -> dict[str, Any]:
     return {"kind": kind, "version": KINDS.get(kind, 1), **(made_by or {})}
+
+
+def _sealed(described: Attributes) -> dict[str, Any]:
+    """What an artifact says of itself, with a digest of it: Parquet's metadata have no checksum."""
+    described = json.loads(_json(described))
+    return {**described, _SEAL: hashlib.sha256(_json(described).encode()).hexdigest()[:16]}
 
 
 def _annotate(group: h5py.Group, attrs: Attributes | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import resource
@@ -20,6 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -567,19 +569,46 @@ def test_a_flipped_bit_anywhere_is_an_error_or_the_same_data(name, where, bit):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         write(path)
-        whole = read(path, kind)
+        whole = read(path, kind), artifacts.attributes_of(path)
         content = bytearray(path.read_bytes())
         content[int(where * len(content))] ^= 1 << bit
         path.write_bytes(content)
         try:
-            found = read(path, kind)
+            found, said = read(path, kind), artifacts.attributes_of(path)
         except ArtifactError as error:
             assert name in str(error)
         else:
+            assert said == whole[1]
             if name == "x.h5":
-                np.testing.assert_array_equal(found, whole)
+                np.testing.assert_array_equal(found, whole[0])
             else:
-                assert str(found) == str(whole)
+                assert str(found) == str(whole[0])
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_a_changed_letter_of_what_made_it_is_noticed(tmp_path, name):
+    """Which no number hangs on, but what is made from the file names it by that."""
+    write, read, kind = FORMATS[name]
+    write(tmp_path / name)
+    rule = artifacts.attributes_of(tmp_path / name)["rule"]
+    if name.endswith(".parquet"):  # which holds it twice, once in base 64
+        table = pq.read_table(tmp_path / name)
+        said = {key: text.replace(rule.encode(), b"other") for key, text in table.schema.metadata.items()}
+        pq.write_table(table.replace_schema_metadata(said), tmp_path / name)
+    else:
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content.replace(rule.encode(), rule[:-1].encode() + b"Z"))
+    with pytest.raises(ArtifactError, match="damaged"):
+        read(tmp_path / name, kind)
+
+
+def test_files_without_a_digest_of_what_they_say_are_read(tmp_path):
+    """Those of earlier versions."""
+    artifacts.write_json(tmp_path / "x.json", [1], kind="clips", made_by={"rule": "old"})
+    held = json.loads((tmp_path / "x.json").read_text())
+    assert held["voxplain"].pop("seal")
+    (tmp_path / "x.json").write_text(json.dumps(held))
+    assert artifacts.read_json(tmp_path / "x.json", "clips") == [1]
 
 
 def test_no_permission_is_no_damage(tmp_path, monkeypatch):

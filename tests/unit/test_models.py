@@ -636,6 +636,14 @@ def test_weights_are_downloaded_only_where_they_can_be_kept(monkeypatch, tmp_pat
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["i3d_kinetics400.safetensors"]
 
 
+def test_damaged_weights_in_the_cache_are_to_be_removed(monkeypatch, tmp_path):
+    monkeypatch.setenv("VOXPLAIN_CACHE", str(tmp_path))
+    (tmp_path / "i3d_kinetics400.safetensors").write_text("half")
+    with pytest.raises(ConfigError, match="cannot be read as weights.*Remove it, so that") as raised:
+        i3d_kinetics400()
+    assert "--forcerun" not in str(raised.value)
+
+
 def test_a_full_disk_is_no_cache_that_cannot_be_written_to(monkeypatch, tmp_path):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

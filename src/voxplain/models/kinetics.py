@@ -44,7 +44,11 @@ def i3d_kinetics400() -> State:
     """
     cached = cache_folder() / "i3d_kinetics400.safetensors"
     if os.path.exists(cached):
-        return load_weights(cached)[0]
+        try:
+            return load_weights(cached)[0]
+        except ConfigError as error:
+            found = str(error).partition(" Copy the file again")[0]
+            raise ConfigError(f"{found} Remove it, so that it is downloaded again.") from None
     with _kept():  # before the download, which would have to be made again every time
         cached.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=cached.parent).close()
