@@ -209,7 +209,8 @@ def in_fastest_order(model: nn.Module, shape: Sequence[int] | None) -> nn.Module
     try:
         if shape is None:
             raise RuntimeError("there is nothing to try it on")
-        # Of one clip PyTorch takes another kernel, and another order; within the context it is of two as of many.
+        # By itself PyTorch takes another kernel, and another order, of few clips; within the context it is of two as of many
+        # (findings/torch_channels_last_views_of_15_clips_and_not_of_16.sh).
         with torch.no_grad(), torch.random.fork_rng(), FewClips():
             model.eval()(torch.zeros(2, 3, *shape, dtype=like.dtype, device=like.device))
     except RuntimeError:
