@@ -21,6 +21,7 @@ NUMBER = re.compile(r"(?<![\w.])[+\u2212-]?(?:\d+(?:\.\d+)?|\.\d+)(?![\w.]*\w)")
 # Controls by README's words for them.
 NAMES = {
     "control_activation_answer": "the answer painted on the activation's norm",
+    "control_activation_answer_occlusion": "the answer painted on the activation's norm and occlusion's supervoxels",
     "control_blueness": "blueness",
     "control_brightness_least": "brightness, least first",
     "control_motion": "flow against the camera",
