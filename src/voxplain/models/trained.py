@@ -21,6 +21,7 @@ from .inputs import normalize
 from .weights import load_weights
 
 log = logging.getLogger(__name__)
+MOST_TRIED = 1000  # frames or pixels of clips on which a network is tried
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,10 @@ def load_trained(
         )
     clips = about.get("clips") or {}
     network = load_model(path, trust=trust).to(device)
-    shape = network.spec.frames or clips.get("frames"), *[network.spec.size or clips.get("size")] * 2
-    in_fastest_order(network, shape if all(isinstance(one, int) for one in shape) else None)
+    cut = (
+        clips if isinstance(clips, dict) else {}
+    )  # what a file says may be anything; whoever cuts clips tells it
+    shape = network.spec.frames or cut.get("frames"), *[network.spec.size or cut.get("size")] * 2
+    possible = all(type(one) is int and 1 <= one <= MOST_TRIED for one in shape)
+    in_fastest_order(network, shape if possible else None)
     return TrainedModel(network, classes, device, precision, clips)
