@@ -93,7 +93,9 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
     meaning="What an explainer's AUROC of interventions has beyond each control's, of the same clips and intervention.",
     columns="""
     model
-    subset, intervention, measure: as in interventions; of the measures auroc and class_auroc
+    subset: as in interventions
+    intervention: as in interventions
+    measure: auroc or class_auroc, as in interventions
     method: explainer
     control: as the methods of interventions; with _least after it read from its least value on
     value: the explainer's, mean over the videos that both have
