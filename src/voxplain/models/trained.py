@@ -108,9 +108,8 @@ def load_trained(
         )
     clips = about.get("clips") or {}
     network = load_model(path, trust=trust).to(device)
-    cut = (
-        clips if isinstance(clips, dict) else {}
-    )  # what a file says may be anything; whoever cuts clips tells it
+    # What a file says may be anything; whoever cuts clips tells it.
+    cut = clips if isinstance(clips, dict) else {}
     shape = network.spec.frames or cut.get("frames"), *[network.spec.size or cut.get("size")] * 2
     possible = all(type(one) is int and 1 <= one <= MOST_TRIED for one in shape)
     in_fastest_order(network, shape if possible else None)

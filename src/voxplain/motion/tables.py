@@ -624,10 +624,10 @@ def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
 
     Videos of one group, where the rows say it, are not independent: `group_values` stand for them, of the same mean.
     """
-    return _of_groups(rows.groupby(["seed", "video"])[column].mean().unstack("video").dropna(axis=1), rows)
+    return of_groups(rows.groupby(["seed", "video"])[column].mean().unstack("video").dropna(axis=1), rows)
 
 
-def _of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+def of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     """Values (seeds, groups) of those of the videos, in the columns, where the rows have groups."""
     groups = None
     if "group" in rows:
@@ -661,7 +661,7 @@ def _with_intervals(rows: pd.DataFrame, names: Iterable[str]) -> dict[str, float
     found, names = {}, list(names)
     wide = rows.groupby(["seed", "video"])[names].mean().unstack("video")
     for name in names:
-        values = _of_groups(wide[name].dropna(axis=1), rows)
+        values = of_groups(wide[name].dropna(axis=1), rows)
         low, high = mean_interval(values, share=True)
         mean = values.mean() if values.size else np.nan
         found |= {name: mean, f"{name}_ci_low": low, f"{name}_ci_high": high}
@@ -725,7 +725,7 @@ def _compare(
 def _paired_difference(mine: pd.DataFrame, theirs: pd.DataFrame, rows: pd.DataFrame) -> dict[str, float]:
     """Mean of each of two (seeds, videos) tables over the videos that both have for every seed, and their difference."""
     known = (mine + theirs).notna().all(axis=0)
-    mine, theirs = (_of_groups(table.loc[:, known], rows) for table in (mine, theirs))
+    mine, theirs = (of_groups(table.loc[:, known], rows) for table in (mine, theirs))
     difference = mine - theirs
     low, high = mean_interval(difference)
     means = [table.mean() if table.size else np.nan for table in (mine, theirs, difference)]

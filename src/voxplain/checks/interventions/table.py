@@ -9,7 +9,8 @@ import pandas as pd
 
 from ...editing import reverse_of
 from ...motion.controls import is_control
-from ...statistics import adjust_p_values, group_values, mean_interval, mean_p_value
+from ...motion.tables import of_groups
+from ...statistics import adjust_p_values, mean_interval, mean_p_value
 from ...streams import stream
 from ...tables import Figure, table
 
@@ -63,13 +64,13 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
     for subset, model, measure, group, by_name in _by_name(scores):
         videos = group.groupby("intervention")["video"].nunique()
         for (method, name), known in by_name.items():
-            values = _units(known, group)
+            values = of_groups(known, group)
             low, high = mean_interval(values, share=True)
             row = dict(zip(KEYS, (model, subset, name, measure, method), strict=True))
             row |= {"value": _mean(values), "ci_low": low, "ci_high": high}
             before = by_name.get((method, NONE))
             if before is not None and name != NONE:
-                change = _units(known - before.reindex_like(known), group)
+                change = of_groups(known - before.reindex_like(known), group)
                 low, high = mean_interval(change, change=measure in ANSWERS)
                 row |= {"difference": _mean(change), "difference_ci_low": low, "difference_ci_high": high}
                 row["p_value"] = mean_p_value(change)
@@ -124,7 +125,9 @@ def interventions_controls_table(scores: pd.DataFrame) -> pd.DataFrame:
             for control, other in _controls(by_name, name).items():
                 other = other.reindex_like(known)
                 both = (known + other).notna()
-                mine, its, beyond = (_units(one.where(both), group) for one in (known, other, known - other))
+                mine, its, beyond = (
+                    of_groups(one.where(both), group) for one in (known, other, known - other)
+                )
                 low, high = mean_interval(beyond)
                 keys = (model, subset, name, measure, method, control)
                 row = dict(zip([*KEYS, "control"], keys, strict=True))
@@ -152,14 +155,6 @@ def _by_name(
                 for key, own in group.groupby(["method", "intervention"], sort=False)
             }
             yield subset, model, measure, group, by_name
-
-
-def _units(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
-    """Values (seeds, groups or videos) of a table of seeds by videos, as `group_values` has them."""
-    groups = None
-    if "group" in rows:
-        groups = rows.drop_duplicates("video").set_index("video")["group"].reindex(table.columns)
-    return group_values(table.to_numpy(dtype=float), groups)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -244,8 +239,8 @@ def _beside_best(
     """What an explainer has beyond the best control of the same clips."""
     if not controls:
         return {}
-    best = max(controls, key=lambda control: _mean(_units(controls[control], rows)))
-    beyond = _units(table - controls[best].reindex_like(table), rows)
+    best = max(controls, key=lambda control: _mean(of_groups(controls[control], rows)))
+    beyond = of_groups(table - controls[best].reindex_like(table), rows)
     low, high = mean_interval(beyond)
     return {
         "best_control": best, "control_difference": _mean(beyond), "control_difference_ci_low": low,
