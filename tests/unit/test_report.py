@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from voxplain.checks.position_bias.table import position_bias_table
 from voxplain.claims.table import STATEMENTS
 from voxplain.figures import COLORS, STYLES
 from voxplain.report import TEMPLATES, advice, formats, panels, templates_hash, words
@@ -380,9 +381,25 @@ def test_advice_names_what_beats_all_and_the_rivals_of_what_does_not():
         claim("maps_on_motion", "yes", model="c3d", n_controls=0),
     )
     accuracy = pd.concat([accuracy_table(), accuracy_table().assign(model="c3d", ci_low=0.4)])
-    bias = pd.DataFrame(
-        {"model": "r3d", "method": ["dtd", "gradcam"], "axis": "width", "verdict": ["left", "even"]}
+    # Of the height there is no verdict: what the clips show counts there, too.
+    shares = {"dtd": 0.7, "gradcam": 0.5}
+    bias = position_bias_table(
+        pd.DataFrame(
+            {
+                "model": "r3d",
+                "seed": 0,
+                "video": f"v{n}",
+                "method": method,
+                "axis": axis,
+                "half": half + 0.001 * n,
+            }
+            | {"first": 1 / 8, "last": 1 / 8}
+            for n in range(5)
+            for method, half in shares.items()
+            for axis in ("width", "height")
+        )
     )
+    assert bias["verdict"].tolist() == ["uneven", "even", "", ""]
     told = dict(advice.advice({"claims": claims, "position_bias": bias, "model_accuracy": accuracy}))
     assert told["What lies on what decides the class"] == [
         "r3d: DTD (first - last), which beats chance and all 4 controls (it leans to one side of the frame)."

@@ -25,7 +25,7 @@ QUESTIONS = {
     "What lies on what moves": ("maps_on_motion",),
     "What of the relevance changes in time": ("selection_on_evidence", "selection_on_motion"),
 }
-SIDES = ("even", "unclear")  # verdicts of position_bias that are no warning
+UNEVEN = "uneven"  # verdict of position_bias that is a warning
 
 
 def advice(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, list[str]]]:
@@ -98,7 +98,7 @@ def _but(model: str, best: Mapping, tables: Mapping[str, pd.DataFrame]) -> str:
     sides = tables.get("position_bias")
     if sides is not None:
         own = sides[(sides["model"] == model) & (sides["method"] == best["method"])]
-        if (~own["verdict"].isin(SIDES)).any():
+        if (own["verdict"] == UNEVEN).any():
             told.append("it leans to one side of the frame")
     cost = tables.get("explanation_overhead")
     if cost is not None:
