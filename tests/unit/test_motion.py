@@ -377,7 +377,26 @@ def test_camera_arguments_are_checked():
     with pytest.raises(VideoError, match="do not belong"):
         compensate_camera(np.zeros((2, 8, 8, 2)), np.zeros((3, 8, 9, 3), np.uint8))
     with pytest.raises(VideoError, match="finite"):
-        compensate_camera(np.full((1, 8, 8, 2), np.nan))
+        compensate_camera(np.full((1, 8, 8, 2), np.inf))
+
+
+@pytest.mark.parametrize("model", ["homography", "affine"])
+def test_what_is_not_known_of_a_flow_does_not_hide_the_camera(model):
+    rng = np.random.default_rng(0)
+    flow = np.zeros((3, 40, 60, 2), np.float32)
+    flow[..., 0] = 2
+    flow[:, 10:20, 10:20] = (2, 3)
+    expected = flow - np.float32([2, 0])
+    unknown = rng.random(flow.shape[:3]) < 0.2
+    unknown[1] = False
+    unknown[1, 0, 0] = True  # a corner alone
+    unknown[2] = True
+    unknown[2, :2, :2] = False  # too little to tell the camera's motion
+    flow[unknown] = expected[unknown] = np.nan
+    expected[2] = np.nan
+    residual, share = compensate_camera(flow, model=model)
+    np.testing.assert_allclose(residual, expected, atol=1e-3)
+    assert (share[:2] > 0.9).all() and share[2] == 0
 
 
 # --- Metrics --------------------------------------------------------------------------------------

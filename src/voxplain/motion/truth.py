@@ -27,11 +27,7 @@ def exact_flow(truth: Truth, camera: str) -> np.ndarray | None:
         return truth.flow
     if truth.drift is not None:
         return truth.flow - truth.drift
-    found = truth.flow.copy()
-    whole = np.isfinite(found).all(axis=(1, 2, 3))
-    if whole.any():
-        found[whole] = compensate_camera(found[whole], model=camera)[0]
-    return found
+    return compensate_camera(truth.flow, model=camera)[0]
 
 
 def truth_masks(

@@ -37,11 +37,15 @@ def estimate_flow(frames: np.ndarray, method: str = "farneback", **options: Any)
     ConfigError
         The method or an option is unknown.
     VideoError
-        `frames` are not an RGB clip of bytes.
+        `frames` are not an RGB clip of bytes, or the estimator's flow is not finite.
     """
     plugin = FLOWS[method]
     frames = check_frames(frames)
     flow = plugin.function(frames, **plugin.options(options))
+    if not np.isfinite(flow).all():
+        raise VideoError(
+            f"The flow estimator {method} gave values that are not finite: take another (flow.method)."
+        )
     still = (frames[1:] == frames[:-1]).all(axis=(1, 2, 3))
     # Estimators make a little motion of nothing, and a rendering stretches it to the whole range.
     return np.where(still[:, None, None, None], np.float32(0), flow) if still.any() else flow

@@ -30,7 +30,7 @@ def compensate_camera(
     Parameters
     ----------
     flow : (T-1, H, W, 2) array
-        (dx, dy) in pixels per frame.
+        (dx, dy) in pixels per frame; NaN where it is not known. The fit is of what is known, and taken from all of it.
     frames : (T or T-1, H, W, 3) uint8 array, optional
         The clip. With it the flattest part of the grid is not fitted: there, flow estimators report little
         motion, whatever the camera does.
@@ -46,7 +46,7 @@ def compensate_camera(
     Returns
     -------
     residual : (T-1, H, W, 2) float32 array
-        The flow without the camera's.
+        The flow without the camera's. All of a pair is NaN where part of it is not known and nothing could be fitted.
     inlier_share : (T-1,) float64 array
         Share of fitted correspondences that agree; 0 where no motion could be fitted and nothing was
         subtracted. Low values mean that no one plane explains the scene.
@@ -56,12 +56,12 @@ def compensate_camera(
     ConfigError
         The model is unknown.
     VideoError
-        Flow and frames do not belong together, or the flow is not finite.
+        Flow and frames do not belong together, or the flow is infinite.
     """
     if model not in ("homography", "affine"):
         raise ConfigError(f"No camera model is called {model!r}. Known: homography, affine.")
     flow = np.asarray(flow, np.float32)
-    if flow.ndim != 4 or flow.shape[-1] != 2 or not np.isfinite(flow).all():
+    if flow.ndim != 4 or flow.shape[-1] != 2 or np.isinf(flow).any():
         raise VideoError(f"Camera motion needs a finite flow of shape (T-1, H, W, 2), not {flow.shape}.")
     if frames is not None and check_frames(frames)[: len(flow)].shape[:3] != flow.shape[:3]:
         raise VideoError(f"Frames of {np.shape(frames)} do not belong to a flow of {flow.shape}.")
@@ -73,8 +73,12 @@ def compensate_camera(
     residual, inlier_share = flow.copy(), np.zeros(len(flow))
     for t, field in enumerate(flow):
         fitted = grid if frames is None else grid & _texture_mask(frames[t], grid, textured)
+        known = np.isfinite(field).all(axis=-1)
+        fitted = fitted & known
         matrix, inlier_share[t] = _fit(pixels[fitted], (pixels + field)[fitted], model, tolerance)
-        if field.any():  # else the fit's rounding would be all the motion that there is
+        if not known.all() and not inlier_share[t]:
+            residual[t] = np.nan  # of so little nobody knows what the camera did
+        elif field[known].any():  # else the fit's rounding would be all the motion that there is
             residual[t] -= cv2.perspectiveTransform(pixels, matrix) - pixels
     return residual, inlier_share
 
