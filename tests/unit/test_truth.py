@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxplain.artifacts import create_h5
+from voxplain.cli.check import check_truth
+from voxplain.config import load_config
 from voxplain.errors import ConfigError
 from voxplain.videos.clips import fit_frame, read_clips
 from voxplain.videos.embedded import write_video
 from voxplain.videos.store import TruthStore, store_truth
-from voxplain.videos.truth import IGNORED, Truth, fit_labels, read_labels, read_truth
+from voxplain.videos.truth import (
+    IGNORED,
+    Truth,
+    fit_labels,
+    frames_without_boxes,
+    known_words,
+    read_labels,
+    read_truth,
+)
 
 TARGETS = {"evidence": [1], "distractor": [5]}
 
@@ -96,9 +106,94 @@ def test_broken_truth_tells_the_mend(video, tmp_path):
         read_labels(video, np.array([30]), TARGETS)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_labels(video | {"masks": str(tmp_path / "none.h5")}, np.arange(3), TARGETS)
+    with h5py.File(tmp_path / "turned.h5", "w") as file:
+        file["a.mp4"] = np.zeros((12, 64, 48), np.uint8)
+        file["small"] = np.zeros((12, 24, 32), np.uint8)
+        file["minus"] = np.full((12, 48, 64), -255, np.int16)
+        file["many"] = np.full((12, 48, 64), 255, np.uint16)
+    turned = video | {"masks": str(tmp_path / "turned.h5")}
+    with pytest.raises(ConfigError, match=r"frames of 64 x 48 .*, and the video a has 48 x 64"):
+        read_labels(turned, np.arange(3), TARGETS)
+    elsewhere = {"path": str((tmp_path / "x").with_suffix(".mp4"))}
+    (tmp_path / "x.mp4").write_bytes((tmp_path / "a.mp4").read_bytes())
+    assert read_labels(turned | elsewhere | {"video": "small"}, np.arange(3), TARGETS)[0].shape == (3, 24, 32)
+    with pytest.raises(ConfigError, match="the labels of minus go from -255 to 0"):
+        read_labels(turned | elsewhere | {"video": "minus"}, np.arange(3), TARGETS)
+    many = turned | elsewhere | {"video": "many"}
+    with pytest.raises(ConfigError, match="go from 0 to 255.*truth.ignore"):
+        read_labels(many, np.arange(3), TARGETS)
+    assert (read_labels(many, np.arange(3), TARGETS, [255])[0] == IGNORED).all()
     (tmp_path / "boxes.csv").write_text("clip,frame\n")
     with pytest.raises(ConfigError, match="no column 'video'"):
         read_labels(video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}, np.arange(3), TARGETS)
+
+
+BOX = ("a.mp4", 1, 0, 0, 8, 8, "hand")
+NAMES = ["video", "frame", "x0", "y0", "x1", "y1", "what"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "column, value, says",
+    [
+        ("what", None, "row 2: what is empty, and should be text"),
+        ("what", " ", "row 2: what is ' ', and should be text"),
+        ("x0", None, "row 2: x0 is empty, and should be a number of pixels"),
+        ("x0", "left", "row 2: x0 is 'left', and should be a number"),
+        ("y1", "inf", "row 2: y1 is .*inf"),
+        ("frame", "1.5", "row 2: frame is .*1.5.* a whole number from 0 on"),
+        ("frame", "-1", "row 2: frame is"),
+        ("video", None, "row 2: video is empty"),
+    ],
+)
+def test_a_wrong_box_is_told_by_its_row(video, tmp_path, ending, column, value, says):
+    table = pd.DataFrame([BOX, BOX], columns=NAMES, dtype=object)
+    table.loc[1, column] = value
+    place = tmp_path / f"boxes.{ending}"
+    table.astype(str).where(table.notna()).to_parquet(place) if ending == "parquet" else table.to_csv(
+        place, index=False
+    )
+    with pytest.raises(ConfigError, match=says):
+        read_labels(video | {"masks": "", "boxes": str(place)}, np.arange(3), {"evidence": ["hand"]})
+
+
+def test_boxes_have_words_that_may_look_like_numbers_and_not_too_many(video, tmp_path):
+    boxed = video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}
+    pd.DataFrame([(*BOX[:6], "01"), ("b.mp4", *BOX[1:])], columns=NAMES).to_csv(
+        tmp_path / "boxes.csv", index=False
+    )
+    found = Truth(*read_labels(boxed, np.arange(3), {"evidence": ["01"]})).masks()["evidence"]
+    assert found.sum(axis=(1, 2)).tolist() == [0, 64, 0]
+    assert known_words(boxed) == {"01"} and known_words(video) == {0, 1, 3, 5}
+    assert frames_without_boxes(boxed) == frames_without_boxes(video) == 0
+    rows = [("a.mp4", frame, 0, 0, 8, 8, f"kind {frame}") for frame in (1, 2, 5, 5)]
+    pd.DataFrame(rows, columns=NAMES).to_csv(tmp_path / "sparse.csv", index=False)
+    assert frames_without_boxes(boxed | {"boxes": str(tmp_path / "sparse.csv")}) == 2
+    rows = [("a.mp4", 1, 0, 0, 8, 8, f"kind {number}") for number in range(254)]
+    pd.DataFrame(rows, columns=NAMES).to_csv(tmp_path / "many.csv", index=False)
+    with pytest.raises(ConfigError, match="254 words .* may have 253"):
+        read_labels(boxed | {"boxes": str(tmp_path / "many.csv")}, np.arange(3))
+
+
+def test_words_that_no_file_has_are_told(video, tmp_path):
+    """A misspelled word makes evidence background, and nothing else would say so."""
+    rows = [("a.mp4", frame, 0, 0, 8, 8, what) for frame, what in ((0, "hand"), (3, "arm"))]
+    pd.DataFrame(rows, columns=NAMES).to_csv(tmp_path / "boxes.csv", index=False)
+    blank = {name: "" for name in ("masks", "boxes", "flow")}
+    videos = pd.DataFrame([blank | video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}])
+
+    def told(**truth):
+        models = {"r3d": {"network": "r3d", "layers": ["layer4"]}}
+        given = {"data": {"path": str(tmp_path)}, "clips": {"size": 24}, "models": models, "truth": truth}
+        config = load_config(given)
+        return [note.text for note in check_truth(videos, config)]
+
+    known, unused, sparse = told(targets={"evidence": ["hand", "Arm"]})
+    assert known == "1 of 1 videos have ground truth."
+    assert unused == "truth.targets: evidence: no mask or box has 'Arm'; did you mean 'arm'?"
+    assert "leave out frames" in sparse and "such as a" in sparse
+    assert len(told(targets={"evidence": ["hand", "arm"]})) == 2
+    assert "truth.ignore: no mask or box has 'face'." in told(targets={"evidence": ["hand"]}, ignore=["face"])
 
 
 def test_all_that_is_labeled_is_evidence_by_default(video):
@@ -130,6 +225,9 @@ def test_flow_goes_where_the_frames_go_and_shrinks_with_them(video, tmp_path):
     assert np.isnan(truth.flow[0, 0]).all()
     with pytest.raises(ConfigError, match="column flow"):
         read_truth(video | {"flow": str(tmp_path)}, np.arange(2), size=24)
+    write_flo(folder / "0000.flo", np.zeros((48, 48, 2), np.float32))
+    with pytest.raises(ConfigError, match="frames of 48 x 48 .* column flow"):
+        read_truth(given, np.arange(2), size=24)
 
 
 def test_truth_is_stored_as_it_is(video, tmp_path):

@@ -14,13 +14,13 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, nullcontext, suppress
 from dataclasses import dataclass, field
 from operator import gt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
 from ..videos.files import ENDINGS, list_folder, walk_videos
 from ..videos.plan import discovery_videos, evaluation_videos, source_of, truth_rows, what_is_known
-from ..videos.truth import mask_labels, read_truth
+from ..videos.truth import frames_without_boxes, known_words, read_truth
 from .values import key_values, merge, read_yaml
 
 if TYPE_CHECKING:
@@ -152,11 +152,37 @@ def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
         known += read_truth(row, first, size=config.clips.size, crop=config.clips.crop, **truth) is not None
     if rows:
         yield Note(f"{known} of {len(table)} videos have ground truth.")
+        yield from _unused_words(rows, truth)
+        skipped = [row["video"] for row in rows if frames_without_boxes(row)]
+        if skipped:
+            yield Note(
+                f"The boxes of {len(skipped)} videos, such as {skipped[0]}, leave out frames between the first and the last: in "
+                "a frame without boxes nothing counts as evidence. Give every frame in which something is to be seen."
+            )
     elif config.truth.targets:
         yield (
             "truth.targets is given, and no video has ground truth: name its file in the video table's columns masks or "
             "boxes, or in data.options."
         )
+
+
+def _unused_words(rows: Sequence[Mapping[str, Any]], truth: Mapping[str, Any]) -> Iterator[Note]:
+    """Labels and words of targets and ignore that no mask and no box has, such as misspelled ones."""
+    named = {f"truth.targets: {name}": words for name, words in (truth["targets"] or {}).items()}
+    named["truth.ignore"] = truth["ignore"]
+    wanted = {word for words in named.values() for word in words}
+    found: set[int | str] = set()
+    deadline = time.monotonic() + PROBE_SECONDS
+    for row in rows:
+        found |= known_words(row)
+        if wanted <= found:
+            return
+        if time.monotonic() > deadline:
+            return  # what was not looked at may have them
+    for where, words in named.items():
+        for word in words:
+            if word not in found:
+                yield Note(f"{where}: no mask or box has {word!r}{nearest(word, sorted(map(str, found)))}")
 
 
 def check_given(config: Config, table: pd.DataFrame | None) -> Iterator[str | Note]:
@@ -184,7 +210,7 @@ def check_given(config: Config, table: pd.DataFrame | None) -> Iterator[str | No
     for row in (row for row in rows if row["masks"]):
         if not wanted or time.monotonic() > deadline:
             break
-        wanted -= mask_labels(row)
+        wanted -= known_words(row)
     else:
         for where, labels in given_labels(config).items() if wanted else ():
             if lacking := sorted(wanted & labels):

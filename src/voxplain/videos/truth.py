@@ -25,6 +25,7 @@ IGNORED = 254  # voxels of which the truth is not known; the embedded videos' cu
 BACKGROUND = 0
 UNKNOWN = 1e9  # Middlebury's mark for pixels whose flow is not known
 _TAG = 202021.25  # first float of a Middlebury file
+_TEXT = {"video": str, "what": str}  # columns of boxes, in which 007 is no number
 Targets = Mapping[str, Sequence[int | str]]
 
 
@@ -88,7 +89,7 @@ def read_truth(
     Raises
     ------
     ConfigError
-        A file cannot be read, or has fewer frames than the video.
+        A file cannot be read, has fewer frames than the video, or frames of another shape.
     """
     found = read_labels(video, frame_indices, targets, ignore)
     flow = _read_flow(video, frame_indices, size=size, crop=crop) if video["flow"] else None
@@ -146,6 +147,8 @@ def _read_flow(
             flow = read_flo(files[frame])
         except (OSError, VideoError) as error:
             raise ConfigError(f"{error} Correct the column flow of the video table.") from None
+        if pair == 0:
+            _check_shape(video, f"{files[frame]} has", flow.shape[:2], "flow")
         flow[(np.abs(flow) >= UNKNOWN).any(axis=-1)] = np.nan
         (rows, columns), top, left = fitted_size(flow.shape[:2], size=size, crop=crop)
         flow = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT) * np.float32(
@@ -207,7 +210,8 @@ def read_labels(
     Raises
     ------
     ConfigError
-        The file cannot be read, or it has fewer frames than the video.
+        The file cannot be read, or it has fewer frames than the video, or frames of another shape (its masks may be
+        smaller or larger by the same factor in height and width).
     """
     if video["masks"]:
         found = _masks(video, frame_indices)
@@ -218,11 +222,15 @@ def read_labels(
     if found is None:
         return None
     volume, words = found
-    if volume.max(initial=0) >= IGNORED:
+    ignored = np.isin(volume, [words(word) for word in ignore])
+    counted = volume[~ignored]
+    if counted.min(initial=0) < 0 or counted.max(initial=0) >= IGNORED:
+        lowest, highest = counted.min(initial=0), counted.max(initial=0)
         raise ConfigError(
-            f"{video['masks']}: the labels of {video['video']} go up to {volume.max()}, and may go up to {IGNORED - 1}."
+            f"{video['masks'] or video['boxes']}: the labels of {video['video']} go from {lowest} to {highest}, and may go "
+            f"from 0 to {IGNORED - 1}. What is not known is named in truth.ignore."
         )
-    labels = np.where(np.isin(volume, [words(word) for word in ignore]), IGNORED, volume).astype(np.uint8)
+    labels = np.where(ignored, IGNORED, volume).astype(np.uint8)
     if targets is None:
         return labels, {"evidence": list(range(1, IGNORED))}
     return labels, {name: [words(word) for word in given] for name, given in targets.items()}
@@ -241,6 +249,7 @@ def _masks(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
                     f"{video['masks']}: {name} is {volume.dtype} of {volume.shape}, and should be labels, (frames, H, W) "
                     "of whole numbers."
                 )
+            _check_shape(video, f"{video['masks']}: {name} has", volume.shape[1:], "masks")
             if frame_indices.max() >= len(volume):
                 raise ConfigError(
                     f"{video['masks']}: {name} has {len(volume)} frames, and the video at least "
@@ -262,33 +271,51 @@ def _volume_of(file: h5py.File, video: Mapping[str, Any]) -> str | None:
     return next((name for name in known if isinstance(file.get(name), h5py.Dataset)), None)
 
 
-def mask_labels(video: Mapping[str, Any]) -> set[int]:
-    """Labels that the masks of a video have in any frame; none where they cannot be read.
+def _check_shape(video: Mapping[str, Any], what: str, shape: tuple[int, int], column: str) -> None:
+    """Stop where a file's frames cannot be the video's, since what is cut or turned would lie in the wrong place."""
+    shown = probe(video["path"])
+    height, width = shape
+    # The same shape, or smaller or larger by one factor, within a pixel.
+    if abs(height * shown.width - width * shown.height) > max(shown.width, shown.height):
+        raise ConfigError(
+            f"{what} frames of {height} x {width} (height x width), and the video {video['video']} has {shown.height} x "
+            f"{shown.width}: give the whole frame as it is shown, in the same shape or scaled by one factor, in the column "
+            f"{column} of the video table."
+        )
+
+
+def known_words(video: Mapping[str, Any]) -> set[int | str]:
+    """Labels that the masks of a video have in any frame, or words that its boxes have; none where they cannot be read.
 
     Parameters
     ----------
     video : row of a video table
-        Columns video, path and masks.
+        Columns video, path, masks and boxes.
     """
     try:
-        with h5py.File(video["masks"]) as file:
-            name = _volume_of(file, video)
-            return set() if name is None else set(np.unique(file[name][()]).tolist())
-    except OSError:
+        if video["masks"]:
+            with h5py.File(video["masks"]) as file:
+                name = _volume_of(file, video)
+                return set() if name is None else set(np.unique(file[name][()]).tolist())
+        return set(_boxes_of(video)["what"]) if video["boxes"] else set()
+    except (OSError, ConfigError):
         return set()
+
+
+def frames_without_boxes(video: Mapping[str, Any]) -> int:
+    """Frames between the first and the last of a video's boxes that have none."""
+    frames = _boxes_of(video)["frame"] if video["boxes"] and not video["masks"] else []
+    return int(max(frames) - min(frames) + 1 - len(set(frames))) if len(frames) else 0
 
 
 def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
     """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what."""
-    place = Path(video["boxes"])
-    table = _read_boxes(place)
-    known = (os.path.relpath(video["path"], place.parent), video["video"])
-    table = table[table["video"].isin(known)]
+    table = _boxes_of(video)
     if table.empty:
         return None
     kinds = {what: number for number, what in enumerate(sorted(table["what"].unique()), start=1)}
     shown = probe(video["path"])
-    volume = np.zeros((len(frame_indices), shown.height, shown.width), np.uint8)
+    volume = np.zeros((len(frame_indices), shown.height, shown.width), np.uint16)
     for row in table.itertuples():
         top, left = max(round(row.y0), 0), max(round(row.x0), 0)
         for frame in np.flatnonzero(frame_indices == row.frame):
@@ -296,10 +323,17 @@ def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndar
     return volume, lambda word: kinds.get(word, -1)
 
 
+def _boxes_of(video: Mapping[str, Any]) -> pd.DataFrame:
+    """A video's rows of its table of boxes."""
+    place = Path(video["boxes"])
+    table = _read_boxes(place)
+    return table[table["video"].isin([os.path.relpath(video["path"], place.parent), video["video"]])]
+
+
 @functools.lru_cache(maxsize=1)  # one for all videos, as a rule
 def _read_boxes(place: Path) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place)
+        table = pd.read_parquet(place) if place.suffix == ".parquet" else pd.read_csv(place, dtype=_TEXT)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"The boxes {place} cannot be read ({error}). Correct the column boxes of the video table, or data.options."
@@ -307,4 +341,22 @@ def _read_boxes(place: Path) -> pd.DataFrame:
     for column in ("video", "frame", "x0", "y0", "x1", "y1", "what"):
         if column not in table:
             raise ConfigError(f"{place} has no column {column!r}{nearest(column, list(map(str, table)))}")
-    return table
+    numbers = ["frame", "x0", "y0", "x1", "y1"]
+    found = table[[*numbers]].apply(pd.to_numeric, errors="coerce").replace([np.inf, -np.inf], np.nan)
+    found["frame"] = found["frame"].where((found["frame"] >= 0) & (found["frame"] % 1 == 0))
+    for name in _TEXT:
+        text = table[name]
+        found[name] = text.where(text.isna(), text.astype(str).str.strip()).replace("", None)
+    wrong = found.isna()
+    if wrong.any(axis=None):
+        row = int(wrong.any(axis=1).to_numpy().argmax())
+        column = wrong.columns[wrong.iloc[row]][0]
+        said = table[column].iloc[row]
+        raise ConfigError(
+            f"{place}, row {row + 1}: {column} is {'empty' if pd.isna(said) or said == '' else repr(said)}, and should be "
+            f"{'text' if column in _TEXT else 'a whole number from 0 on' if column == 'frame' else 'a number of pixels'}."
+        )
+    kinds = found["what"].nunique()
+    if kinds >= IGNORED:
+        raise ConfigError(f"{place} has {kinds} words in its column what, and may have {IGNORED - 1}.")
+    return found
