@@ -4,12 +4,12 @@ import pandas as pd
 from _stage import run
 from tqdm import tqdm
 
-from voxplain.activation_store import open_activations
+from voxplain.activation_store import open_activations, read_gradients
 from voxplain.artifacts import open_h5, write_table
 from voxplain.concepts.clustering import nearest_concepts
 from voxplain.concepts.rankings import ranking, read_rankings
 from voxplain.concepts.scores import ways_to
-from voxplain.concepts.steering.compute import edit_clip, plan_steering, steer_clip
+from voxplain.concepts.steering.compute import edit_clip, mark_first, plan_steering, steer_clip
 from voxplain.models.trained import load_trained
 from voxplain.models.upper import Upper
 from voxplain.streams import stream
@@ -19,7 +19,7 @@ def main(stage):
     source, wildcards, params = stage.input, stage.wildcards, stage.params
     layer, batch, grid = wildcards.layer, params.batch, params.grid and tuple(params.grid)
     model = load_trained(source.weights, trust=stage.networks, precision=stage.precision)
-    upper, plans, parts = None, {}, []
+    gradients, upper, plans, parts = read_gradients(source.discovered, layer), None, {}, []
     places, scores = read_rankings(source.concepts, source.scores)
     order = {name: ranking(own) for name, own in scores.items()}
     ways = {}
@@ -42,7 +42,8 @@ def main(stage):
             if name not in plans:  # drawn by the class's name alone: the same in every shard
                 rng = stream(params.draws_seed, "steer_concepts", wildcards.model, layer, name)
                 others = {other: found for other, found in ways.items() if other != name}
-                plans[name] = plan_steering(ways[name], random_ways, others, draws=params.draws, rng=rng)
+                plan, along = plan_steering(ways[name], random_ways, others, draws=params.draws, rng=rng)
+                plans[name] = mark_first(plan, along, gradients(name), rank_by=params.rank_by), along
             steered = steer_clip(upper, inputs, target, *plans[name], baseline, grid=grid, batch=batch)
             concepts = nearest_concepts(group[f"supervoxels/{layer}"][()], *places[name])
             voxels = supervoxels[video]["labels"][number], group["kept"][()], concepts, order[name]

@@ -689,7 +689,9 @@ OWN = {"space": "layer", "steering": "removal", "control": "none", "norm": "own"
 
 
 def simulate_directions(rng: np.random.Generator, design: Design) -> dict[str, Any]:
-    """Concepts' directions that are drawn as the controls' are: in each seed and class anew.
+    """Concepts' directions that are drawn as the controls' are: in each seed and class anew, and none chosen by what it does.
+
+    What choosing the best of several does is simulated in test_steering.
 
     What a class, a seed and a video make of any direction is theirs.
     """
@@ -706,7 +708,7 @@ def simulate_directions(rng: np.random.Generator, design: Design) -> dict[str, A
                 rows = design.rows("class", change_of_logit=change).assign(
                     video=lambda rows, number=number: rows["class"].astype(str) + f"-{number}",
                     change_of_other_logits=-0.5, change_of_accuracy=0.0, concept=concept, rank=concept + 1,
-                    draw=max(draw, 0), **control | {"steering": "addition"},
+                    first=concept == 0, draw=max(draw, 0), **control | {"steering": "addition"},
                 )  # fmt: skip
                 parts.append(rows)
     steered = pd.concat(parts, ignore_index=True)

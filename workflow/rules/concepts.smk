@@ -227,6 +227,7 @@ rule steer_concepts:
         cavs=at("cavs", **OF_CLASS),
         random_sets=at("random_sets"),
         random_cavs=at("random_cavs"),
+        discovered=at("activations", shard=DISCOVERY_SHARDS),
     output:
         at("steered_concepts"),
     log:
@@ -240,6 +241,7 @@ rule steer_concepts:
     params:
         **part("activations", "fill", "batch"),
         draws=CONFIG.steering.draws,
+        rank_by=CONFIG.scores.rank_by,
         grid=CONFIG.activations.pooling,
         draws_seed=stream("draws"),
         code=code("steer_concepts"),

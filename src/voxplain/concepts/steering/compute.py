@@ -23,12 +23,19 @@ from ...device import batched
 from ...editing import first_position
 from ...models.upper import Upper
 from ...patches import keep_only
+from ..scores import directional_derivatives, importance
 
 OWN, MATCHED = "own", "matched"
 REMOVAL, ADDITION = "removal", "addition"
 LAYER, PIXELS = "layer", "pixels"
 CONTROLS = ("random_direction", "random_concept", "other_class")
 PLAN = ["rank", "steering", "control", "norm", "draw", "direction", "amount"]
+DRAWN = [
+    "steering",
+    "control",
+    "norm",
+    "draw",
+]  # of one draw there is a direction for each of the class's concepts
 
 
 def plan_steering(
@@ -80,17 +87,59 @@ def plan_steering(
         count += 1
 
     names = sorted(other_ways)
+    # Another one for each concept in every draw, and for each draw of a concept, as far as there are enough.
+    pool, apart = rng.permutation(len(random_ways)), max(1, len(random_ways) // len(ways))
     for number in range(len(ways)):
         rows += [(number + 1, steering, "none", OWN, 0, number, number) for steering in (REMOVAL, ADDITION)]
         for draw in range(draws):
             direction = rng.normal(size=size)
             add(number, "random_direction", draw, direction / np.linalg.norm(direction))
-        for draw, of in enumerate(rng.permutation(len(random_ways))[:draws]):
+        for draw, of in enumerate(np.roll(pool, -number * apart)[:draws]):
             add(number, "random_concept", draw, random_ways[of])
         for draw, of in enumerate(rng.permutation(len(names))[:draws]):
             other = other_ways[names[of]]
             add(number, "other_class", draw, other[min(number, len(other) - 1)])
     return pd.DataFrame(rows, columns=PLAN), np.concatenate(found).astype(np.float32)
+
+
+def mark_first(
+    plan: pd.DataFrame, ways: np.ndarray, gradients: np.ndarray, *, rank_by: str = "effect"
+) -> pd.DataFrame:
+    """Mark the concept ranked first, and the control of each draw that the same ranking would put first.
+
+    The first concept is the best of several, so what it does more than one control is the choice as well. Beside it
+    stands the best of as many controls, by the same gradients.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        As of `plan_steering`.
+    ways : (directions, d) float
+    gradients : (clips, d) float
+        Of the class's logit at its discovery clips.
+    rank_by : {"effect", "score"}
+        As for `voxplain.concepts.scores.score_concepts`. A step's effect is the derivative along its direction times
+        the length of its amount, its score the share of clips whose logit rises along it.
+
+    Returns
+    -------
+    DataFrame
+        The plan, with a bool column first.
+    """
+    lengths = np.linalg.norm(ways, axis=1, keepdims=True)
+    units = np.divide(ways, lengths, out=np.zeros_like(ways, dtype=float), where=lengths > 0)
+    derivatives = directional_derivatives(gradients, units)
+    derivative, score = derivatives.mean(axis=1), importance(derivatives)
+    along, amount = plan["direction"].to_numpy(), plan["amount"].to_numpy()
+    keys = {
+        "score": score[along],
+        "effect": derivative[along] * (1 if rank_by == "score" else lengths[amount, 0]),
+    }
+    ranked = plan.assign(**keys).sort_values(
+        list(keys) if rank_by == "score" else ["effect"], ascending=False, kind="stable"
+    )
+    first = ranked[ranked["control"] != "none"].drop_duplicates(DRAWN).index
+    return plan.assign(first=plan.index.isin(first) | ((plan["control"] == "none") & (plan["rank"] == 1)))
 
 
 def steer_clip(
@@ -114,7 +163,7 @@ def steer_clip(
     target : int
         The clip's class.
     plan : DataFrame
-        As of `plan_steering`.
+        As of `plan_steering`; further columns are kept.
     ways : (directions, d) float
     baseline : (d,) float
         Mean of the random samples, which removal goes back to.
@@ -159,7 +208,7 @@ def steer_clip(
         logits, sizes = batched(steer, np.arange(len(plan)), batch)
         before = _run(upper, features, 1).float()
     found = changes(logits.cpu().numpy(), before.cpu().numpy(), target)
-    return plan[PLAN[:5]].assign(space=LAYER, size=sizes.cpu().numpy(), **found)
+    return plan.drop(columns=["direction", "amount"]).assign(space=LAYER, size=sizes.cpu().numpy(), **found)
 
 
 def _run(upper: Upper, features: torch.Tensor, count: int, hook: Callable | None = None) -> torch.Tensor:
@@ -212,7 +261,7 @@ def edit_clip(
     Returns
     -------
     DataFrame, two rows per concept
-        As of `steer_clip`, of space pixels. removal hides: what changes is the clip as it is. addition shows: what
+        As of `steer_clip` and `mark_first`, of space pixels. removal hides: what changes is the clip as it is. addition shows: what
         changes is the fill alone. size is the share of the clip's voxels that the concept has.
     """
     rows, masks = [], []
@@ -230,7 +279,8 @@ def edit_clip(
     table = pd.DataFrame(rows, columns=["rank", "steering", "size"])
     before = np.where((table["steering"] == REMOVAL).to_numpy()[:, None], found[-2], found[-1])
     found = changes(found[:-2], before, target)
-    return table.assign(space=PIXELS, control="none", norm=OWN, draw=0, **found)
+    first = table["rank"] == 1
+    return table.assign(space=PIXELS, control="none", norm=OWN, draw=0, first=first, **found)
 
 
 def changes(logits: np.ndarray, before: np.ndarray, target: int) -> dict[str, np.ndarray]:
