@@ -191,6 +191,11 @@ def with_groups(rows: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def video_groups(rows: pd.DataFrame) -> pd.Series | None:
+    """The group of each video, by video; None where the rows have no groups."""
+    return rows.drop_duplicates("video").set_index("video")["group"] if "group" in rows else None
+
+
 @cache
 def all_tables() -> dict[str, Table]:
     """Every final table by name, by parts and within them in the order in which they can be computed."""

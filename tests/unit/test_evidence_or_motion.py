@@ -50,6 +50,25 @@ def test_shares_by_hand():
     assert whole["ci_high"] - whole["ci_low"] > 2 * sd / 2  # over the four groups, not over eight videos
 
 
+def test_values_are_means_over_videos_of_groups_of_any_size():
+    """As in ground_truth_precision: a group of five videos counts five times, and chance with it."""
+    sizes = {"a": 5, "b": 1, "c": 1, "d": 1}
+    videos = [(group, f"{group}{n}") for group, size in sizes.items() for n in range(size)]
+    rows = [
+        {
+            "model": "net", "seed": 0, "method": "dtd", "control_of": "", "selective": False, "target": "evidence",
+            "video": video, "group": group, "clip": clip, "share": 0.1 + 0.4 * (group == "a"),
+            "relevance_on_target": 0.9 if group == "a" else 0.1, "auroc": 0.8 if group == "a" else 0.4, "stratified_auroc": 0.5,
+        }
+        for group, video in videos for clip in range(2 if video == "a0" else 1)
+    ]  # fmt: skip
+    table = evidence_or_motion_table(pd.DataFrame(rows)).set_index("measure")
+    assert table.loc["evidence", "value"] == pytest.approx((5 * 0.9 + 3 * 0.1) / 8)
+    assert table.loc["evidence AUROC", "value"] == pytest.approx((5 * 0.8 + 3 * 0.4) / 8)
+    assert table.loc["evidence", "chance"] == pytest.approx((5 * 0.5 + 3 * 0.1) / 8)
+    assert (table["n_units"] == 4).all()
+
+
 def test_the_figure_has_a_column_per_subset():
     parts = [scores(lambda *_: 0.3, target=target) for target in ("evidence", "distractor")]
     figure = evidence_or_motion_figure(evidence_or_motion_table(pd.concat(parts)))

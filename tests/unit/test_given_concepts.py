@@ -327,6 +327,31 @@ def test_tables_by_hand():
     assert cells["n_significant"].isna().sum() == 19  # of all but the effects of the two
 
 
+def test_videos_of_one_group_are_counted_one_by_one():
+    steered = [
+        {
+            "source": "given",
+            "class": "a",
+            "video": video,
+            "group": group,
+            "clip": 0,
+            "steering": steering,
+            "control": control,
+        }
+        | {"norm": norm, "draw": 0, "change_of_logit": change}
+        for video, group, change in (("u", "g", -1.0), ("v", "g", -3.0), ("w", "h", -5.0), ("x", "i", -7.0))
+        for steering in ("removal", "addition")
+        for control, norm in (("none", "own"), ("random_direction", "matched"), ("random_concept", "matched"))
+    ]
+    place = {"name": "hand", "model": "r3d", "seed": 0, "layer": "l"}
+    scores = pd.DataFrame([place | {"source": "given", "class": "a", "p_value": 0.5, "effect": 1.0}])
+    rest = "n_examples score score_sd derivative effect_ci_low effect_ci_high p_clusters p_gradients cav_accuracy rank_among_found n_found"
+    scores = scores.assign(**dict.fromkeys(rest.split(), 0.5))
+    row = given_concepts_table(scores, pd.DataFrame(steered).assign(**place)).iloc[0]
+    assert row["n_videos"] == 4 and row["removal"] == row["removal_random_concept"] == -4.0
+    assert row["removal_ci_low"] < -4 < row["removal_ci_high"]
+
+
 def test_what_is_made_of_the_tables():
     table, summary = tables()
     (text,) = given_sentences(summary)

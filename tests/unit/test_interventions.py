@@ -178,6 +178,21 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert value["none", "auroc"] == 1 and ("evidence_filled", "auroc") not in value
     assert value["background_exchanged", "auroc"] < 1  # the map prefers what is bright behind it
     assert 0 < value["none", "probability"] < 1
+    # Four of 36 voxels of each frame, and the others; nothing is hidden but by a fill.
+    hidden = rows[rows["measure"] == "hidden"].set_index("intervention")["value"]
+    assert hidden.to_dict() == pytest.approx(
+        {
+            "background_filled": 8 / 9,
+            "evidence_filled": 1 / 9,
+            "path_filled": 1 / 9,
+            "mirrored_path_filled": 1 / 9,
+        }
+    )
+    middle = np.zeros_like(evidence)
+    middle[:, :2, 2:4] = True  # the same on the other side: nothing is left to be hidden there
+    filled = intervene(Model(), clip, middle, "a", other, None, "b", {"gradcam": {}}, **how)
+    filled = filled[filled["measure"] == "hidden"].set_index("intervention")["value"]
+    assert filled["path_filled"] == pytest.approx(1 / 9) and filled["mirrored_path_filled"] == 0
     # The map for a is brighter on the other's evidence; that for b is negative there, and lies nowhere.
     assert by_class["gradcam"].to_dict() == {"a": 0.0, "b": 0.5, "c": 0.5}
     # The network's answer to what it sees then is b, whose evidence has the greater norm.

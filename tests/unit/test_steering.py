@@ -14,7 +14,7 @@ from voxplain import build_model
 from voxplain.activations import average_to_grid, layer_activations, logit_gradients, on_positions
 from voxplain.claims.table import claims_table
 from voxplain.concepts.scores import rank_concepts, ways_to
-from voxplain.concepts.steering.compute import PLAN, changes, edit_clip, plan_steering, steer_clip
+from voxplain.concepts.steering.compute import PLAN, changes, edit_clip, mark_first, plan_steering, steer_clip
 from voxplain.concepts.steering.figure import concept_steering_figure
 from voxplain.concepts.steering.table import (
     concept_steering_table,
@@ -173,6 +173,68 @@ def test_a_plan_has_every_control_of_both_amounts():
     assert plan.equals(again[0]) and np.array_equal(found, again[1])
 
 
+def test_the_first_control_is_chosen_as_the_first_concept_is():
+    rng = np.random.default_rng(1)
+    gradients = rng.normal(size=(7, 5))
+    ways = rng.normal(size=(3, 5))
+    ways = ways[np.argsort(-(ways @ gradients.mean(axis=0)))]  # by effect
+    others = {name: rng.normal(size=(3, 5)) for name in "bc"}
+    plan, found = plan_steering(ways, rng.normal(size=(4, 5)), others, draws=2, rng=rng)
+    marked = mark_first(plan, found, gradients)
+    assert marked[PLAN].equals(plan)
+    own = marked[marked["control"] == "none"]
+    assert (own["first"] == (own["rank"] == 1)).all()
+    lengths = np.linalg.norm(found, axis=1)
+    derivative = found @ gradients.mean(axis=0) / lengths
+    for _, draw in marked[marked["control"] != "none"].groupby(["steering", "control", "norm", "draw"]):
+        assert draw["direction"].nunique() == len(np.unique(found[draw["direction"]], axis=0)) == 3
+        effects = derivative[draw["direction"]] * lengths[draw["amount"]]
+        assert len(draw) == 3 and draw["first"].tolist() == (effects == effects.max()).tolist()
+    # The score is the share of clips whose logit rises; among equals the derivative decides.
+    marked = mark_first(plan, found, gradients, rank_by="score")
+    score = (gradients @ found.T > 0).mean(axis=0)
+    for _, draw in marked[marked["control"] != "none"].groupby(["steering", "control", "norm", "draw"]):
+        rows = draw["direction"].to_numpy()
+        best = max(rows, key=lambda row: (score[row], derivative[row]))
+        assert draw["first"].tolist() == (rows == best).tolist()
+
+
+def test_the_best_of_several_directions_is_not_told_from_the_best_of_as_many():
+    """Clusters of noise, ranked by the gradients of a network that has learned nothing: the first is the best of five."""
+    rng, p_values, times, names = np.random.default_rng(0), [], [], "abc"
+    for _ in range(12):
+        heads = dict(zip(names, rng.normal(size=(len(names), 8)), strict=True))
+        ways = {name: rng.normal(size=(5, 8)) for name in names}
+        ways = {name: own[np.argsort(-(own @ heads[name]))] for name, own in ways.items()}
+        pool, parts = rng.normal(size=(40, 8)), []
+        for name in names:
+            others = {other: own for other, own in ways.items() if other != name}
+            plan, found = plan_steering(ways[name], pool, others, draws=6, rng=rng)
+            plan = mark_first(plan, found, heads[name][None])
+            lengths = np.linalg.norm(found, axis=1)
+            units = found / lengths[:, None]
+            along, amount, removed = plan["direction"], plan["amount"], plan["steering"] == "removal"
+            there = units @ rng.normal(size=8)
+            size = np.where(removed, -there[amount], lengths[amount])
+            change = {"change_of_logit": size * (units[along] @ heads[name])}
+            parts.append(plan.assign(**{"class": name}, video=name, **change))
+        steered = pd.concat(parts, ignore_index=True).assign(
+            model="net", seed=0, layer="mid", clip=0, space="layer", concept=lambda t: t["rank"] - 1,
+            change_of_other_logits=0.0, change_of_accuracy=0.0, size=0.1,
+        )  # fmt: skip
+        gaps = steering_gaps_table(steered, *ranked(steered))
+        drawn = gaps[
+            gaps["control"].isin(["random_direction", "random_concept"]) & (gaps["concepts"] == "first")
+        ]
+        # Of a direction that is removed nobody knows its sign, nor how much of it there is.
+        p_values.append(drawn[drawn["measure"] == "logit"]["p_value"].to_numpy())
+        times.append(drawn[(drawn["control"] == "random_concept") & drawn["times"].notna()]["times"].mean())
+    p_values = np.stack(p_values)
+    # Seven p-values of a network hang together. Beside single directions two fifths are below, and times is 2.2.
+    assert (p_values <= 0.05).mean() <= 0.2
+    assert 0.35 < p_values.mean() < 0.65 and 0.8 < np.median(times) < 1.25
+
+
 def test_changes_by_hand():
     found = changes(np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 5.0]]), np.array([[2.0, 1.0, 3.0]]), 0)
     assert found["change_of_logit"].tolist() == [1, -2]
@@ -230,7 +292,8 @@ def steered_rows(value, *, classes=4, concepts=3, videos=3, draws=5, seeds=1):
         for kind in kinds
     ]
     table = pd.DataFrame(rows, columns=[*KEYS, "change_of_logit"])
-    return table.assign(clip=0, change_of_other_logits=0.0, change_of_accuracy=0.0, size=0.1)
+    first = table["rank"] == 1  # nothing is chosen: the direction that stands beside the first concept
+    return table.assign(clip=0, first=first, change_of_other_logits=0.0, change_of_accuracy=0.0, size=0.1)
 
 
 def ranked(steered):
@@ -292,6 +355,21 @@ def test_tables_by_hand():
     assert "8.00 times" in sentence and "a tau of 1.00" in sentence
 
 
+def test_videos_of_one_group_count_as_videos_and_are_one_unit():
+    steered = steered_rows(lambda *key: -4.0 if key[3] == 0 else -1.0, videos=5)
+    steered["group"] = steered["class"] + steered["video"].str[-1].isin(["0", "1", "2"]).map(
+        {True: "a", False: ""}
+    )
+    steered["group"] = steered["group"].where(steered["group"].str.endswith("a"), steered["video"])
+    row = concept_steering_table(steered).iloc[0]
+    assert row["n_videos"] == 5 and row["change_of_logit"] == pytest.approx(-8 / 5)
+    alone = concept_steering_table(steered.drop(columns="group")).iloc[0]
+    assert alone["change_of_logit"] == row["change_of_logit"]
+    assert row["ci_high"] - row["ci_low"] != alone["ci_high"] - alone["ci_low"]
+    gaps = [steering_gaps_table(rows, *ranked(rows)) for rows in (steered, steered.drop(columns="group"))]
+    assert gaps[0]["value"].tolist() == gaps[1]["value"].tolist()
+
+
 def test_subsets_are_told_apart():
     steered = steered_rows(lambda *key: -1.0 if key[3] == 0 else -2.0)
     steered["subset"] = np.where(steered["video"].str.endswith("v0"), "clean", "biased")
@@ -320,7 +398,9 @@ def test_directions_that_are_drawn_as_random_ones_are_rarely_told_from_them():
             for v in range(2):
                 part = steer_clip(upper, clips[c, v], c, plan, found, np.zeros(6), batch=200)
                 parts.append(part.assign(**{"class": f"c{c}"}, video=f"c{c}v{v}", clip=0))
-        steered = pd.concat(parts).assign(model="net", seed=0, layer="mid", concept=lambda t: t["rank"] - 1)
+        steered = pd.concat(parts).assign(
+            model="net", seed=0, layer="mid", concept=lambda t: t["rank"] - 1, first=lambda t: t["rank"] == 1
+        )
         gaps = steering_gaps_table(steered, *ranked(steered))
         drawn = gaps[
             gaps["control"].isin(["random_direction", "random_concept"]) & (gaps["measure"] == "logit")

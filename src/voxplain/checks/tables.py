@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..statistics import group_values, mean_interval
+from ..tables import video_groups
 
 NETWORK = ["model", "layer"]
 CONCEPT = ["model", "seed", "layer", "class", "concept"]
@@ -29,9 +30,8 @@ def by_unit(rows: pd.DataFrame, unit: str, column: str, *, over: str | None = No
     if not there.any():
         return np.empty((1, 0))
     means = total.reshape(shape)[:, there] / count[:, there]
-    if unit != "video" or "group" not in rows:
-        return means
-    return group_values(means, known.drop_duplicates("video").set_index("video")["group"].loc[second[there]])
+    groups = video_groups(known) if unit == "video" else None
+    return means if groups is None else group_values(means, groups.loc[second[there]])
 
 
 def mean_of(name: str, values: np.ndarray) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..editing import reverse_of
 from ..statistics import adjust_p_values, group_values, mean_interval, mean_p_value
-from ..tables import Figure, table
+from ..tables import Figure, table, video_groups
 from .controls import is_control
 from .precision import RANKING_SCORES, counts_as_zero, summarize
 
@@ -629,10 +629,9 @@ def per_video(rows: pd.DataFrame, column: str) -> np.ndarray:
 
 def of_groups(values: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     """Values (seeds, groups) of those of the videos, in the columns, where the rows have groups."""
-    groups = None
-    if "group" in rows:
-        groups = rows.drop_duplicates("video").set_index("video")["group"].reindex(values.columns)
-    return group_values(values.to_numpy(dtype=float), groups)
+    groups = video_groups(rows)
+    of = None if groups is None else groups.reindex(values.columns)
+    return group_values(values.to_numpy(dtype=float), of)
 
 
 def _summary(rows: pd.DataFrame, column: str) -> dict[str, float]:

@@ -124,7 +124,9 @@ def stability_sentences(stability: pd.DataFrame | None) -> list[str]:
             told.append(f"found again with other seeds it agrees by tau {draws['tau'].mean():.2f}")
         if len(halves):
             most = halves.loc[halves["value"].astype(int).idxmax()]
-            told.append(f"found in two halves of {most['value']} videos each by {most['tau']:.2f}")
+            told.append(
+                f"found in two halves of {most['value']} videos (or groups of them) each by {most['tau']:.2f}"
+            )
         if not told:
             continue
         stable = bool(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...motion.scores import AMONG_OBJECTS
+from ...motion.tables import of_groups
 from ...statistics import adjust_p_values, mean_interval, mean_p_value
 from ...tables import Figure, table
 
@@ -41,7 +42,7 @@ MEASURES = {
     subset: of the videos: all, each subset of the video table, or A - B: their difference, paired by group
     map: whole, selective, or selective - whole
     measure: evidence, distractor (share of the positive relevance that lies there); evidence AUROC (its voxels against all others); evidence stratified AUROC (of whole maps: against those alike in change, saturation and distance from the center); evidence among objects AUROC (its voxels against the distractor's)
-    value: mean over videos and seeds
+    value: mean over videos and seeds; of differences between subsets over groups, which have videos in both
     ci_low, ci_high
     chance: share of voxels, of AUROCs .5; for differences 0
     p_value: of differences, and of AUROCs from .5
@@ -60,7 +61,8 @@ def evidence_or_motion_table(found: pd.DataFrame) -> pd.DataFrame:
     ----------
     found : DataFrame
         model, seed, method, control_of, selective, target, video, clip, share, relevance_on_target, auroc, stratified_auroc, and where
-        videos have them group and subset.
+        videos have them group and subset. A group of unequal videos counts by how many it has (`group_values`), but where
+        subsets are compared within it.
 
     Returns
     -------
@@ -91,13 +93,19 @@ def _rows(key: tuple, rows: pd.DataFrame) -> Iterator[dict]:
         for name, of_maps in MAPS.items():
             parts = [maps[one] for one in of_maps]
             for subset, of in named.items():
-                tables = [_by_group(part, one, score) for one in of for part in parts]
-                values = _combined(tables)
+                paired = len(of) > 1
+                unit = "group" if paired else "video"
+                tables = [_by_unit(part, one, score, unit) for one in of for part in parts]
+                combined = _combined(tables)
+                values = combined.to_numpy(dtype=float) if paired else of_groups(combined, own)
                 if not values.size:
                     continue
                 difference = len(tables) > 1
                 known = parts[0] if of == [None] else parts[0][parts[0]["subset"].isin(of)]
-                chance = 0.0 if difference else 0.5 if score.endswith("auroc") else known["share"].mean()
+                share = (
+                    known.groupby("video")["share"].mean().mean()
+                )  # as values: clips of a video count together
+                chance = 0.0 if difference else 0.5 if score.endswith("auroc") else share
                 low, high = mean_interval(values, share=not difference)
                 tested = difference or score.endswith("auroc")
                 yield {
@@ -115,18 +123,18 @@ def _rows(key: tuple, rows: pd.DataFrame) -> Iterator[dict]:
                 }
 
 
-def _by_group(rows: pd.DataFrame, subset: str | None, score: str) -> pd.DataFrame:
-    """Means as a table of seeds by groups; groups without a value for every seed are left out."""
+def _by_unit(rows: pd.DataFrame, subset: str | None, score: str, unit: str) -> pd.DataFrame:
+    """Means as a table of seeds by groups or videos; those without a value for every seed are left out."""
     rows = rows if subset is None else rows[rows["subset"] == subset]
-    return rows.pivot_table(index="seed", columns="group", values=score).dropna(axis=1)
+    return rows.pivot_table(index="seed", columns=unit, values=score).dropna(axis=1)
 
 
-def _combined(tables: list[pd.DataFrame]) -> np.ndarray:
-    """One table's values, the difference of two, or of two pairs' differences, of the groups that all have."""
+def _combined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table's values, the difference of two, or of two pairs' differences, of the groups or videos that all have."""
     common = tables[0].columns
     for other in tables[1:]:
         common = common.intersection(other.columns)
-    values = [one[common].to_numpy(dtype=float) for one in tables]
+    values = [one[common].astype(float) for one in tables]
     if len(values) == 4:
         return (values[0] - values[1]) - (values[2] - values[3])
     return values[0] - values[1] if len(values) == 2 else values[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...motion.controls import is_control
+from ...motion.tables import of_groups
 from ...statistics import adjust_p_values, mean_interval, mean_p_value, rank_correlation
 from ...tables import Figure, table
 from ..tables import by_unit
@@ -114,16 +115,15 @@ def frame_agreement_table(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _agreement(scores: pd.DataFrame) -> list[dict]:
     """Rows of one network."""
-    unit = ["group"] if "group" in scores else []
     correlations: dict[tuple, pd.DataFrame] = {}
     effects = {name: own for name, own in scores.groupby("measure", sort=False) if name != RELEVANCE}
     curves = scores[scores["measure"] == RELEVANCE]
     for effect, fell in effects.items():
         both = curves.merge(fell[[*CLIP, "frame", "value"]], on=[*CLIP, "frame"], suffixes=("", "_lost"))
         for key, own in both.groupby(ENTRY, sort=False):
-            clips = own.groupby([*CLIP, *unit], sort=False)[["value", "value_lost"]]
+            clips = own.groupby(CLIP, sort=False)[["value", "value_lost"]]
             found = clips.apply(lambda rows: rank_correlation(*rows.to_numpy().T)).rename("correlation")
-            correlations[*key, effect] = _by_unit(found.reset_index(), "correlation")
+            correlations[*key, effect] = _by_video(found.reset_index(), "correlation")
     rows = []
     for (*key, effect), values in correlations.items():
         rivals = {
@@ -131,15 +131,16 @@ def _agreement(scores: pd.DataFrame) -> list[dict]:
             for (*other, of), own in correlations.items()
             if of == effect and not other[2] and is_control(other[1]) and own.size
         }
-        low, high = mean_interval(values.to_numpy())
+        units = of_groups(values, scores)
+        low, high = mean_interval(units)
         row = {
             **dict(zip(ENTRY, key, strict=True)), "effect": effect,
-            "correlation": values.to_numpy().mean() if values.size else np.nan, "ci_low": low, "ci_high": high,
-            "p_value": mean_p_value(values.to_numpy()), "n_units": values.shape[1], "n_seeds": len(values),
+            "correlation": units.mean() if units.size else np.nan, "ci_low": low, "ci_high": high,
+            "p_value": mean_p_value(units), "n_units": units.shape[1], "n_seeds": len(units),
         }  # fmt: skip
         if rivals and not is_control(row["method"]) and values.size:
             best = max(rivals, key=lambda name: rivals[name].to_numpy().mean())
-            less = (values - rivals[best]).dropna(axis=1).to_numpy()
+            less = of_groups((values - rivals[best]).dropna(axis=1), scores)
             low, high = mean_interval(less)
             row |= {"best_control": best, "difference": less.mean() if less.size else np.nan}
             row |= {"difference_ci_low": low, "difference_ci_high": high}
@@ -148,10 +149,9 @@ def _agreement(scores: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def _by_unit(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Means as seeds by groups, or videos; those without a value for every seed are left out."""
-    unit = "group" if "group" in rows else "video"
-    return rows.pivot_table(index="seed", columns=unit, values=column).dropna(axis=1)
+def _by_video(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Means as seeds by videos; those without a value for every seed are left out."""
+    return rows.pivot_table(index="seed", columns="video", values=column).dropna(axis=1)
 
 
 AGREEMENT = [

@@ -148,7 +148,7 @@ def intervene(
     -------
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
-        probability of the class; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
+        probability of the class; hidden, of what hides under the fill: share of the clip's voxels; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
         classes' evidence is seen: of a class's map on the clip's own evidence against the other's); method (of both
         AUROCs: the explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; of
         class_auroc the explainer, control_activation_answer, or that averaged over the supervoxels which the explainer NAME
@@ -172,6 +172,8 @@ def intervene(
             "other_accuracy": answers[number] == other_class,
             "probability": probability[number],
         }
+        if name.endswith("_filled"):
+            measures["hidden"] = ((seen == fill).all(axis=-1) & (clip != fill).any(axis=-1)).mean()
         rows += [(name, measure, "", "", float(value)) for measure, value in measures.items()]
         if mask is not None and mask.any():
             own = {method: values[number] for method, values in maps.items()}

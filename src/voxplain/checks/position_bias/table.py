@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ...motion.tables import per_video
 from ...position import OUTER, odds
 from ...statistics import mean_interval
 from ...tables import Figure, table
@@ -48,12 +49,11 @@ def position_bias_table(shares: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (model, method, axis), group in shares.groupby(["model", "method", "axis"], sort=True):
-        unit = "group" if "group" in group else "video"
-        wide = group.pivot_table(index="seed", columns=unit, values="half").dropna(axis=1)
+        wide = per_video(group, "half")
         low, high = mean_interval(wide, share=True)
         first, last = OUTER * group["first"].mean(), OUTER * group["last"].mean()
         ends = [odds(end) if np.isfinite(end) else np.nan for end in (low, high)]
-        halves = odds(wide.to_numpy().mean()) if wide.size else np.nan
+        halves = odds(wide.mean()) if wide.size else np.nan
         rows.append(
             {
                 "model": model,

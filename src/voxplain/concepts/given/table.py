@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...statistics import adjust_p_values, mean_interval
-from ...tables import Figure, table
+from ...statistics import adjust_p_values, group_values, mean_interval
+from ...tables import Figure, table, video_groups
 from .summary import mark_by_source, summarize_given
 
 PLACE = ["name", "model", "seed", "layer", "source", "class"]
@@ -41,7 +41,7 @@ p_clusters p_gradients p_value p_adjusted significant cav_accuracy rank_among_fo
     rank_among_found: place that it would have among the class's found concepts
     n_found: how many these are
     removal: change of the class's logit on its test clips when the direction is removed from the layer, as in concept_steering
-    removal_ci_low: lower end of its 95 % interval; units are test videos
+    removal_ci_low: lower end of its 95 % interval; units are test videos, or groups of them
     removal_ci_high: upper end of its 95 % interval
     removal_random_direction: the same of as large changes along random directions
     removal_random_concept: the same of as large changes along concepts of random videos
@@ -69,23 +69,21 @@ def given_concepts_table(scores: pd.DataFrame, steered: pd.DataFrame, *, alpha: 
     alpha : float
         Level of the false discovery rate.
     """
-    unit = "group" if "group" in steered else "video"
+    groups = video_groups(steered)
     steered = steered[steered["norm"] == np.where(steered["control"] == "none", "own", "matched")]
-    means = steered.groupby([*PLACE, "steering", "control", unit], sort=False)["change_of_logit"].mean()
+    means = steered.groupby([*PLACE, "steering", "control", "video"], sort=False)["change_of_logit"].mean()
     rows = []
     for key, group in means.groupby(PLACE, sort=False):
-        row = dict(zip(PLACE, key, strict=True)) | {"n_videos": group.index.get_level_values(unit).nunique()}
+        row = dict(zip(PLACE, key, strict=True)) | {
+            "n_videos": group.index.get_level_values("video").nunique()
+        }
         for (steering, control), values in group.groupby(["steering", "control"]):
             own = control == "none"
             row[steering if own else f"{steering}_{control}"] = values.mean()
             if own:
-                row |= dict(
-                    zip(
-                        (f"{steering}_ci_low", f"{steering}_ci_high"),
-                        mean_interval(values.to_numpy()),
-                        strict=True,
-                    )
-                )
+                of = None if groups is None else groups.loc[values.index.get_level_values("video")]
+                low, high = mean_interval(group_values(values.to_numpy(), of))
+                row |= {f"{steering}_ci_low": low, f"{steering}_ci_high": high}
         rows.append(row)
     ends = [f"{s}{end}" for s in STEERINGS for end in ("", "_ci_low", "_ci_high", *(f"_{o}" for o in OTHERS))]
     found = pd.DataFrame(rows).reindex(columns=[*PLACE, *ends, "n_videos"])

@@ -9,8 +9,16 @@ import numpy as np
 import pandas as pd
 
 from ...editing import reverse_of
-from ...statistics import adjust_p_values, chosen_p_value, mean_interval, mean_p_value, ratio_values, row_taus
-from ...tables import Figure, table
+from ...statistics import (
+    adjust_p_values,
+    chosen_p_value,
+    group_values,
+    mean_interval,
+    mean_p_value,
+    ratio_values,
+    row_taus,
+)
+from ...tables import Figure, table, video_groups
 from ..rankings import rankings
 
 PLACE = ["model", "seed", "layer", "class"]
@@ -31,7 +39,7 @@ SCORES = ("effect", "score", "derivative")
     control: none: the concept itself; random_direction; random_concept: concepts of random videos; other_class: concepts of the same rank of other classes
     norm: own: as much as lies along the control's own direction, or its own way; matched: as much as the concept's, at every position, along the control's direction
     change_of_logit: of the class's logit, mean over clips and draws; pixels and addition: from the fill alone
-    ci_low: lower end of its 95 % interval; units are videos of the class, and the control's directions are taken as given
+    ci_low: lower end of its 95 % interval; units are videos of the class, or groups of them, and the control's directions are taken as given
     ci_high: upper end of its 95 % interval
     change_of_other_logits: of the other classes' logits, their mean
     change_of_other_logits_ci_low: lower end of its 95 % interval
@@ -55,21 +63,22 @@ def concept_steering_table(steered: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     steered : DataFrame
-        PLACE, concept, rank, video, clip, VERSION, draw, MEASURES, size: as from
-        `voxplain.concepts.steering.compute.steer_clip` and ``edit_clip``.
+        PLACE, concept, rank, video, clip, VERSION, draw, first, MEASURES, size: as from
+        `voxplain.concepts.steering.compute.steer_clip`, ``mark_first`` and ``edit_clip``.
     """
-    unit = "group" if "group" in steered else "video"
     keys = [*PLACE, "concept", "rank", *VERSION]
-    means = steered.groupby([*keys, unit], sort=False)[[*MEASURES, "size"]].mean()
+    means = steered.groupby([*keys, "video"], sort=False)[[*MEASURES, "size"]].mean()
+    groups = video_groups(steered)
     draws = steered.groupby(keys, sort=False)["draw"].nunique()
     rows = []
     for key, group in means.groupby(keys, sort=False):
         row = dict(zip(keys, key, strict=True))
+        of = None if groups is None else groups.loc[group.index.get_level_values("video")]
         for name in MEASURES:
             values = group[name].to_numpy()
             prefix = "" if name == "change_of_logit" else f"{name}_"
             row[name] = float(np.nanmean(values)) if not np.isnan(values).all() else np.nan
-            low, high = mean_interval(values, change=name == "change_of_accuracy")
+            low, high = mean_interval(group_values(values, of), change=name == "change_of_accuracy")
             row |= {f"{prefix}ci_low": low, f"{prefix}ci_high": high}
         rows.append(row | {"size": group["size"].mean(), "n_draws": draws[key], "n_videos": len(group)})
     return pd.DataFrame(rows).sort_values(
@@ -88,7 +97,7 @@ def concept_steering_table(steered: pd.DataFrame) -> pd.DataFrame:
     steering: removal or addition, as in concept_steering
     concepts: first: the first of each class's ranking; all: all of them
     measure: logit: of the class, lost by removal or gained by addition; margin: that less what the other classes' logits lose or gain on average; accuracy: lost by removal; absolute_logit: change of the logit in either direction, mean over clips
-    control: random_direction, random_concept, other_class (directions, as in concept_steering); random: all concepts of the class, which is what a random ranking puts first on average; least: its last; score and control_*: the concept that this ranking puts first; with _least after it, last
+    control: random_direction, random_concept, other_class (directions, as in concept_steering; beside first the one of as many that the same ranking puts first); random: all concepts of the class, which is what a random ranking puts first on average; least: its last; score and control_*: the concept that this ranking puts first; with _least after it, last
     norm: own or matched, as in concept_steering; own for rankings
     value: of the concepts, mean over videos of a class, classes and seeds
     value_ci_low: lower end of its 95 % interval
@@ -169,10 +178,9 @@ class _Cells:
             absolute_logit=logit.abs(),
         )
         self.measures = ["logit", "margin", "accuracy", "absolute_logit"]
-        keys = ["seed", "class", "rank", "concept", "control", "norm", "draw"]
-        unit = "group" if "group" in steered else "video"
-        by_unit = steered.groupby([*keys, unit], sort=False)[self.measures].mean()
-        means = by_unit.groupby(keys, sort=False).mean().reset_index()
+        keys = ["seed", "class", "rank", "concept", "control", "norm", "draw", "first"]
+        by_video = steered.groupby([*keys, "video"], sort=False)[self.measures].mean()
+        means = by_video.groupby(keys, sort=False).mean().reset_index()
         self.own = means[means["control"] == "none"]
         self.others = {
             key: rows for key, rows in means.groupby(["control", "norm"], sort=False) if key[0] != "none"
@@ -203,7 +211,8 @@ def _gaps(cells: _Cells, steering: str) -> Iterator[dict[str, Any]]:
             values = cells.of(own, measure)
             base = {"concepts": concepts, "measure": measure}
             for (control, norm), rows in cells.others.items():
-                rows = rows[rows["rank"] == 1] if concepts == "first" else rows
+                # The best of as many: that the concept is the best of several must not count for it.
+                rows = rows[rows["first"]] if concepts == "first" else rows
                 candidates = np.column_stack([values.ravel(), cells.draws(rows, measure)])
                 p_value = chosen_p_value(candidates[~np.isnan(candidates).any(axis=1)])
                 yield (
