@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from voxplain.cli.repair import _words
 from voxplain.concepts.repair import AS_IS, CONCEPTS_OFF, CONTROLS, basis, repair_table, repaired_logits
 from voxplain.errors import ConfigError
+from voxplain.models.tables import accuracy_table
 from voxplain.models.upper import Upper
 from voxplain.videos.adapters.embedded import embedded
 from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
@@ -93,6 +95,32 @@ def test_the_table_counts() -> None:
     assert table.loc[("all", CONTROLS[0]), "beyond"] == -3 / 8
     assert table.loc[("all", CONTROLS[1]), "beyond"] == -2 / 8
     assert np.isnan(table.loc[("all", CONCEPTS_OFF), "beyond"])
+
+
+def test_accuracy_is_the_share_of_videos_and_intervals_rest_on_groups() -> None:
+    """A group of twelve videos, all right but one without the concepts, and four of one, all wrong."""
+    groups = np.repeat(list("abcde"), [12, 1, 1, 1, 1])
+    rows = pd.DataFrame(
+        [
+            (f"v{video:02}", group, "", what, 0, group == "a" and (what != CONCEPTS_OFF or video > 0))
+            for what in (AS_IS, CONCEPTS_OFF, *CONTROLS)
+            for video, group in enumerate(groups)
+        ],
+        columns=["video", "group", "subset", "what", "draw", "right"],
+    )
+    table = repair_table(rows).set_index("what")
+    assert table.loc[AS_IS, "accuracy"] == 12 / 16
+    assert table.loc[CONCEPTS_OFF, ["accuracy", "difference"]].tolist() == pytest.approx([11 / 16, -1 / 16])
+    assert table.loc[CONTROLS[1], "beyond"] == pytest.approx(-1 / 16)
+    predicted = rows[rows["what"] == AS_IS].assign(model="m", seed=0, **{"class": "x"})
+    predicted["predicted"] = np.where(predicted["right"], "x", "y")
+    run = accuracy_table(predicted).set_index("class").loc["all"]
+    ends = ["accuracy", "ci_low", "ci_high"]
+    assert table.loc[AS_IS, ends].tolist() == pytest.approx(run[ends].tolist())
+    assert (table["n_videos"] == 16).all() and (table["n_groups"] == 5).all()
+    assert "n_groups" in _words(table.reset_index())
+    alone = repair_table(rows.drop(columns="group"))
+    assert "n_groups" not in alone and "n_groups" not in _words(alone)
 
 
 def test_no_more_than_random_concepts_is_rarely_told_apart() -> None:

@@ -168,4 +168,5 @@ def _words(table: pd.DataFrame) -> str:
             "" if np.isnan(value) else f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
             for value, low, high in table[[name, *ends]].to_numpy(dtype=float)
         ]
-    return shown[["subset", "what", "n_videos", "accuracy", "difference", "beyond"]].to_string(index=False)
+    counts = [name for name in ("n_videos", "n_groups") if name in shown]
+    return shown[["subset", "what", *counts, "accuracy", "difference", "beyond"]].to_string(index=False)

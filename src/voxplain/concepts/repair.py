@@ -14,7 +14,7 @@ import torch
 
 from ..activations import Grid, hooked_features, on_positions
 from ..models.upper import Upper
-from ..statistics import mean_interval, mean_p_value
+from ..statistics import group_values, mean_interval, mean_p_value
 
 AS_IS, CONCEPTS_OFF = "as it is", "concepts off"
 CONTROLS = ("random directions off", "random concepts off")
@@ -108,32 +108,37 @@ def repair_table(answers: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         subset (all, and each), what, accuracy, ci_low, ci_high; difference (less as it is, of the same videos) with its
         interval; beyond (the concepts' difference less a control's, mean over draws) with its interval and p_value;
-        n_videos. Units are videos, or groups; for controls the mean over draws is a unit's value.
+        n_videos, and n_groups where videos have groups. Values are means over videos, for controls over draws as well;
+        units of intervals and p-values are videos, or groups.
     """
-    unit = "group" if "group" in answers else "video"
+    grouped = "group" in answers
     subsets = [ALL, *sorted(set(answers["subset"]))] if answers["subset"].nunique() > 1 else [ALL]
     rows = []
     for subset in subsets:
         own = answers if subset == ALL else answers[answers["subset"] == subset]
+        groups = own.groupby("video")["group"].first() if grouped else None
         right = {
-            what: of.groupby(unit)["right"].mean().sort_index()
+            what: of.groupby("video")["right"].mean().to_numpy()
             for what, of in own.groupby("what", sort=False)
         }
         before, after = right[AS_IS], right[CONCEPTS_OFF]
         for what, values in right.items():
             row = {"subset": subset, "what": what, "accuracy": values.mean()}
-            row |= dict(zip(("ci_low", "ci_high"), mean_interval(values.to_numpy(), share=True), strict=True))
+            ends = mean_interval(group_values(values, groups), share=True)
+            row |= dict(zip(("ci_low", "ci_high"), ends, strict=True))
             if what != AS_IS:
-                row |= _difference("difference", (values - before).to_numpy())
+                row |= _difference("difference", values - before, groups)
             if what in CONTROLS:
-                change = (after - values).to_numpy()
-                row |= _difference("beyond", change) | {"p_value": mean_p_value(change)}
-            rows.append(row | {"n_videos": own["video"].nunique()})
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+                change = after - values
+                row |= _difference("beyond", change, groups)
+                row |= {"p_value": mean_p_value(group_values(change, groups))}
+            row |= {"n_videos": len(values)}
+            rows.append(row | ({"n_groups": groups.nunique()} if grouped else {}))
+    return pd.DataFrame(rows).reindex(columns=[*COLUMNS, *(["n_groups"] if grouped else [])])
 
 
-def _difference(name: str, values: np.ndarray) -> dict[str, float]:
-    low, high = mean_interval(values)
+def _difference(name: str, values: np.ndarray, groups: pd.Series | None) -> dict[str, float]:
+    low, high = mean_interval(group_values(values, groups))
     return {name: values.mean(), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
