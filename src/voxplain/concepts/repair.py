@@ -42,6 +42,51 @@ def basis(ways: np.ndarray, cells: int = 1) -> np.ndarray:
     return found[np.abs(found).max(axis=1) > 0].astype(np.float32)
 
 
+def repairs(
+    ways: np.ndarray, random_ways: np.ndarray, *, draws: int, cells: int = 1, rng: np.random.Generator
+) -> list[tuple[str, int, np.ndarray | None]]:
+    """Versions of the network: as it is, without the concepts, and without as many other directions.
+
+    As many as the concepts' ways span: those of concepts much alike, or of one that is named twice, are fewer than the concepts.
+
+    Parameters
+    ----------
+    ways : (k, d) float
+        Of the concepts to switch off.
+    random_ways : (n, d) float
+        Of concepts of random videos.
+    draws : int
+        Of each control.
+    cells : int
+        As for `basis`.
+    rng : Generator
+
+    Returns
+    -------
+    list of (what, draw, basis or None)
+        Without random concepts where these span fewer directions.
+    """
+    own = basis(ways, cells)
+    found: list[tuple[str, int, np.ndarray | None]] = [(AS_IS, 0, None), (CONCEPTS_OFF, 0, own)]
+    for draw in range(draws):
+        directions = rng.normal(size=own.shape)
+        others = random_ways[rng.permutation(len(random_ways))]
+        for what, candidates in zip(CONTROLS, (directions, others), strict=True):
+            control = _spanning(len(own), candidates, cells)
+            if control is not None:
+                found.append((what, draw, control))
+    return found
+
+
+def _spanning(size: int, ways: np.ndarray, cells: int) -> np.ndarray | None:
+    """Basis of this size of the first ways that span so many directions; None where all span fewer."""
+    for count in range(size, len(ways) + 1):  # each more spans one direction more, or none
+        found = basis(ways[:count], cells)
+        if len(found) == size:
+            return found
+    return None
+
+
 @torch.no_grad()
 def repaired_logits(
     upper: Upper,
@@ -100,8 +145,8 @@ def repair_table(answers: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     answers : DataFrame
-        video, subset ("" where videos have none), what (`AS_IS`, `CONCEPTS_OFF` or one of `CONTROLS`), draw, right (bool);
-        and group, where videos have it.
+        video, subset ("" where videos have none), what (`AS_IS`, `CONCEPTS_OFF` and those of `CONTROLS` that there are), draw,
+        right (bool); and group, where videos have it.
 
     Returns
     -------
