@@ -80,6 +80,30 @@ def test_intruders_are_of_another_concept_and_random_sets_of_many(seed: int, cou
     assert set(pairs.values()) == {2}
 
 
+def of_the_same_videos(videos: int) -> tuple[list, pd.DataFrame]:
+    """Two classes of three concepts, each with an example of every one of the class's videos."""
+    entries, rows = [], []
+    for name in "ab":
+        for concept in range(3):
+            examples = [
+                {"clip": f"{name}{video} 0", "video": f"{name}{video}", "mask": f"{concept} {video}"}
+                for video in range(videos)
+            ]
+            entries.append({**PLACE, "class": name, "concept": concept, "examples": examples})
+            rows.append({**PLACE, "class": name, "concept": concept, "rank": concept + 1})
+    return entries, pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("videos", [4, 6, 3])
+def test_an_intruder_is_of_none_of_the_videos_shown_while_there_are_others(videos: int) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        for one in choose_questions(*of_the_same_videos(videos), count=6, examples=3, rng=rng):
+            if (one.kind, one.shown) == (INTRUDER, CONCEPT):
+                others = [example["video"] for example in one.examples]
+                assert (others.pop(one.answer) in others) == (videos == 3)
+
+
 def test_classes_take_turns_and_ends_of_rankings_come_first() -> None:
     questions = asked(6)
     found = {(one.class_name, one.rank) for one in questions if (one.kind, one.shown) == (INTRUDER, CONCEPT)}
