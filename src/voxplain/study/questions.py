@@ -71,8 +71,8 @@ def choose_questions(
     scores : DataFrame
         model, seed, layer, class, concept, rank (of the table concept_scores).
     count : int
-        Concepts asked about by intruders; as many random sets are, and half as many of both by naming. Classes take turns, and in each
-        the first and the last rank.
+        Concepts asked about by intruders, at most as many as there are; as many random sets are, and half as many of both by naming.
+        Classes take turns, and in each the first and the last rank.
     examples : int
         Shown of each concept; an intruder comes on top.
     rng : Generator
@@ -105,7 +105,7 @@ def choose_questions(
         found.append(_intruder(CONCEPT, entry, shown, _other(entry, shown, usable[name], rng), pair, rng))
         *mixed, intruder = _mixed(usable[name], examples + 1, rng)
         found.append(_intruder(RANDOM, entry, mixed, intruder, pair, rng))
-        if pair < max(1, count // 2):
+        if pair < max(1, len(queue) // 2):
             found.append(_question(NAMING, CONCEPT, entry, shown, None, pair))
             mixed = _mixed(usable[name], examples, rng)
             found.append(_question(NAMING, RANDOM, entry, mixed, None, pair))
