@@ -776,8 +776,8 @@ def simulate_given(rng: np.random.Generator, design: Design) -> dict[str, Any]:
     shape = of_classes.replicates, of_classes.seeds, of_classes.units
     scores = of_classes.rows("class", p_clusters=rng.random(shape), effect=np.ones(shape))
     scores = scores.assign(p_gradients=0.01, p_value=scores["p_clusters"], **GIVEN)
-    rest = """n_examples score score_sd derivative effect_ci_low effect_ci_high cav_accuracy rank_among_found
-        n_found""".split()
+    rest = """n_examples n_null_members score score_sd derivative effect_ci_low effect_ci_high cav_accuracy
+        rank_among_found n_found""".split()
     steered = [
         in_groups(rng, design.rows(change_of_logit=design.draw(rng, 1.0)), "change_of_logit").assign(
             **{"class": 0} | GIVEN | OWN | {"steering": steering}

@@ -44,6 +44,7 @@ def test_scores_by_hand():
     assert row["p_gradients"] == pytest.approx(2 * 1 / 4)  # beyond all three
     assert row["p_value"] == row["p_clusters"]
     assert (row["rank_among_found"], row["n_found"], row["n_examples"]) == (2, 3, 4)
+    assert row["n_null_members"] == 4
 
 
 def test_null_concepts_have_as_many_members_as_there_are_examples(monkeypatch):
@@ -58,11 +59,12 @@ def test_null_concepts_have_as_many_members_as_there_are_examples(monkeypatch):
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.normal(size=(*shape, 3))  # noqa: E731
     members = {"a": draw(5), "b": draw(7), "c": draw(5)}
-    score_given(
+    found = score_given(
         members, lambda _: draw(2), draw(2, 9), [draw(20), draw(6)], dict.fromkeys("abc", draw(3)), NO_FOUND,
         subset=draw(9), cavs={},
     )  # fmt: skip
     assert seen == [[5], [5], [5, 5], [7], [7], [7, 6], [5]]  # idea, subset, null concepts
+    assert found["n_null_members"].tolist() == [5, 6.5, 5]
 
 
 def test_structureless_examples_are_rarely_significant():
@@ -108,6 +110,23 @@ def test_whole_clips_are_compared_with_whole_clips():
     own = {row.tobytes() for row in clips}
     assert all(row.tobytes() in own for part in [*sets.astype(np.float32), *null] for row in part)
     assert all(len(part) >= 3 for part in null)
+
+
+@pytest.mark.parametrize(("examples", "same"), [(3, True), (8, True), (40, False)])
+def test_clusters_of_whole_clips_are_as_large_as_the_examples_are_many_where_videos_suffice(examples, same):
+    """Six classes of 20 videos: a class's clips do not make two clusters of 20, and all of them none of 40."""
+    rng = np.random.default_rng(0)
+    clips = rng.normal(size=(120, 4)).astype(np.float32)
+    names = [f"{number:03}" for number in range(120)]
+    table = pd.DataFrame({"video": names, "class": np.repeat(list("abcdef"), 20), "clip": 0})
+    known = LayerActivations(pd.DataFrame(), np.zeros((0, 4)), table, clips, clips)
+    how = {"sets": 3, "size": 10, "clusterings": 6, "restarts": 2, "seed": 0}
+    sets, null = whole_clips(known, examples=examples, **how)
+    assert len(null) >= 6 and (min(map(len, null)) >= examples) == same
+    members, gradients = rng.normal(size=(examples, 4)), rng.normal(size=(2, 4))
+    row = scored(members, gradients, sets, null, rng.normal(size=(3, 4))).iloc[0]
+    assert row["n_examples"] == examples and (row["n_null_members"] == examples) == same
+    assert same or row["n_null_members"] == np.mean([min(len(part), examples) for part in null])
 
 
 def test_summary_pairs_idea_and_control_by_class():

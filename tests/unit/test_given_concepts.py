@@ -282,7 +282,7 @@ def tables():
             ("control", "a", 0.5, 0.6), ("control", "b", 1.0, 0.6), ("control", "c", 0.0, 0.9)]  # fmt: skip
     scores = pd.DataFrame(rows, columns=["source", "class", "effect", "p_value"]).assign(name="hand", **place)
     blank = dict.fromkeys(("score", "score_sd", "derivative", "effect_ci_low", "effect_ci_high", "p_clusters", "p_gradients", "cav_accuracy"), 0.5)  # fmt: skip
-    scores = scores.assign(**blank, n_examples=4, rank_among_found=1, n_found=3)
+    scores = scores.assign(**blank, n_examples=4, n_null_members=4, rank_among_found=1, n_found=3)
     steered = []
     for source, name, _, _ in rows:
         for video, change in (("u", -1.0), ("v", -3.0)):

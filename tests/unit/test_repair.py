@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from voxplain.concepts.repair import AS_IS, CONCEPTS_OFF, CONTROLS, basis, repair_table, repaired_logits
+from voxplain.__main__ import main
+from voxplain.cli import repair as command
+from voxplain.concepts.repair import (
+    AS_IS,
+    CONCEPTS_OFF,
+    CONTROLS,
+    basis,
+    repair_table,
+    repaired_logits,
+    repairs,
+)
 from voxplain.errors import ConfigError
+from voxplain.models.tables import accuracy_table
 from voxplain.models.upper import Upper
 from voxplain.videos.adapters.embedded import embedded
 from voxplain.videos.embedded import make_embedded_videos, read_ground_truth
@@ -28,6 +41,34 @@ def test_a_basis_spans_what_it_is_given_in_every_cell(seed: int, k: int, cells: 
         own, there = found[..., cell].astype(float), ways[..., cell]
         np.testing.assert_allclose(own @ own.T, np.eye(k), atol=1e-5)
         np.testing.assert_allclose(there @ own.T @ own, there, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.integers(0, 2), st.sampled_from([1, 4]))
+def test_controls_are_of_as_many_directions_as_the_concepts_span(
+    seed: int, k: int, again: int, cells: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    ways = rng.normal(size=(k, 6 * cells))
+    ways = np.concatenate([ways, 2 * ways[:1].repeat(again, axis=0)])  # parallel to the first
+    random_ways = rng.normal(size=(4, 6 * cells)).repeat(2, axis=0)
+    versions = repairs(ways, random_ways, draws=5, cells=cells, rng=rng)
+    assert [what for what, *_ in versions] == [AS_IS, CONCEPTS_OFF, *CONTROLS * 5]
+    assert {len(removed) for *_, removed in versions[1:]} == {k} and versions[0][2] is None
+
+
+def test_too_few_random_concepts_are_no_control_and_that_is_said(monkeypatch, capsys) -> None:
+    rng = np.random.default_rng(0)
+    versions = repairs(rng.normal(size=(5, 8)), rng.normal(size=(3, 8)), draws=2, rng=rng)
+    assert [what for what, *_ in versions] == [AS_IS, CONCEPTS_OFF, *CONTROLS[:1] * 2]
+    rows = [(f"v{video}", "", what, draw, video > 3) for what, draw, _ in versions for video in range(8)]
+    found = pd.DataFrame(rows, columns=["video", "subset", "what", "draw", "right"])
+    place = SimpleNamespace(model="r3d", layer="layer3", seed=0)
+    monkeypatch.setattr(command, "finished_layers", lambda *a, **k: [place])
+    monkeypatch.setattr(command, "_concepts", lambda *a: [("wave", 0)])
+    monkeypatch.setattr(command, "_answers", lambda *a: found)
+    assert main(["repair", "results/x", "--concept", "wave/0"]) == 0
+    assert "no comparison with random concepts" in capsys.readouterr().out
 
 
 def network(seed: int = 0) -> nn.Sequential:
@@ -93,6 +134,32 @@ def test_the_table_counts() -> None:
     assert table.loc[("all", CONTROLS[0]), "beyond"] == -3 / 8
     assert table.loc[("all", CONTROLS[1]), "beyond"] == -2 / 8
     assert np.isnan(table.loc[("all", CONCEPTS_OFF), "beyond"])
+
+
+def test_accuracy_is_the_share_of_videos_and_intervals_rest_on_groups() -> None:
+    """A group of twelve videos, all right but one without the concepts, and four of one, all wrong."""
+    groups = np.repeat(list("abcde"), [12, 1, 1, 1, 1])
+    rows = pd.DataFrame(
+        [
+            (f"v{video:02}", group, "", what, 0, group == "a" and (what != CONCEPTS_OFF or video > 0))
+            for what in (AS_IS, CONCEPTS_OFF, *CONTROLS)
+            for video, group in enumerate(groups)
+        ],
+        columns=["video", "group", "subset", "what", "draw", "right"],
+    )
+    table = repair_table(rows).set_index("what")
+    assert table.loc[AS_IS, "accuracy"] == 12 / 16
+    assert table.loc[CONCEPTS_OFF, ["accuracy", "difference"]].tolist() == pytest.approx([11 / 16, -1 / 16])
+    assert table.loc[CONTROLS[1], "beyond"] == pytest.approx(-1 / 16)
+    predicted = rows[rows["what"] == AS_IS].assign(model="m", seed=0, **{"class": "x"})
+    predicted["predicted"] = np.where(predicted["right"], "x", "y")
+    run = accuracy_table(predicted).set_index("class").loc["all"]
+    ends = ["accuracy", "ci_low", "ci_high"]
+    assert table.loc[AS_IS, ends].tolist() == pytest.approx(run[ends].tolist())
+    assert (table["n_videos"] == 16).all() and (table["n_groups"] == 5).all()
+    assert "n_groups" in command._words(table.reset_index())
+    alone = repair_table(rows.drop(columns="group"))
+    assert "n_groups" not in alone and "n_groups" not in command._words(alone)
 
 
 def test_no_more_than_random_concepts_is_rarely_told_apart() -> None:

@@ -53,13 +53,14 @@ def key_of(questions) -> list[dict]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 1000), st.integers(1, 12))
+@given(st.integers(0, 1000), st.integers(1, 20))
 def test_intruders_are_of_another_concept_and_random_sets_of_many(seed: int, count: int) -> None:
     questions = asked(count, seed)
     kinds = Counter((one.kind, one.shown) for one in questions)
-    named = max(1, count // 2)
+    there = min(count, 12)  # three classes of four concepts
+    named = max(1, there // 2)
     assert kinds == {
-        (INTRUDER, CONCEPT): count, (INTRUDER, RANDOM): count, (INTRUDER, ATTENTION): 2,
+        (INTRUDER, CONCEPT): there, (INTRUDER, RANDOM): there, (INTRUDER, ATTENTION): 2,
         (NAMING, CONCEPT): named, (NAMING, RANDOM): named,
     }  # fmt: skip
     for one in questions:
@@ -78,6 +79,30 @@ def test_intruders_are_of_another_concept_and_random_sets_of_many(seed: int, cou
             assert len(set(of)) == 1 and intruder[0] != of[0][0]
     pairs = Counter((one.kind, one.pair) for one in questions if one.shown != ATTENTION)
     assert set(pairs.values()) == {2}
+
+
+def of_the_same_videos(videos: int) -> tuple[list, pd.DataFrame]:
+    """Two classes of three concepts, each with an example of every one of the class's videos."""
+    entries, rows = [], []
+    for name in "ab":
+        for concept in range(3):
+            examples = [
+                {"clip": f"{name}{video} 0", "video": f"{name}{video}", "mask": f"{concept} {video}"}
+                for video in range(videos)
+            ]
+            entries.append({**PLACE, "class": name, "concept": concept, "examples": examples})
+            rows.append({**PLACE, "class": name, "concept": concept, "rank": concept + 1})
+    return entries, pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("videos", [4, 6, 3])
+def test_an_intruder_is_of_none_of_the_videos_shown_while_there_are_others(videos: int) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        for one in choose_questions(*of_the_same_videos(videos), count=6, examples=3, rng=rng):
+            if (one.kind, one.shown) == (INTRUDER, CONCEPT):
+                others = [example["video"] for example in one.examples]
+                assert (others.pop(one.answer) in others) == (videos == 3)
 
 
 def test_classes_take_turns_and_ends_of_rankings_come_first() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from ..activations import layer_activations
 from ..artifacts import attributes_of, csv_text, open_h5, read_table
-from ..concepts.repair import AS_IS, CONCEPTS_OFF, CONTROLS, basis, repair_table, repaired_logits
+from ..concepts.repair import CONTROLS, repair_table, repaired_logits, repairs
 from ..concepts.scores import ways_to
 from ..errors import ConfigError, nearest
 from ..finished import FinishedLayer, finished_layers, finished_test_clips, finished_videos
@@ -47,6 +47,11 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{place.model}, {place.layer}, seed {place.seed}: without {told}")
         table = repair_table(_answers(arguments, place, concepts))
         print(_words(table))
+        if CONTROLS[1] not in set(table["what"]):
+            print(
+                "There is no comparison with random concepts: the run's span fewer directions than the concepts switched off. "
+                "Switch fewer off, or have more made by scores.null_clusterings."
+            )
         parts.append(
             table.assign(model=place.model, layer=place.layer, seed=place.seed, n_concepts=len(concepts))
         )
@@ -113,28 +118,22 @@ def _answers(arguments: argparse.Namespace, place: FinishedLayer, concepts: Chos
     tests = finished_test_clips(arguments.run, place.network)
     videos = read_table(finished_videos(arguments.run), "videos").set_index("video")
     rng = stream(place.seed, "repair", place.model, place.layer)
-    versions, what = [None], [(AS_IS, 0)]
     with ClipStore(tests) as store:
         example = model.inputs(store.fetch(np.arange(1)))
         upper = Upper(model.network, place.layer, example)
         cells = _cells(upper, example, ways.shape[1])
-        versions.append(basis(ways, cells))
-        what.append((CONCEPTS_OFF, 0))
-        for draw in range(arguments.draws):
-            directions = rng.normal(size=ways.shape)
-            chosen = rng.permutation(len(random_ways))[: len(ways)]
-            versions += [basis(directions, cells), basis(random_ways[chosen], cells)]
-            what += [(name, draw) for name in CONTROLS]
+        versions = repairs(ways, random_ways, draws=arguments.draws, cells=cells, rng=rng)
+        bases = [removed for *_, removed in versions]
         logits = np.concatenate(
             [
-                repaired_logits(upper, model.inputs(store.fetch(rows)), versions, baseline, grid=grid)
+                repaired_logits(upper, model.inputs(store.fetch(rows)), bases, baseline, grid=grid)
                 for rows in np.array_split(np.arange(len(store.table)), -(-len(store.table) // BATCH))
             ],
             axis=1,
         )
         table = store.table
     parts: list[pd.DataFrame] = []
-    for (name, draw), own in zip(what, logits, strict=True):
+    for (what, draw, _), own in zip(versions, logits, strict=True):
         # Over a video's clips the logits are averaged, as for the run's accuracy.
         mean = pd.DataFrame(own).groupby([table["video"], table["class"]]).mean()
         right = mean.to_numpy().argmax(axis=1) == [
@@ -142,7 +141,7 @@ def _answers(arguments: argparse.Namespace, place: FinishedLayer, concepts: Chos
         ]
         parts.append(
             pd.DataFrame(
-                {"video": mean.index.get_level_values("video"), "what": name, "draw": draw, "right": right}
+                {"video": mean.index.get_level_values("video"), "what": what, "draw": draw, "right": right}
             )
         )
     rows = pd.concat(parts, ignore_index=True)
@@ -168,4 +167,5 @@ def _words(table: pd.DataFrame) -> str:
             "" if np.isnan(value) else f"{100 * value:.1f} ({100 * low:.1f} to {100 * high:.1f})"
             for value, low, high in table[[name, *ends]].to_numpy(dtype=float)
         ]
-    return shown[["subset", "what", "n_videos", "accuracy", "difference", "beyond"]].to_string(index=False)
+    counts = [name for name in ("n_videos", "n_groups") if name in shown]
+    return shown[["subset", "what", *counts, "accuracy", "difference", "beyond"]].to_string(index=False)

@@ -33,8 +33,8 @@ from ..finished import FinishedClips, FinishedLayer, finished_clips, finished_la
 from ..models.trained import load_trained
 from .output import write_output
 
-SHOWN = """model layer seed class source n_examples score derivative effect p_clusters p_gradients p_adjusted significant
-cav_accuracy rank_among_found n_found""".split()
+SHOWN = """model layer seed class source n_examples n_null_members score derivative effect p_clusters p_gradients p_adjusted
+significant cav_accuracy rank_among_found n_found""".split()
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -48,13 +48,14 @@ def null_concepts(
     *,
     clusterings: int,
     seed: int,
+    per_choice: int | None = None,
     **clustering: Any,
 ) -> Iterator[np.ndarray]:
     """Concepts that belong to no class: found as a class's are, in random videos of all classes.
 
     A cluster lies far from the mean of all supervoxels, whatever a network makes of it, and a random subset of
     them does not. So what a class's concepts have to exceed is other clusters, found by the same procedure in as
-    many videos as a class has (the median over classes).
+    many videos as a class has.
 
     Parameters
     ----------
@@ -66,6 +67,8 @@ def null_concepts(
         Random choices of videos.
     seed : int
         Of the choices and of k-means.
+    per_choice : int, optional
+        Videos; by default as many as a class has (the median over classes).
     **clustering
         As for `voxplain.concepts.clustering.cluster_concepts`.
 
@@ -80,7 +83,7 @@ def null_concepts(
     """
     rng = np.random.default_rng(seed)
     videos, found = sorted(classes), 0
-    count = int(np.median(list(Counter(classes.values()).values())))
+    count = per_choice or int(np.median(list(Counter(classes.values()).values())))
     for draw in range(clusterings):
         activations, sources = read(rng.choice(videos, count, replace=False))
         try:

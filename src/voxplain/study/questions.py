@@ -71,8 +71,8 @@ def choose_questions(
     scores : DataFrame
         model, seed, layer, class, concept, rank (of the table concept_scores).
     count : int
-        Concepts asked about by intruders; as many random sets are, and half as many of both by naming. Classes take turns, and in each
-        the first and the last rank.
+        Concepts asked about by intruders, at most as many as there are; as many random sets are, and half as many of both by naming.
+        Classes take turns, and in each the first and the last rank.
     examples : int
         Shown of each concept; an intruder comes on top.
     rng : Generator
@@ -102,10 +102,10 @@ def choose_questions(
     found = []
     for pair, (name, entry) in enumerate(queue):
         shown = list(entry["examples"][:examples])
-        found.append(_intruder(CONCEPT, entry, shown, _other(entry, usable[name], rng), pair, rng))
+        found.append(_intruder(CONCEPT, entry, shown, _other(entry, shown, usable[name], rng), pair, rng))
         *mixed, intruder = _mixed(usable[name], examples + 1, rng)
         found.append(_intruder(RANDOM, entry, mixed, intruder, pair, rng))
-        if pair < max(1, count // 2):
+        if pair < max(1, len(queue) // 2):
             found.append(_question(NAMING, CONCEPT, entry, shown, None, pair))
             mixed = _mixed(usable[name], examples, rng)
             found.append(_question(NAMING, RANDOM, entry, mixed, None, pair))
@@ -151,12 +151,17 @@ def _mixed(own: Sequence[Mapping[str, Any]], count: int, rng: np.random.Generato
     return [chosen[place] for place in rng.permutation(len(chosen))]
 
 
-def _other(entry: Mapping[str, Any], own: Sequence[Mapping[str, Any]], rng: np.random.Generator):
-    """An example of another concept, of another video where there is one, so that no picture is there twice."""
+def _other(
+    entry: Mapping[str, Any],
+    shown: Sequence[Mapping[str, Any]],
+    own: Sequence[Mapping[str, Any]],
+    rng: np.random.Generator,
+) -> Mapping[str, Any]:
+    """An example of another concept, of another video than those shown where there is one: no clip is there twice."""
     others = [
         example for other in own if other["concept"] != entry["concept"] for example in other["examples"]
     ]
-    seen = {example["video"] for example in entry["examples"]}
+    seen = {example["video"] for example in shown}
     others = [example for example in others if example["video"] not in seen] or others
     return others[rng.integers(len(others))]
 

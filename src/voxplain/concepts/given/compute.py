@@ -9,13 +9,14 @@ shown as supervoxels are, so that the run's random sets and clusters are its neg
 fill around them, and have whole clips of the run for both.
 
 A direction of few examples is noisy, and an effect along it too: of each null concept as many members are taken as there
-are examples.
+are examples, as far as it has so many.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,8 +34,8 @@ from ..random_sets import draw_sets, null_concepts
 from ..scores import Cavs, score_concepts, ways_to
 
 FEWEST = 3  # examples that a CAV takes
-COLUMNS = """class n_examples score score_sd derivative effect effect_ci_low effect_ci_high p_clusters p_gradients p_value cav_accuracy
-rank_among_found n_found""".split()
+COLUMNS = """class n_examples n_null_members score score_sd derivative effect effect_ci_low effect_ci_high p_clusters p_gradients
+p_value cav_accuracy rank_among_found n_found""".split()
 
 
 class GivenCavs(NamedTuple):
@@ -45,12 +46,14 @@ class GivenCavs(NamedTuple):
     own : Cavs
         The concept's vectors (1, sets, d), and distances (1, sets) along them.
     null : Cavs
-        Those of concepts of random videos, of as many members as there are examples.
+        Those of concepts of random videos, of as many members as there are examples or as they have.
     random : Cavs or None
         Those of a random subset, which the test ``paired_t`` alone needs.
     accuracy : float
         Held-out, of the concept's CAVs, mean over random sets.
     n_examples : int
+    n_null_members : float
+        Of the concepts of random videos, mean.
     """
 
     own: Cavs
@@ -58,6 +61,7 @@ class GivenCavs(NamedTuple):
     random: Cavs | None
     accuracy: float
     n_examples: int
+    n_null_members: float
 
 
 class Direction(NamedTuple):
@@ -178,7 +182,7 @@ def given_cavs(
     cavs: Mapping[str, Any],
     seed: int = 0,
 ) -> dict[str, GivenCavs]:
-    """CAVs of a given concept for several classes, and of concepts of random videos of as many members.
+    """CAVs of a given concept for several classes, and of concepts of random videos of as many members, or as they have.
 
     Parameters
     ----------
@@ -206,8 +210,10 @@ def given_cavs(
             rng = np.random.default_rng(seed)
             some = [null[rng.permutation(len(null))[:count]] for null in null_members]
             random = None if subset is None else _cavs([subset[:count]], random_sets, cavs, seed)[0]
-            nulls[count] = _cavs(some, random_sets, cavs, seed)[0], random
-        result[class_name] = GivenCavs(own, *nulls[count], accuracies.mean(), count)
+            sizes = float(np.mean([len(its) for its in some]))
+            nulls[count] = _cavs(some, random_sets, cavs, seed)[0], random, sizes
+        null, random, sizes = nulls[count]
+        result[class_name] = GivenCavs(own, null, random, accuracies.mean(), count, sizes)
     return result
 
 
@@ -240,7 +246,7 @@ def score_cavs(
     Returns
     -------
     DataFrame, one row per class
-        class, n_examples, the columns of `score_concepts` but concept and rank, effect_ci_low and effect_ci_high (95 %,
+        class, n_examples, n_null_members, the columns of `score_concepts` but concept and rank, effect_ci_low and effect_ci_high (95 %,
         over videos, the direction taken as given), cav_accuracy (held-out, mean over random sets), rank_among_found
         (place that the concept would have among the class's found ones) and n_found (how many these are).
     """
@@ -264,6 +270,7 @@ def score_cavs(
             row.assign(
                 **{"class": class_name},
                 n_examples=own.n_examples,
+                n_null_members=own.n_null_members,
                 effect_ci_low=low,
                 effect_ci_high=high,
                 cav_accuracy=own.accuracy,
@@ -299,8 +306,9 @@ def whole_clips(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Random sets and null concepts for examples that are whole clips.
 
-    Null concepts are clusters of whole clips in random videos, as many as a class has, of about as many clips as there
-    are examples.
+    Null concepts are clusters of whole clips in random videos of all classes: as many clusters as a class's clips make of
+    the examples' size, in more videos than a class has where clusters of that size take more. A choice is at most half of
+    the run's videos, since larger ones would be much the same; clusters are smaller where half is too few.
 
     Parameters
     ----------
@@ -324,20 +332,36 @@ def whole_clips(
         There are too few clips.
     """
     videos = known.clip_table["video"].to_numpy()
-    per_class = int(np.median(list(Counter(known.clip_table["class"]).values())))
+    classes = dict(zip(videos, known.clip_table["class"], strict=True))
+    per_class, per_video = _median_count(known.clip_table["class"]), _median_count(videos)
+    clusters = max(2, round(per_class / examples))
+    # Clusters differ in size, and of twice as many clips as they would need most are large enough.
+    wanted = min(ceil(2 * clusters * examples / per_video), len(classes) // 2)
+    per_choice = max(int(_median_count(classes.values())), wanted)
+    least = min(examples, int(per_choice * per_video / (2 * clusters)))
 
     def read(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = np.isin(videos, chosen)
         return known.clips[rows], videos[rows]
 
-    found = null_concepts(
-        read,
-        dict(zip(videos, known.clip_table["class"], strict=True)),
-        clusterings=clusterings,
-        seed=seed,
-        clusters=max(2, round(per_class / examples)),
-        min_supervoxels=FEWEST - 1,
-        cutoff=None,
-        **clustering,
+    found = list(
+        null_concepts(
+            read,
+            classes,
+            clusterings=clusterings,
+            seed=seed,
+            per_choice=per_choice,
+            clusters=clusters,
+            min_supervoxels=FEWEST - 1,
+            max_members=len(videos),
+            cutoff=None,
+            **clustering,
+        )
     )
-    return draw_sets(known.clips, sets=sets, size=size, seed=seed), list(found)
+    large = [null for null in found if len(null) >= least]
+    return draw_sets(known.clips, sets=sets, size=size, seed=seed), large or found
+
+
+def _median_count(names: Iterable[str]) -> float:
+    """How often a name is there, in the median."""
+    return float(np.median(list(Counter(names).values())))

@@ -12,7 +12,7 @@ from .summary import mark_by_source, summarize_given
 PLACE = ["name", "model", "seed", "layer", "source", "class"]
 STEERINGS = ("removal", "addition")
 OTHERS = ("random_direction", "random_concept")
-SCORED = """name model seed layer class source n_examples score score_sd derivative effect effect_ci_low effect_ci_high
+SCORED = """name model seed layer class source n_examples n_null_members score score_sd derivative effect effect_ci_low effect_ci_high
 p_clusters p_gradients p_value p_adjusted significant cav_accuracy rank_among_found n_found""".split()
 
 
@@ -26,13 +26,14 @@ p_clusters p_gradients p_value p_adjusted significant cav_accuracy rank_among_fo
     model, seed, layer, class
     source: given, or control: the same of what it is compared with
     n_examples: of the class
+    n_null_members: of the concepts found in random videos that p_clusters compares with, mean; fewer than n_examples where the run has too few clips for as many
     score: share of clips whose class logit rises along the concept's direction (equation 2), mean over random sets
     score_sd: standard deviation of the score over random sets
     derivative: mean directional derivative (equation 1), in logits per unit along the CAV
     effect: derivative times the way from random samples to the examples, in logits
     effect_ci_low: lower end of its 95 % interval; units are the class's discovery videos, and the direction is taken as given
     effect_ci_high: upper end of its 95 % interval
-    p_clusters: that concepts found in random videos, of as many members as there are examples, have such an effect (two-sided rank)
+    p_clusters: that concepts found in random videos, of n_null_members, have such an effect (two-sided rank)
     p_gradients: that the gradients of networks with random weights above the layer, made as long, give such an effect (two-sided rank)
     p_value: the greater of the two, as in concept_scores
     p_adjusted: p_value after Benjamini and Hochberg, over the classes of a name, network, seed, layer and source
