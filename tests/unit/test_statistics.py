@@ -200,11 +200,23 @@ def test_values_of_groups_have_the_units_mean_and_the_groups_spread():
     # The unit without a value in one seed is left out in all, as without groups; the rest are of one size.
     np.testing.assert_array_equal(group_values(values, groups), [[0.5, 1], [0, 1]])
     np.testing.assert_array_equal(group_values(values, None), values)
-    # Of several sizes: sums over sizes, so that large groups count more. Ratio .6; (2 - .6 * 3) / (5 / 3) beyond it.
+    # Of several sizes large groups count more. The mean is .6; without a or b it is 1 / 2, without c 3 / 4, 7 / 12 on average.
     found = group_values(np.array([1.0, 1, 0, 1, 0]), ["a", "a", "a", "b", "c"])
-    np.testing.assert_allclose(found, [[0.6 + 0.2 * 0.6, 0.6 + 0.4 * 0.6, 0.6 - 0.6 * 0.6]])
+    np.testing.assert_allclose(found, [[0.6 + 2 / 12, 0.6 + 2 / 12, 0.6 - 4 / 12]])
     assert found.mean() == pytest.approx(0.6)
+    of_seeds = group_values(np.array([[1.0, 1, 0, 1, 0], [0, 0, 0, 0, 1]]), ["a", "a", "a", "b", "c"])
+    np.testing.assert_allclose(of_seeds[:1], found)
+    assert of_seeds[1].mean() == pytest.approx(0.2)
+    assert (group_values(np.ones(5), ["a", "a", "a", "b", "c"]) == 1).all()
     assert group_values(np.full(3, np.nan), ["a", "b", "c"]).shape == (1, 0)
+
+
+@pytest.mark.parametrize("sizes, least", [([1] * 8 + [4] * 4 + [10] * 2, 0.89), ([1] * 10 + [12], 0.87)])
+def test_intervals_hardly_cover_where_few_groups_hold_most(sizes, least):
+    """What docs/method.md says of it; by the delta method the latter would cover 76 %."""
+    rng, groups = np.random.default_rng(0), np.repeat(np.arange(len(sizes)), sizes)
+    ends = [mean_interval(group_values(rng.standard_normal(len(sizes))[groups], groups)) for _ in range(1000)]
+    assert least <= np.mean([low <= 0 <= high for low, high in ends]) <= 0.95
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
