@@ -345,7 +345,7 @@ def test_videos_of_one_group_are_counted_one_by_one():
     ]
     place = {"name": "hand", "model": "r3d", "seed": 0, "layer": "l"}
     scores = pd.DataFrame([place | {"source": "given", "class": "a", "p_value": 0.5, "effect": 1.0}])
-    rest = "n_examples score score_sd derivative effect_ci_low effect_ci_high p_clusters p_gradients cav_accuracy rank_among_found n_found"
+    rest = "n_examples n_null_members score score_sd derivative effect_ci_low effect_ci_high p_clusters p_gradients cav_accuracy rank_among_found n_found"
     scores = scores.assign(**dict.fromkeys(rest.split(), 0.5))
     row = given_concepts_table(scores, pd.DataFrame(steered).assign(**place)).iloc[0]
     assert row["n_videos"] == 4 and row["removal"] == row["removal_random_concept"] == -4.0
