@@ -415,8 +415,16 @@ def test_the_report_says_where_there_are_too_few_videos_to_rank():
     sure, unsure = (
         stability_sentences(pd.DataFrame(some, columns=columns)) for some in (rows, [*rows[:1], *rows[2:]])
     )
-    assert "is stable" in sure[0] and "16 videos each by 0.70" in sure[0]
-    assert "too few videos to rank" in unsure[0] and "2 videos each by 0.10" in unsure[0]
+    assert "is stable" in sure[0] and "16 videos or groups each by 0.70" in sure[0]
+    assert "too few videos to rank" in unsure[0] and "2 videos or groups each by 0.10" in unsure[0]
+    # Enough videos, but other seeds give another order; and what is not known is not told.
+    seeds = [*rows[1:2], ("r3d", "l", "draws", "x", 0.3, False)]
+    (sentence,) = stability_sentences(pd.DataFrame(seeds, columns=columns))
+    assert "not stable: other seeds" in sentence and "too few videos" not in sentence
+    unknown = pd.DataFrame([("r3d", "l", "draws", "x", np.nan, False)], columns=columns)
+    assert stability_sentences(unknown) == []
+    (sentence,) = stability_sentences(pd.concat([unknown, pd.DataFrame(rows[1:2], columns=columns)]))
+    assert "nan" not in sentence and "is stable" in sentence
 
 
 # ---- presets -----------------------------------------------------------------------------------------

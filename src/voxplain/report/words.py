@@ -116,24 +116,26 @@ def stability_sentences(stability: pd.DataFrame | None) -> list[str]:
     if stability is None:
         return []
     sentences = []
-    for (model, layer), rows in stability.groupby(["model", "layer"], sort=False):
+    for (model, layer), rows in stability[stability["tau"].notna()].groupby(["model", "layer"], sort=False):
         halves = rows[rows["what"] == "videos"]
+        most = halves.loc[halves["value"].astype(int).nlargest(1).index]
         draws = rows[rows["what"] == "draws"]
         told = []
         if len(draws):
             told.append(f"found again with other seeds it agrees by tau {draws['tau'].mean():.2f}")
-        if len(halves):
-            most = halves.loc[halves["value"].astype(int).idxmax()]
+        if len(most):
             told.append(
-                f"found in two halves of {most['value']} videos (or groups of them) each by {most['tau']:.2f}"
+                f"found in two halves of {most['value'].item()} videos or groups each by {most['tau'].item():.2f}"
             )
         if not told:
             continue
-        stable = bool(
-            pd.concat([draws, halves.loc[halves["value"].astype(int).nlargest(1).index]])["stable"].all()
-        )
-        what = "is stable" if stable else "is not stable: too few videos to rank"
-        mend = "" if stable else " More discovery videos per class, or fewer clusters, would make it surer."
+        mend = " More discovery videos per class, or fewer clusters, would make it surer."
+        if not most["stable"].all():
+            what = "is not stable: too few videos to rank"
+        elif not draws["stable"].all():
+            what = "is not stable: other seeds of clustering give another one"
+        else:
+            what, mend = "is stable", ""
         sentences.append(
             f"The ranking of {model}'s concepts at {layer} {what}; {' and '.join(told)} (1: the same).{mend}"
         )
