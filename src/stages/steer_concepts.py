@@ -47,8 +47,7 @@ def main(stage):
             steered = steer_clip(upper, inputs, target, *plans[name], baseline, grid=grid, batch=batch)
             concepts = nearest_concepts(group[f"supervoxels/{layer}"][()], *places[name])
             voxels = supervoxels[video]["labels"][number], group["kept"][()], concepts, order[name]
-            fill = model.fill(params.fill)
-            edited = edit_clip(model.logits, clip, target, *voxels, fill=fill, batch=batch)
+            edited = edit_clip(model.logits, clip, target, *voxels, fill=model.fill(params.fill), batch=batch)
             both = pd.concat([steered, edited], ignore_index=True)
             both["concept"] = order[name][both["rank"] - 1]
             parts.append(both.assign(**{"class": name}, video=video, clip=number))
