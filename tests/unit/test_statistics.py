@@ -211,7 +211,10 @@ def test_values_of_groups_have_the_units_mean_and_the_groups_spread():
     assert group_values(np.full(3, np.nan), ["a", "b", "c"]).shape == (1, 0)
 
 
-@pytest.mark.parametrize("sizes, least", [([1] * 8 + [4] * 4 + [10] * 2, 0.89), ([1] * 10 + [12], 0.87)])
+@pytest.mark.parametrize(
+    "sizes, least",
+    [([1] * 8 + [4] * 4 + [10] * 2, 0.89), ([1] * 10 + [12], 0.87), ([1, 1, 2, 2, 8, 9], 0.85)],
+)
 def test_intervals_hardly_cover_where_few_groups_hold_most(sizes, least):
     """What docs/method.md says of it; by the delta method the latter would cover 76 %."""
     rng, groups = np.random.default_rng(0), np.repeat(np.arange(len(sizes)), sizes)

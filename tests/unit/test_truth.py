@@ -228,6 +228,8 @@ def test_flow_goes_where_the_frames_go_and_shrinks_with_them(video, tmp_path):
     write_flo(folder / "0000.flo", np.zeros((48, 48, 2), np.float32))
     with pytest.raises(ConfigError, match="frames of 48 x 48 .* column flow"):
         read_truth(given, np.arange(2), size=24)
+    with pytest.raises(ConfigError, match="frames of 48 x 48"):  # also where it is not the clip's first pair
+        read_truth(given, np.array([5, 0, 1]), size=24)
 
 
 def test_truth_is_stored_as_it_is(video, tmp_path):

@@ -175,10 +175,8 @@ def _unused_words(rows: Sequence[Mapping[str, Any]], truth: Mapping[str, Any]) -
     deadline = time.monotonic() + PROBE_SECONDS
     for row in rows:
         found |= known_words(row)
-        if wanted <= found:
-            return
-        if time.monotonic() > deadline:
-            return  # what was not looked at may have them
+        if wanted <= found or time.monotonic() > deadline:
+            return  # all are there; or what was not looked at may have them
     for where, words in named.items():
         for word in words:
             if word not in found:

@@ -147,7 +147,7 @@ def _read_flow(
             flow = read_flo(files[frame])
         except (OSError, VideoError) as error:
             raise ConfigError(f"{error} Correct the column flow of the video table.") from None
-        if pair == 0:
+        if np.isnan(found).all():  # the first that is read
             _check_shape(video, f"{files[frame]} has", flow.shape[:2], "flow")
         flow[(np.abs(flow) >= UNKNOWN).any(axis=-1)] = np.nan
         (rows, columns), top, left = fitted_size(flow.shape[:2], size=size, crop=crop)

@@ -102,9 +102,8 @@ def _rows(key: tuple, rows: pd.DataFrame) -> Iterator[dict]:
                     continue
                 difference = len(tables) > 1
                 known = parts[0] if of == [None] else parts[0][parts[0]["subset"].isin(of)]
-                share = (
-                    known.groupby("video")["share"].mean().mean()
-                )  # as values: clips of a video count together
+                # As in values, clips of a video count together.
+                share = known.groupby("video")["share"].mean().mean()
                 chance = 0.0 if difference else 0.5 if score.endswith("auroc") else share
                 low, high = mean_interval(values, share=not difference)
                 tested = difference or score.endswith("auroc")
