@@ -162,9 +162,11 @@ def group_values(values: np.ndarray, groups: Iterable[Hashable] | None) -> np.nd
     """Values per group of units that are not independent of each other; their mean is that over the units.
 
     Of groups of one size they are the groups' means, else as far from the mean as leaving the group out moves it, times
-    the number of the others (the jackknife's). The delta method of a ratio takes the mean for known, and the mean hangs
-    on a large group: of one group of twelve videos among ten of one its intervals cover 76 % and these 91 %, and where the
-    largest of 14 has ten and the smallest one, 89 and 91 %.
+    the number of the others (the jackknife's), and stretched so that an interval with as many degrees of freedom as
+    there are groups, less one, is as wide as one with Satterthwaite's. The delta method of a ratio takes the mean for
+    known, and the mean hangs on a large group: of one group of twelve videos among ten of one, all of a group alike, its
+    intervals cover 76 %, the jackknife's 91 % and these 98 %; where the largest of 14 has ten and the smallest one, 89,
+    92 and 95 %.
 
     Parameters
     ----------
@@ -189,7 +191,31 @@ def group_values(values: np.ndarray, groups: Iterable[Hashable] | None) -> np.nd
         return sums / sizes
     total, count = sums.sum(axis=1, keepdims=True), sizes.sum()
     without = (total - sums) / (count - sizes)
-    return total / count - (len(sizes) - 1) * (without - without.mean(axis=1, keepdims=True))
+    others = len(sizes) - 1
+    quantile = scipy.stats.t.ppf(_ends(0.95)[1], [_group_freedom(tuple(sizes)), others])
+    stretch = quantile[0] / quantile[1]
+    return total / count - others * stretch * (without - without.mean(axis=1, keepdims=True))
+
+
+@lru_cache(maxsize=64)
+def _group_freedom(sizes: tuple[float, ...]) -> float:
+    """Degrees of freedom of the jackknife's variance over groups, if units were independent.
+
+    Twice the squared mean of that variance over its own variance (Satterthwaite), as Bell and McCaffrey have it
+    for regressions (Survey Methodology 28 (2002), p. 169).
+
+    Parameters
+    ----------
+    sizes : (groups,)
+        Units of each group.
+    """
+    units = np.asarray(sizes)
+    weights = (1 - np.eye(len(units))) / (units.sum() - units)[
+        :, None
+    ]  # of groups' sums in the mean without each
+    moves = (weights - weights.mean(axis=0)) * np.sqrt(units)
+    products = moves @ moves.T
+    return float(np.trace(products) ** 2 / (products**2).sum())
 
 
 def units_needed(deviation: float, difference: float, *, power: float = 0.8, level: float = 0.05) -> int:
