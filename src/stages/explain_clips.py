@@ -5,7 +5,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, resumable_h5
-from voxplain.checks.randomization.compute import randomized, weight_groups
+from voxplain.checks.randomization.compute import random_head
 from voxplain.explaining import activation_control, explain_by_all, other_classes
 from voxplain.explanation_store import packed
 from voxplain.models.trained import load_trained
@@ -15,7 +15,7 @@ from voxplain.videos.store import SupervoxelStore, groups_of
 def main(stage):
     options, explainers = stage.params.options, stage.params.explainers
     model = load_trained(stage.input.weights, trust=stage.networks)
-    head = randomized(model, weight_groups(model.network)[:1], seed=1_000_000 + int(stage.wildcards.seed))
+    head = random_head(model, seed=1_000_000 + int(stage.wildcards.seed))
     controlled = {name: explainers[name] for name in stage.params.controls}
     with (
         open_h5(stage.input.clips, "clips") as source,

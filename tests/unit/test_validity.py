@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from voxplain import build_model
@@ -31,6 +34,8 @@ from voxplain.checks.stability.table import stability_table
 from voxplain.concepts.random_sets import draw_sets
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
+from voxplain.models.build import build_shapes
+from voxplain.models.external import library_networks
 from voxplain.models.trained import TrainedModel
 from voxplain.motion.precision import render_flow, render_relevance
 from voxplain.motion.selective import selective_relevance
@@ -166,6 +171,35 @@ def test_weights_are_random_from_the_top_down(model, clips):
     np.testing.assert_array_equal(
         answers(model, clips, [place])[place], answers(other, clips, [place])[place]
     )
+
+
+class OpenNetwork(nn.Module):
+    """Its head is declared first, one of its layers lies in a list, and one weight in no part at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = SimpleNamespace(head="top.head")
+        self.top = nn.ModuleDict({"head": nn.Linear(3, 2), "norm": nn.LayerNorm(3)})
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3)])
+        self.token = nn.Parameter(torch.zeros(3))
+
+
+def test_parts_with_weights_are_found_wherever_they_lie():
+    assert weight_groups(OpenNetwork()) == ["top.head", "layers.2", "layers.0", "top.norm", ""]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in library_networks() if "create_" not in name and "detection" not in name]
+)
+def test_a_random_head_is_the_head_of_every_library_network(name):
+    """pytorchvideo keeps all of a network in one list, which would make the head all of it."""
+    network = build_shapes(name, 5)
+    groups = weight_groups(network)
+    assert groups[0] == network.spec.head and len(groups) > 3
+    for group in groups[1:]:
+        assert not f"{network.spec.head}.".startswith(f"{group}.") or group == ""
+    held = sum(p.numel() for group in groups for p in network.get_submodule(group).parameters())
+    assert held == sum(p.numel() for p in network.parameters())  # each once, and none in no part
 
 
 def test_a_map_is_like_itself_and_unlike_its_negative():

@@ -201,7 +201,7 @@ def find_layers(model: nn.Module, name: str) -> dict[str, Any]:
     if not ends:
         raise ConfigError(f"{name} calls no linear layer as a module: wrap it so that it does.")
     head = ends[-1]
-    blocks = [key for key in _blocks(model) if key != head and not head.startswith(f"{key}.")]
+    blocks = [key for key in weighted_parts(model) if key != head and not head.startswith(f"{key}.")]
     blocks = [key for key in blocks if any(f"{inner}.".startswith(f"{key}.") for inner in called)]
     blocks = [_pathway(modules, key, called) for key in blocks]
     if len(blocks) > 1 and called.get(blocks[-1]) == "class_token":
@@ -215,7 +215,7 @@ def _pathway(modules: dict[str, nn.Module], block: str, called: dict[str, str]) 
     """The block, or where it gives several tensors the largest part of it that gives one, if there is one."""
     if called.get(block) != "several":
         return block
-    inner = [f"{block}.{name}" for name in _blocks(modules[block])]
+    inner = [f"{block}.{name}" for name in weighted_parts(modules[block])]
     return max(
         (key for key in inner if called.get(key) == "one"),
         key=lambda key: _weights(modules[key]),
@@ -232,16 +232,17 @@ def _ends(modules: dict[str, nn.Module], names: Iterable[str]) -> list[str]:
     return linear or pointwise
 
 
-def _blocks(model: nn.Module, prefix: str = "") -> list[str]:
-    """Names of the parts with weights; lists, and a sequence with nearly all of them, are opened."""
+def weighted_parts(model: nn.Module, prefix: str = "", *, opened: str = "") -> list[str]:
+    """Names of the parts with weights; lists, a sequence with nearly all of them, and what holds `opened` are opened."""
     total = _weights(model)
     names: list[str] = []
     for key, child in model.named_children():
-        size = _weights(child)
-        if isinstance(child, nn.ModuleList) or (isinstance(child, nn.Sequential) and size > 0.9 * total):
-            names += _blocks(child, f"{prefix}{key}.")
-        elif size:
-            names.append(prefix + key)
+        name, size = prefix + key, _weights(child)
+        sequence = isinstance(child, nn.Sequential) and size > 0.9 * total
+        if isinstance(child, nn.ModuleList) or sequence or opened.startswith(f"{name}."):
+            names += weighted_parts(child, f"{name}.", opened=opened)
+        elif any(True for _ in child.parameters()) if opened else size:
+            names.append(name)
     return names
 
 

@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from ...explaining import explain_by_all
+from ...models.external import weighted_parts
 from ...models.trained import TrainedModel
 from ...models.upper import redraw
 from ...statistics import rank_correlation
@@ -24,9 +25,21 @@ from . import BASELINE, INTACT
 
 
 def weight_groups(network: nn.Module) -> list[str]:
-    """Parts of a network that have weights, the head first, in the order in which they are declared."""
-    names = [name for name, part in network.named_children() if any(True for _ in part.parameters())]
-    return names[::-1]
+    """Parts of a network that have weights: the head, then the others from the last that is declared to the first.
+
+    What holds other parts and little else (a list, a sequence of nearly all weights), or the head, is opened.
+    For weights that lie in no part the network itself, ``""``, stands last.
+
+    Parameters
+    ----------
+    network : Module
+        As built by `voxplain.build_model`.
+    """
+    head = network.spec.head
+    parts = [name for name in weighted_parts(network, opened=head) if name != head]
+    groups = [head, *parts[::-1]]
+    inside = tuple(f"{group}." for group in groups)
+    return groups + [""] * (not all(name.startswith(inside) for name, _ in network.named_parameters()))
 
 
 def cascade(groups: Sequence[str], levels: int) -> list[list[str]]:
