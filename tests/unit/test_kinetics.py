@@ -108,6 +108,31 @@ def test_hmdb51(tmp_path):
     assert table[["video", "split"]].values.tolist() == [["wave-a", "train"], ["wave-b", "test"]]
 
 
+def test_hmdb51_clips_of_one_film_are_one_group(tmp_path):
+    lists = tmp_path / "testTrainMulti_7030_splits"
+    lists.mkdir()
+    films = {"A_film_wave_u_cm_np1_fr_med_1": 1, "A_film_wave_f_cm_np1_le_bad_2": 1, "A_film_too_wave_u_nm_np1_fr_goo_0": 1,
+             "Wave_wave_u_nm_np1_fr_goo_0": 2}  # fmt: skip
+    for class_name, part in (("wave", 1), ("stand", 2)):  # in another class a film may serve the test
+        (tmp_path / class_name).mkdir()
+        names = [name.replace("_wave_", f"_{class_name}_") for name in films]
+        for name in names:
+            (tmp_path / class_name / f"{name}.avi").touch()
+        text = "".join(
+            f"{name}.avi {split if part == 1 else 3 - split}\n"
+            for name, split in zip(names, films.values(), strict=True)
+        )
+        (lists / f"{class_name}_test_split1.txt").write_text(text)
+    table = read_video_table(tmp_path, dataset="hmdb51")
+    for _, rows in table.groupby("class"):
+        names = rows.set_index("video")["group"]
+        first, second, other, last = (
+            names[names.index.str.contains(key)].iloc[0] for key in ("med_1", "bad_2", "too", "Wave")
+        )
+        assert first == second and len({first, other, last}) == 3
+    assert table["group"].nunique() == 6 and table.groupby("group")["split"].nunique().eq(1).all()
+
+
 def test_hmdb51_says_which_classes_are_not_unpacked(tmp_path, caplog):
     lists = tmp_path / "testTrainMulti_7030_splits"
     lists.mkdir()

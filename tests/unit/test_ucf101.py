@@ -50,6 +50,13 @@ def test_videos_get_the_class_and_split_of_the_lists(tmp_path, flat):
         assert Path(row.path).is_file()
 
 
+def test_clips_of_one_video_are_one_group(tmp_path):
+    table = read_video_table(tree(tmp_path, groups=range(1, 4), clips=range(1, 6)), dataset="ucf101")
+    assert table.groupby("group").size().eq(5).all() and table["group"].nunique() == 3 * 3
+    for group, rows in table.groupby("group"):
+        assert rows["video"].str.startswith(f"{group}_c").all() and rows["class"].nunique() == 1
+
+
 def test_what_is_not_there_is_left_out_and_counted(tmp_path, caplog):
     videos = tree(tmp_path)
     (videos / "Biking" / "v_Biking_g01_c01.avi").unlink()

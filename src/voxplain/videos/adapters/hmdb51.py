@@ -35,8 +35,8 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     Returns
     -------
     DataFrame
-        path, class, split of the listed videos that are there, whatever their ending. How many are missing is
-        logged.
+        path, class, split, group (what comes before the class in a file's name: clips that were cut out of one
+        film) of the listed videos that are there, whatever their ending. How many are missing is logged.
 
     Raises
     ------
@@ -62,7 +62,10 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
                 if path is None:
                     missing[class_name] = missing.get(class_name, 0) + 1
                 else:
-                    rows.append((path, class_name, SPLITS[match[2]]))
+                    film = Path(match[1]).stem.rpartition(f"_{class_name}_")[0] or Path(match[1]).stem
+                    # The same film may serve another class, whose lists know nothing of this one's.
+                    group = f"{film} ({class_name}, {SPLITS[match[2]]})"
+                    rows.append((path, class_name, SPLITS[match[2]], group))
     if not rows:
         raise ConfigError(
             f"HMDB51's lists for split {split} are not in {' or '.join(map(str, places))}, or none of their videos "
@@ -77,4 +80,4 @@ def hmdb51(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
             source,
             classes,
         )
-    return pd.DataFrame(rows, columns=["path", "class", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split", "group"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from . import DATASETS
 
 log = logging.getLogger(__name__)
 LISTS = "ucfTrainTestlist"
+CLIP = re.compile(r"_c\d+$", re.IGNORECASE)
 AGAIN = "Unpack UCF-101's lists again."
 
 
@@ -35,8 +37,8 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
     Returns
     -------
     DataFrame
-        path, class, split: the listed videos that are there, in the order of the lists. How many are
-        missing is logged.
+        path, class, split, group (``v_Class_gXX``: clips that were cut out of one video): the listed videos that
+        are there, in the order of the lists. How many are missing is logged.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
             path = files.get(Path(file).stem.lower())
             missing += path is None
             if path is not None:
-                rows.append((path, class_name, part))
+                rows.append((path, class_name, part, CLIP.sub("", Path(file).stem)))
     if not rows:
         raise ConfigError(
             f"None of the {missing} videos that {folder} lists is in {source}. Set data.path to the folder "
@@ -68,7 +70,7 @@ def ucf101(source: str | Path, *, split: Literal[1, 2, 3] = 1, lists: str | None
         log.warning(
             "%d of the %d videos that %s lists are not in %s.", missing, missing + len(rows), folder, source
         )
-    return pd.DataFrame(rows, columns=["path", "class", "split"])
+    return pd.DataFrame(rows, columns=["path", "class", "split", "group"])
 
 
 def _list_folder(source: Path, lists: str | None) -> Path:
