@@ -89,7 +89,8 @@ def mean_p_value(values: np.ndarray) -> float:
     """Two-sided p-value that a mean over units, and over training seeds, is 0.
 
     One seed: the exact test of flipped signs (`paired_test`), which for outcomes of -1, 0 and 1 is McNemar's.
-    Several: the test that belongs to `mean_interval`, since what seeds have in common does not flip.
+    Several: the test that belongs to `mean_interval`, since what seeds have in common does not flip; but where all
+    values are equal, which leaves that no error to go by, the former one.
 
     Parameters
     ----------
@@ -103,11 +104,9 @@ def mean_p_value(values: np.ndarray) -> float:
     table = _complete(values)
     if table.shape[1] < FEWEST_UNITS:
         return np.nan
-    if len(table) == 1:
-        return paired_test(table[0], np.zeros(table.shape[1]))
     mean, error, freedom = _crossed_error(table)
-    if not error:
-        return 1.0 if mean == 0 else np.nan
+    if len(table) == 1 or np.ptp(table) <= 1e-9 * np.abs(table).max():
+        return paired_test(table.mean(axis=0), np.zeros(table.shape[1]))
     return float(2 * scipy.stats.t.sf(abs(mean) / error, freedom))
 
 

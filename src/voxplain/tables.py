@@ -38,6 +38,7 @@ USUAL: Prose = {
     "ci_low": "lower end of the 95 % interval",
     "ci_high": "upper end of the 95 % interval",
     "n_videos": "videos",
+    "n_units": "groups of videos, or videos where they have none",
     "n_clips": "clips",
     "n_seeds": "seeds",
     "n_classes": "classes",

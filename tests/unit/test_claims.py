@@ -260,8 +260,15 @@ def map_rows(control, difference, *, target="evidence", measure="auroc", p=0.001
     return {
         "model": "r3d", "method": method, "control": control, "target": target, "measure": measure, "value": 0.8,
         "control_value": 0.8 - difference, "difference": difference, "ci_low": difference - 0.05,
-        "ci_high": difference + 0.05, "p_value": p, "n_videos": 24, "n_seeds": 2,
+        "ci_high": difference + 0.05, "p_value": p, "n_videos": 24, "n_units": 24, "n_seeds": 2,
     }  # fmt: skip
+
+
+def test_what_is_independent_is_told_where_videos_have_groups():
+    rows = pd.DataFrame([map_rows("random", 0.3), map_rows("control_saturation", 0.2)])
+    for units, named in ((24, ("videos", 24)), (5, ("groups", 5))):
+        row = claims_table(maps=rows.assign(n_units=units)).iloc[0]
+        assert (row["unit"], row["n"]) == named
 
 
 def test_maps_and_selection_are_told_from_their_controls():
@@ -420,7 +427,7 @@ def curves_table():
             "curve": "deletion", "area": 0.2, "area_ci_low": 0.1, "area_ci_high": 0.3, "random_difference": -0.3,
             "random_difference_ci_low": -0.4, "random_difference_ci_high": -0.2, "random_p_value": 0.001, "difference": 0.01,
             "best_control": ["control_saturation", None, "control_center", "control_center"],
-            "difference_ci_low": -0.05, "difference_ci_high": 0.07, "p_value": 0.7, "n_videos": 12, "n_seeds": 1,
+            "difference_ci_low": -0.05, "difference_ci_high": 0.07, "p_value": 0.7, "n_videos": 12, "n_units": 12, "n_seeds": 1,
         }
     )  # fmt: skip
 
@@ -438,7 +445,7 @@ def randomization_table():
 def curve_controls_table(*rows):
     columns = ["control", "difference", "difference_ci_low", "difference_ci_high", "p_value"]
     return pd.DataFrame(rows, columns=columns).assign(
-        model="r3d", layer="layer3", fill="mean", outcome="margin", method="dtd", curve="deletion", n_videos=12,
+        model="r3d", layer="layer3", fill="mean", outcome="margin", method="dtd", curve="deletion", n_videos=12, n_units=12,
         n_seeds=1,
     )  # fmt: skip
 
@@ -502,7 +509,11 @@ def test_claims_read_only_what_the_tables_say_that_they_have():
 
 def test_every_map_of_the_pixels_counts_as_one_that_knows_no_network():
     names = {name for name, _ in pixel_controls(np.zeros((2, 4, 4, 3), np.uint8), np.ones((1, 2, 4, 4), int))}
-    assert names == set(evidence.WITHOUT_NETWORK)
+    assert (
+        {evidence.kind_of(name) for name in names}
+        == {evidence.kind_of(f"{name}_least") for name in names}
+        == {PIXELS}
+    )
     assert evidence.kind_of("control_activation") == NETWORK
 
 

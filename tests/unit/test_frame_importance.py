@@ -83,6 +83,16 @@ def test_the_tables_find_agreement() -> None:
     frame_importance_figure(curves, frame_agreement_table(found))
 
 
+def test_the_best_control_of_frames_knows_no_network() -> None:
+    found = scores(np.random.default_rng(0), 0.0, videos=6)
+    lost = found[found["measure"] == "hidden"]
+    norm = lost.assign(measure="relevance", method="control_activation", control_of="", selective=False)
+    table = frame_agreement_table(pd.concat([found, norm], ignore_index=True))
+    table = table[~table["selective"] & (table["effect"] == "hidden")].set_index("method")
+    assert table.loc["control_activation", "correlation"] == pytest.approx(1)
+    assert table.loc["dtd", "best_control"] in ("random", "control_middle")
+
+
 def test_maps_that_know_nothing_agree_in_few_cases() -> None:
     rng = np.random.default_rng(1)
     p_values = []

@@ -337,6 +337,8 @@ def test_values_are_means_over_videos_of_groups_of_any_size() -> None:
         assert np.allclose(alone[name], found[name])
         assert ((found["ci_low"] <= found[name]) & (found[name] <= found["ci_high"])).all()
         assert not np.allclose(alone["ci_low"], found["ci_low"])
+        assert (alone["n_units"] == alone["n_videos"]).all()
+        assert (found["n_videos"] == alone["n_videos"]).all() and (found["n_units"] == 4).all()
 
 
 def test_the_class_auroc_is_the_mean_of_both_classes_and_exchanging_is_within_what_was_drawn() -> None:

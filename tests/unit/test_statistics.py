@@ -194,6 +194,14 @@ def test_units_needed_are_those_of_the_tables():
     assert units_needed(0.01, 1.0) == FEWEST_UNITS
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_values_that_are_all_equal_have_the_p_value_of_flipped_signs(seeds):
+    assert mean_p_value(np.full((seeds, 8), 0.5)) == pytest.approx(2 / 2**8, rel=0.5)  # drawn, not all flips
+    assert mean_p_value(np.ones((seeds, 8))) == pytest.approx(2 / 2**8)  # exact
+    assert mean_p_value(np.zeros((seeds, 8))) == 1
+    assert np.isnan(mean_p_value(np.ones((seeds, 2))))
+
+
 def test_values_of_groups_have_the_units_mean_and_the_groups_spread():
     values = np.array([[1.0, 0, 1, 1, 0], [0.0, 0, 1, 1, np.nan]])
     groups = ["a", "a", "b", "b", "c"]

@@ -5,14 +5,13 @@ Each function takes one final table, None where the run has it not, and gives co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..motion.controls import is_control
-from ..pixel_maps import PIXEL_MAPS
+from ..motion.controls import is_control, knows_network
 from ..statistics import mean_interval, mean_p_value
 
 CHANCE = "chance"  # kinds of what a method is compared with
@@ -23,16 +22,13 @@ COMPARISON = [
     *ROW, "control", "kind", "sign", "value", "ci_low", "ci_high", "control_value", "difference", "difference_ci_low",
     "difference_ci_high", "p_value", "unit", "n", "n_seeds",
 ]  # fmt: skip
-# Controls of concepts and of maps that know no network.
-WITHOUT_NETWORK = [f"control_{name}" for name in (*PIXEL_MAPS, "size")]
 EVIDENCE, MOTION = ("evidence", "actor"), ("moving", "flow")  # targets by what is taken first
 Rows = list[dict[str, Any]]
 
 
 def kind_of(control: str) -> str:
     """Whether a control knows the network."""
-    known = [*WITHOUT_NETWORK, "random", "random_volume"]
-    return PIXELS if control.removesuffix("_least") in known else NETWORK
+    return NETWORK if knows_network(control) else PIXELS
 
 
 def editing(gaps: pd.DataFrame | None, *, rank_by: str) -> Rows:
@@ -188,8 +184,8 @@ def maps_on_target(
         name = "AUROC" if measure == "auroc" else "stratified AUROC"
         base = {
             "claim": claim, "model": model, "layer": "", "method": method, "measure": f"{name}, {target}", "sign": 1,
-            "value": first["value"], **_interval_of(truth, model, method, target, measure), "unit": "videos",
-            "n": first["n_videos"], "n_seeds": first["n_seeds"],
+            "value": first["value"], **_interval_of(truth, model, method, target, measure),
+            **_units(first), "n_seeds": first["n_seeds"],
         }  # fmt: skip
         for row in rows.itertuples():
             kind = CHANCE if row.control == "random" else kind_of(row.control)
@@ -214,7 +210,7 @@ def selection(
         base = {
             "claim": claim, "model": model, "layer": "", "method": method, "measure": f"precision, {target}",
             "sign": 1, "value": first["value"], **_interval_of(truth, model, method, target, "precision", selective=True),
-            "unit": "videos", "n": first["n_videos"], "n_seeds": first["n_seeds"],
+            **_units(first), "n_seeds": first["n_seeds"],
         }  # fmt: skip
         for row in rows.itertuples():
             kind = CHANCE if row.control == "whole" else NETWORK
@@ -268,7 +264,7 @@ def follows_class(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> 
             continue
         base = {
             "claim": "follows_class", "model": model, "layer": "", "method": method, "measure": "class AUROC", "sign": 1,
-            "value": own.value, "ci_low": own.ci_low, "ci_high": own.ci_high, "unit": "videos", "n": own.n_videos,
+            "value": own.value, "ci_low": own.ci_low, "ci_high": own.ci_high, **_units(own._asdict()),
             "n_seeds": own.n_seeds,
         }  # fmt: skip
         found.append(_above(base, 0.5, own.p_value))
@@ -297,8 +293,8 @@ def faithfulness(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> R
         base = {
             "claim": "faithful", "model": row.model, "layer": row.layer, "method": row.method,
             "measure": f"area under {row.curve}, {row.outcome}", "sign": -1 if row.curve == "deletion" else 1,
-            "value": row.area, "ci_low": row.area_ci_low, "ci_high": row.area_ci_high, "unit": "videos",
-            "n": row.n_videos, "n_seeds": row.n_seeds,
+            "value": row.area, "ci_low": row.area_ci_low, "ci_high": row.area_ci_high,
+            **_units(row._asdict()), "n_seeds": row.n_seeds,
         }  # fmt: skip
         for other in rivals[key].itertuples() if key in rivals else ():
             kind = CHANCE if other.control == "random" else kind_of(other.control)
@@ -325,6 +321,11 @@ def randomization(table: pd.DataFrame | None, *, limit: float) -> Rows:
 
 def _groups(table: pd.DataFrame | None, keys: list[str]) -> Iterable[tuple[Any, pd.DataFrame]]:
     return () if table is None or table.empty else table.groupby(keys, sort=False)
+
+
+def _units(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is independent, and how many of them, by a table's row."""
+    return {"unit": "videos" if row["n_units"] == row["n_videos"] else "groups", "n": row["n_units"]}
 
 
 def _first(values: pd.Series, wanted: Iterable[str]) -> str | None:

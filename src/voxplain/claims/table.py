@@ -76,7 +76,7 @@ p_adjusted unit n n_seeds verdict""".split()
     p_chance: p-value of the comparison with chance
     p_value: the greatest of the p-values of the comparisons with chance and with each control, all of which have to be rejected; 1 where one lies on the wrong side, since that it does is no discovery
     p_adjusted: p_value after Benjamini and Hochberg, over the table
-    unit: what is independent: classes, videos or units
+    unit: what is independent: classes, videos, groups of videos, or units (clips or classes)
     n: how many of them
     n_seeds
     verdict: yes: chance and every control are beaten, with intervals that exclude 0 and p_adjusted at most .05; opposite: the whole interval lies on the wrong side of chance, and the p-value of that comparison, corrected over the table's comparisons with chance, is at most .05; too few: an interval or chance's p-value is missing, or there is no control; or all that is there is beaten, but of a map that of another class and that of a random head are not (relevance.controls); else no

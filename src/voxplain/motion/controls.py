@@ -15,11 +15,19 @@ from ..pixel_maps import PIXEL_MAPS
 from .precision import Ranking
 
 Controls = dict[tuple[str, str], np.ndarray]
+WITHOUT_NETWORK = frozenset(
+    [*(f"control_{name}" for name in (*PIXEL_MAPS, "size", "middle")), "random", "random_volume"]
+)
 
 
 def is_control(method: str) -> bool:
     """Whether a name in the column ``method`` is a control's and no explainer's."""
     return method.startswith("control_") or method == "random"
+
+
+def knows_network(control: str) -> bool:
+    """Whether a control of maps, curves or concepts, by its name, is made with a network."""
+    return control.removesuffix("_least") not in WITHOUT_NETWORK
 
 
 def pixel_controls(

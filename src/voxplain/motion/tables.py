@@ -416,7 +416,7 @@ _COMPARED_COLUMNS = """
     ci_high: upper end of it
     p_value: that the difference is 0
     p_adjusted: corrected for all rows of the table (Benjamini and Hochberg)
-    n_videos, n_seeds
+    n_videos, n_units, n_seeds
     """
 
 
@@ -445,7 +445,7 @@ def explanation_controls_table(scores: pd.DataFrame, found: pd.DataFrame | None 
     -------
     DataFrame
         model, method, control, target, measure, value, control_value, difference, ci_low, ci_high (95 %), p_value,
-        p_adjusted, n_videos, n_seeds
+        p_adjusted, n_videos, n_units, n_seeds
     """
 
     def belongs(method: str, entry: tuple) -> str | None:
@@ -715,7 +715,7 @@ def _compare(
                     for name, one in named.items()
                 ]
     columns = ["model", "method", "control", "target", "measure", "value", "control_value", "difference"]
-    columns += ["ci_low", "ci_high", "p_value", "p_adjusted", "n_videos", "n_seeds"]
+    columns += ["ci_low", "ci_high", "p_value", "p_adjusted", "n_videos", "n_units", "n_seeds"]
     return pd.DataFrame(rows, columns=[name for name in columns if name != "p_adjusted"]).assign(
         p_adjusted=lambda table: adjust_p_values(table["p_value"])
     )[columns]
@@ -734,6 +734,7 @@ def _paired_difference(mine: pd.DataFrame, theirs: pd.DataFrame, rows: pd.DataFr
         "ci_high": high,
         "p_value": mean_p_value(difference),
         "n_videos": int(known.sum()),
+        "n_units": difference.shape[1],
         "n_seeds": len(mine),
     }
 

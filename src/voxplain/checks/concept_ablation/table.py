@@ -67,7 +67,7 @@ def concept_ablation_table(ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.
                 total = np.zeros_like(total)  # as `total_effects`: of an answer that nothing changes
             row = dict(zip(keys, key, strict=True)) | {"concept": concept}
             row |= mean_of("total_effect", total) | mean_of("mean_effect", gains[None, :, number])
-            rows.append(row | {"n_videos": len(variance)})
+            rows.append(row | {"n_videos": group["video"].nunique()})
     table = scores[[*CONCEPT, *DIRECTIONS]].merge(pd.DataFrame(rows), on=CONCEPT)
     order = [f"{name}{end}" for name in ABLATIONS for end in ("", "_ci_low", "_ci_high")]
     return table[[*CONCEPT, "outcome", *DIRECTIONS, *order, "n_videos"]]
@@ -114,7 +114,7 @@ def concept_ablation_agreement_table(ablations: pd.DataFrame, scores: pd.DataFra
             "mean_effect": gains.mean(axis=0),
         }
         directions = known[model, seed, layer, class_name].sort_values("concept")
-        counts = {"n_concepts": len(directions), "n_videos": len(variance)}
+        counts = {"n_concepts": len(directions), "n_videos": group["video"].nunique()}
         for ablation, values in importance.items():
             for direction in DIRECTIONS:
                 tau = row_taus(values[None], directions[direction].to_numpy())[0]

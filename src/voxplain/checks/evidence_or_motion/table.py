@@ -47,8 +47,7 @@ MEASURES = {
     chance: share of voxels, of AUROCs .5; for differences 0
     p_value: of differences, and of AUROCs from .5
     p_adjusted: p_value after Benjamini and Hochberg, over the table
-    n_units: groups, or videos where they have none
-    n_seeds
+    n_units, n_seeds
     """,
     inputs={"found": "ground_truth_scores"},
     needs=["ground_truth"],

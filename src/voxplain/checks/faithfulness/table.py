@@ -47,7 +47,7 @@ ALPHA = 0.05
     p_value: two-sided, that the difference is 0: flipped signs of videos, Student's t with several seeds
     p_adjusted: p_value corrected for all of this table's (Benjamini and Hochberg)
     beats_controls: whether the difference is on the faithful side and p_adjusted at most 0.05; empty for controls, and for fewer than 3 videos
-    n_videos, n_seeds
+    n_videos, n_units, n_seeds
     """,
     inputs={"curves": "perturbation_curves"},
     figure=Figure("faithfulness_figure", {"table": "faithfulness", "curves": "perturbation_curves"}),
@@ -79,7 +79,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
             row["random_p_value"] = mean_p_value(beyond)
             row |= {"best_control": best[0] if best else None} | mean_of("difference", difference)
             row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_controls": None}
-            rows.append(row | {"n_videos": videos, "n_seeds": values.shape[0]})
+            rows.append(row | {"n_videos": videos, "n_units": values.shape[1], "n_seeds": values.shape[0]})
     return _tested(pd.DataFrame(rows), "beats_controls")
 
 
@@ -102,7 +102,7 @@ def faithfulness_table(curves: pd.DataFrame) -> pd.DataFrame:
     p_value: two-sided, that the difference is 0: flipped signs of videos, Student's t with several seeds
     p_adjusted: p_value corrected for all of this table's (Benjamini and Hochberg)
     beats_control: whether the difference is on the faithful side and p_adjusted at most 0.05; empty for fewer than 3 videos
-    n_videos, n_seeds
+    n_videos, n_units, n_seeds
     """,
     inputs={"curves": "perturbation_curves"},
 )
@@ -122,7 +122,9 @@ def faithfulness_controls_table(curves: pd.DataFrame) -> pd.DataFrame:
                 difference = values - known[control]
                 row = where | {"method": order[0], "control": control[0]} | mean_of("difference", difference)
                 row |= {"p_value": mean_p_value(difference), "p_adjusted": np.nan, "beats_control": None}
-                rows.append(row | {"n_videos": videos, "n_seeds": values.shape[0]})
+                rows.append(
+                    row | {"n_videos": videos, "n_units": values.shape[1], "n_seeds": values.shape[0]}
+                )
     return _tested(pd.DataFrame(rows), "beats_control")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ...motion.controls import is_control
+from ...motion.controls import is_control, knows_network
 from ...motion.tables import of_groups
 from ...statistics import adjust_p_values, mean_interval, mean_p_value, rank_correlation
 from ...tables import Figure, table
@@ -30,8 +30,7 @@ CLIP = ["seed", "video", "clip"]
     frame: number within the clip, from 0
     value: mean over videos and seeds
     ci_low, ci_high
-    n_units: groups, or videos where they have none
-    n_seeds
+    n_units, n_seeds
     """,
     inputs={"scores": "frame_scores"},
     figure=Figure("frame_importance_figure", {"table": "frame_importance", "agreement": "frame_agreement"}),
@@ -88,8 +87,7 @@ def frame_importance_table(scores: pd.DataFrame) -> pd.DataFrame:
     difference_ci_high: upper end of its 95 % interval
     difference_p_value: that it is 0
     difference_p_adjusted: corrected over the table
-    n_units: groups, or videos where they have none
-    n_seeds
+    n_units, n_seeds
     """,
     inputs={"scores": "frame_scores"},
 )
@@ -129,7 +127,7 @@ def _agreement(scores: pd.DataFrame) -> list[dict]:
         rivals = {
             other[1]: own
             for (*other, of), own in correlations.items()
-            if of == effect and not other[2] and is_control(other[1]) and own.size
+            if of == effect and is_control(other[1]) and not knows_network(other[1]) and own.size
         }
         units = of_groups(values, scores)
         low, high = mean_interval(units)

@@ -42,7 +42,7 @@ ANSWERS = ("accuracy", "other_accuracy")
     control_difference_ci_low: lower end of its 95 % interval
     control_difference_ci_high: upper end of its 95 % interval
     control_p_value: that control_difference is 0, not corrected
-    n_videos, n_seeds
+    n_videos, n_units, n_seeds
     """,
     inputs={"scores": "intervention_scores"},
     figure=Figure("interventions_figure", {"table": "interventions"}),
@@ -81,7 +81,9 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
                 row["p_value"] = np.max(p_values)
             if method and not is_control(method):
                 row |= _beside_best(known, _controls(by_name, name), group)
-            rows.append(row | {"n_videos": int(videos[name]), "n_seeds": len(known)})
+            rows.append(
+                row | {"n_videos": int(videos[name]), "n_units": values.shape[1], "n_seeds": len(known)}
+            )
     found = pd.DataFrame(rows).reindex(columns=COLUMNS)
     found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
     return found
@@ -105,7 +107,7 @@ def interventions_table(scores: pd.DataFrame) -> pd.DataFrame:
     ci_low, ci_high
     p_value: that the difference is 0
     p_adjusted: corrected over the table, by Benjamini and Hochberg
-    n_videos, n_seeds
+    n_videos, n_units, n_seeds
     """,
     inputs={"scores": "intervention_scores"},
 )
@@ -134,7 +136,7 @@ def interventions_controls_table(scores: pd.DataFrame) -> pd.DataFrame:
                 row |= {"value": _mean(mine), "control_value": _mean(its), "difference": _mean(beyond)}
                 row |= {"ci_low": low, "ci_high": high, "p_value": mean_p_value(beyond)}
                 videos = int(both.all(axis=0).sum())
-                rows.append(row | {"n_videos": videos, "n_seeds": len(known)})
+                rows.append(row | {"n_videos": videos, "n_units": beyond.shape[1], "n_seeds": len(known)})
     found = pd.DataFrame(rows).reindex(columns=BESIDE)
     found["p_adjusted"] = adjust_p_values(found["p_value"].to_numpy(dtype=float))
     return found
@@ -251,9 +253,9 @@ def _beside_best(
 COLUMNS = [
     *KEYS, "value", "ci_low", "ci_high", "difference", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted",
     "best_control", "control_difference", "control_difference_ci_low", "control_difference_ci_high", "control_p_value",
-    "n_videos", "n_seeds",
+    "n_videos", "n_units", "n_seeds",
 ]  # fmt: skip
 BESIDE = [
     *KEYS, "control", "value", "control_value", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "n_videos",
-    "n_seeds",
+    "n_units", "n_seeds",
 ]  # fmt: skip

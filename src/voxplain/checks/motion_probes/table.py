@@ -32,8 +32,7 @@ KEYS = ["model", "source", "layer", "depth", "quantity"]
     difference_ci_high: upper end of its 95 % interval
     p_value: that the difference is 0
     p_adjusted: corrected over the table, by Benjamini and Hochberg
-    n_units: groups, or videos where they have none
-    n_seeds
+    n_units, n_seeds
     """,
     inputs={"scores": "probe_scores"},
     needs=["ground_truth", "exact_flow"],
