@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import before, concept_rankings, pixel_controls
+from benchmarks import before, concept_rankings, pixel_controls, real_videos
 from benchmarks.__main__ import BEGIN, END, HERE, main
 
 from voxplain.config import load_config
@@ -196,3 +196,79 @@ def test_orders_of_concepts_are_compared_with_the_runs_own() -> None:
     assert found.loc["effect", ["auroc_low", "beyond"]].tolist() == pytest.approx(
         [3 / (3 + 1.959964**2), 0.0]
     )
+
+
+def run_of_real_videos(folder: Path) -> Path:
+    """The tables of a run that the page's blocks come from, a few rows each."""
+    folder.mkdir(parents=True)
+    ends = {"ci_low": 0.5, "ci_high": 0.75}
+    maps = [
+        {"model": "r3d", "method": method, "control_of": of, "subset": subset, "map": "whole", "measure": "evidence AUROC",
+         "value": value, **ends}
+        for method, of, value in (
+            ("dtd", "", 0.7), ("control_redness", "", 0.6), ("control_size", "", 0.1), ("control_other_class", "dtd", 0.55)
+        )
+        for subset in ("all", "frozen", "frozen - moving")
+    ]  # fmt: skip
+    gaps = [
+        {
+            "model": "r3d",
+            "experiment": "concept_addition",
+            "better": better,
+            "worse": worse,
+            "gap": 0.1234,
+            **ends,
+        }
+        for better, worse in (
+            ("top", "control_size"),
+            ("top", "random"),
+            ("top - least", "control_size"),
+            ("top", "least"),
+        )
+    ]
+    claims = pd.DataFrame({"claim": ["adding", "adding", "faithful"], "verdict": ["no", "yes", "too few"]})
+    tables = {"evidence_or_motion": pd.DataFrame(maps), "concept_gaps": pd.DataFrame(gaps), "claims": claims}
+    for name, rows in tables.items():
+        rows.to_parquet(folder / f"{name}.parquet")
+    claims.to_csv(folder / "claims.csv")
+    return folder
+
+
+def test_tables_of_real_videos_are_put_into_the_page(tmp_path: Path, capsys) -> None:
+    run_of_real_videos(tmp_path / "pasted/tables")
+    page = tmp_path / "page.md"
+    blocks = {
+        "pasted maps": "old\n",
+        "pasted gaps": "",
+        "pasted claims": "",
+        "pasted given": "old\n",
+        "gestures gaps": "kept\n",
+    }
+    page.write_text(
+        "".join(f"Before.\n<!-- measured: {name} -->\n{text}<!-- end -->\n" for name, text in blocks.items())
+    )
+    real_videos.main(["--results", str(tmp_path), "--page", str(page)])
+    maps, gaps, claims, given, others = (
+        part.split("<!-- end")[0] for part in page.read_text().split("-->\n")[1::2]
+    )
+    ends = "(0.50 to 0.75)"
+    assert maps.splitlines() == [  # size finds it best, the least first
+        "|  | all | frozen | another class, all |", "| --- | --- | --- | --- |",
+        f"| r3d: dtd | 0.70 {ends} | 0.70 {ends} | 0.55 |",
+        "| no network: size, least first | 0.90 (0.25 to 0.50) | 0.90 (0.25 to 0.50) |  |", f"| no network: redness | 0.60 {ends} | 0.60 {ends} |  |",
+    ]  # fmt: skip
+    assert gaps.splitlines()[2:] == [f"| {name} | +12.3 (50.0 to 75.0) |" for name in ("random", "size")]
+    assert claims.splitlines()[-1] == "| all | 1 | 1 | 1 |"
+    assert given == "" and others == "kept\n"  # the run has no such table; there is no such run
+    real_videos.main(["--results", str(tmp_path)])
+    assert "pasted maps" in capsys.readouterr().out
+    page.write_text("<!-- measured: pasted nothing -->\n<!-- end -->\n")
+    with pytest.raises(SystemExit, match="a block nothing"):
+        real_videos.main(["--results", str(tmp_path), "--page", str(page)])
+    with pytest.raises(SystemExit, match="No run of pasted"):
+        real_videos.main(["--results", str(tmp_path / "nowhere")])
+
+
+def test_every_block_of_the_page_of_real_videos_is_known() -> None:
+    blocks = real_videos.BLOCK.findall((HERE.parent / "docs/real_videos.md").read_text())
+    assert {name for _, _, name, *_ in blocks} <= set(real_videos.TABLES) and len(blocks) > 5
