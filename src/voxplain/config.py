@@ -704,7 +704,7 @@ class Checks(Section):
     subsets: SomeDraws = Field(16, description="Random subsets of concepts hidden per clip.")
     followed: list[str] | None = Field(
         None,
-        description="Videos followed over time; by default the longest edited one of each followed class.",
+        description="Videos followed over time; by default the longest edited one of each followed class that can be read.",
     )
     followed_classes: PositiveInt = Field(
         3, description="Classes followed over time, where no videos are named."
