@@ -230,6 +230,19 @@ def test_ablation_of_an_additive_answer_gives_its_weights():
     assert found["variance"][0] == pytest.approx((0.25**2 + 0.5**2) / 4, rel=0.3)
 
 
+def test_a_clip_without_any_of_the_concepts_changes_by_nothing():
+    clip, masks = strip(0, 100, 200, 50), np.zeros((3, 1, 1, 4), dtype=bool)
+    two = lambda clips: np.stack([brightness(clips), -brightness(clips)], axis=1)  # noqa: E731
+    for answer, outcomes in ((brightness, 1), (two, 2)):
+        found = ablate(answer, clip, masks, subsets=5, seed=0, fill="mean", color=np.zeros(3, np.uint8))
+        for name, shape in {
+            "squares": (3, outcomes),
+            "gains": (3, outcomes),
+            "variance": (outcomes,),
+        }.items():
+            np.testing.assert_array_equal(found[name], np.zeros(shape))
+
+
 def ablations(n=6):
     rows = []
     for video, class_name, concept in product(range(n), ("a", "b"), range(4)):
