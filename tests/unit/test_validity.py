@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from voxplain import build_model
 from voxplain.activation_store import LayerActivations
 from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
+from voxplain.checks.presets import compute as presets
 from voxplain.checks.presets import variants
 from voxplain.checks.presets.compute import select_by_variants
 from voxplain.checks.presets.table import presets_table
@@ -144,6 +147,37 @@ def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
     assert rank_agreement(a, b) == pytest.approx(-2 / np.sqrt(6))
     assert np.isnan(rank_agreement(a, b.iloc[:1]))
     assert KEY == ["video", "clip", "level", "supervoxel"]
+
+
+def test_tau_is_with_the_first_variant_even_where_that_finds_nothing(monkeypatch):
+    """Of two variants, the other one must not take the place of the first."""
+    found = SimpleNamespace(
+        table=pd.DataFrame({**dict.fromkeys(KEY, [0, 1]), "importance": [1.0, 2.0]}),
+        scores=pd.DataFrame({"concept": [0, 1]}),
+    )
+    clips = SimpleNamespace(table=pd.DataFrame({"video": ["v"], "clip": 0, "class": "a"}))
+    bench = SimpleNamespace(
+        clips=clips, discovery=["v"], place=lambda variant: ("layer3", (1, 1, 1)),
+        kept=lambda variant: pd.DataFrame({**dict.fromkeys(KEY, [0]), "class": "a"}).assign(video="v"),
+    )  # fmt: skip
+    first, second = ({"changes": name, "view": None} for name in ("first", "second"))
+    tried = {"first": SimpleNamespace(**first), "second": SimpleNamespace(**second)}
+    monkeypatch.setattr(
+        presets,
+        "_show",
+        lambda bench, view, needed: {
+            place: (rows, np.zeros((len(rows), 1))) for place, rows in needed.items()
+        },
+    )
+    monkeypatch.setattr(presets, "members_table", lambda found: pd.DataFrame())
+    for without, expected in (("first", [np.nan, np.nan]), ("second", [1.0, np.nan]), (None, [1.0, 1.0])):
+        monkeypatch.setattr(
+            presets,
+            "_find",
+            lambda bench, variant, *_, without=without: {} if variant.changes == without else {"a": found},
+        )
+        taus = presets.try_variants(bench, tried)["agreement"].set_index("variant")["tau"]
+        np.testing.assert_array_equal(taus.loc[["first", "second"]], expected)
 
 
 # ---- randomization -----------------------------------------------------------------------------------
