@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
 from voxplain import build_model
@@ -206,7 +207,49 @@ def test_a_map_is_like_itself_and_unlike_its_negative():
     a = np.random.default_rng(0).random((8, 9, 9))
     assert map_similarity(a, 3 * a) == pytest.approx({"spearman": 1, "ssim": 1})
     assert map_similarity(a, -a)["spearman"] == pytest.approx(-1)
-    assert np.isnan(map_similarity(a, np.zeros_like(a))["spearman"])
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 9), (2, 9, 9), (8, 2, 9), (2, 9, 1)])
+def test_maps_with_less_than_a_window_along_an_axis_are_compared_slice_by_slice(shape):
+    a, b = np.random.default_rng(0).normal(size=(2, *shape))
+    assert map_similarity(a, 3 * a) == pytest.approx({"spearman": 1, "ssim": 1})
+    a, b = (x / np.abs(x).max() for x in (a, b))  # by the whole map's largest value, not a frame's
+    long = [axis for axis in range(3) if shape[axis] >= 3]
+    slices = np.moveaxis(np.stack([a, b]), [axis + 1 for axis in long], range(-len(long), 0))
+    slices = slices.reshape(2, -1, *(shape[axis] for axis in long))
+    how = {"win_size": min(7, *(shape[axis] for axis in long)), "data_range": 2.0}
+    expected = np.mean([structural_similarity(x, y, **how) for x, y in zip(*slices, strict=True)])
+    assert map_similarity(a, b)["ssim"] == pytest.approx(expected)
+
+
+def test_maps_without_a_window_have_no_structural_similarity():
+    a = np.random.default_rng(0).random((2, 2, 2))
+    assert np.isnan(map_similarity(a, a)["ssim"]) and map_similarity(a, a)["spearman"] == pytest.approx(1)
+
+
+def test_a_map_that_is_wiped_out_has_no_rank_correlation_left():
+    a = np.random.default_rng(0).random((8, 9, 9))
+    for constant in (np.zeros_like(a), np.full_like(a, 0.3)):
+        one, other = map_similarity(a, constant), map_similarity(constant, a)
+        assert one["spearman"] == other["spearman"] == 0 and np.isfinite([one["ssim"], other["ssim"]]).all()
+        assert np.isnan(map_similarity(constant, constant)["spearman"])
+    assert np.isnan(map_similarity(a, np.full_like(a, np.nan))["spearman"])
+
+
+def test_clips_whose_map_is_wiped_out_count_as_noticed():
+    """Of 6 clips and 2 draws 3 maps are constant, and the others correlate by 0.9."""
+    rng = np.random.default_rng(0)
+    varied = rng.random((8, 9, 9))
+    wiped = map_similarity(varied, np.zeros_like(varied))
+    maps = likeness({"x": 0.9}, 6)
+    maps = pd.concat([maps, maps[maps["part"] == "fc"].assign(draw=1)], ignore_index=True)
+    fc = np.flatnonzero(maps["part"] == "fc")
+    maps.loc[fc, "spearman"] = 0.9
+    maps.loc[fc[[0, 2, 10]], "spearman"] = wiped["spearman"]  # clips 0 and 2 in one draw, 4 in the other
+    ranks, _ = ranks_of({("none", 0): [1, 2, 3, 4]})
+    table = randomization_table(ranks, maps, NO_GAPS, None).set_index(["part", "method", "measure"])
+    row = table.loc["fc", "x", "spearman"]
+    assert row["value"] == pytest.approx(0.675) and (row["n_units"], row["n_draws"]) == (6, 2)
 
 
 def test_random_directions_have_unit_length_and_no_preference():
