@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 KINDS = {
     "activations": 3,
     "cavs": 2,
-    "choices": 2,
+    "choices": 3,
     "chosen_precision": 1,
     "clip_motion": 2,
     "clips": 2,

@@ -419,7 +419,18 @@ def test_two_disjoint_subsets_of_every_size():
 def test_equal_cavs_converge_at_once():
     derivatives = np.repeat(np.array([[[1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]]), 6, axis=1)
     (row,) = converge(derivatives, np.ones((3, 6)), sizes=[1], draws=3)
-    assert row == {"value": "1", "tau": 1.0, "spread": 0.0, "needed": 0.0}
+    assert row == {"value": "1", "tau": 1.0, "pairs": 3, "spread": 0.0, "needed": 0.0}
+
+
+def test_pairs_are_those_that_have_a_tau():
+    """The first two of four sets rank both concepts alike, so that a pair with one of them has none."""
+    derivatives = np.array([[1.0, 1, 2, 1], [1, 1, -1, -3]])[..., None]
+    (row,) = converge(derivatives, np.ones((2, 4)), sizes=[1], draws=40, seed=0)
+    rng = np.random.default_rng(0)
+    assert row["pairs"] == sum(set(rng.permutation(4)[:2]) == {2, 3} for _ in range(40)) > 0
+    assert row["tau"] == 1
+    (alone,) = converge(derivatives[:1], np.ones((1, 4)), sizes=[1], draws=40)
+    assert alone["pairs"] == 0 and np.isnan(alone["tau"])
 
 
 def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
@@ -432,10 +443,10 @@ def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
 
 def test_stability_over_sets_seeds_and_layers():
     choices = pd.DataFrame(
-        [("m", 0, "l", "random_sets", "1", class_name, 0.5, 0.2, 16.0, np.nan) for class_name in "ab"]
-        + [("m", 0, "l", "draws", "other seeds", class_name, tau, np.nan, np.nan, draw)
+        [("m", 0, "l", "random_sets", "1", class_name, 0.5, 0.2, 16.0, np.nan, 50) for class_name in "ab"]
+        + [("m", 0, "l", "draws", "other seeds", class_name, tau, np.nan, np.nan, draw, np.nan)
            for draw, tau in ((1, 0.2), (2, 0.6)) for class_name in "ab"],
-        columns="model seed layer what value class tau spread needed draw".split(),
+        columns="model seed layer what value class tau spread needed draw pairs".split(),
     )  # fmt: skip
     importance = pd.concat(
         [pd.DataFrame({"model": "m", "seed": seed, "layer": "l", "class": "a", "video": "v", "clip": 0, "level": 0,
@@ -448,7 +459,8 @@ def test_stability_over_sets_seeds_and_layers():
     assert table.loc[("draws", "other seeds"), ["tau", "n_pairs"]].tolist() == [pytest.approx(0.4), 2]
     assert table.loc[("seeds", "training"), ["tau", "n_pairs", "n_seeds"]].tolist() == [-1, 1, 2]
     assert table.loc[("layer", "top"), "tau"] == pytest.approx(0.3)
-    assert table.loc[("random_sets", "1"), "needed"] == 16
+    assert table.loc[("random_sets", "1"), ["needed", "n_pairs"]].tolist() == [16, 50]
+    assert table.loc[("layer", "top"), "n_pairs"] == 1
     assert len(table) == 4
 
 
