@@ -707,7 +707,7 @@ def _sweep(path: Path) -> None:
     for name in os.listdir(path.parent):
         if name.startswith(start) and name.endswith(end):
             process = name.removeprefix(start).removesuffix(end).partition("-")[0]
-            if process.isdigit() and not _alive(int(process)):
+            if process.isdecimal() and not _alive(int(process)):
                 path.with_name(name).unlink(missing_ok=True)
 
 
