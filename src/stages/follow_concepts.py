@@ -5,7 +5,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, write_table
-from voxplain.checks.concept_over_time.compute import longest_videos, middle_frames, read_windows
+from voxplain.checks.concept_over_time.compute import middle_frames, read_longest, read_windows
 from voxplain.checks.concept_over_time.follow import follow_clip
 from voxplain.concepts.rankings import read_rankings
 from voxplain.errors import VoxplainError
@@ -24,11 +24,12 @@ def main(stage):
     chosen = table_of_rows(params.listed["rows"])
     files = chosen["path"].tolist(), params.listed["files"]
     check_present(*files)
+    named = zip(chosen["class"], chosen.itertuples(), strict=True)
+    found = ((class_name, video, *read_windows(video, **params.windows)) for class_name, video in named)
     if params.longest:
-        chosen = longest_videos(chosen, params.longest)
+        found = read_longest(chosen, params.longest, **params.windows)
     parts, frames = [], []
-    for video, class_name in zip(chosen.itertuples(), chosen["class"], strict=True):
-        clips, indices = read_windows(video, **params.windows)
+    for class_name, video, clips, indices in found:
         frames.append(middle_frames(clips).assign(video=video.video))
         for window, clip in enumerate(tqdm(clips, unit="window", mininterval=10)):
             known = {"places": places[class_name], "vectors": vectors[class_name]}

@@ -23,7 +23,8 @@ def main(stage):
     for layer in stage.layers:  # one that is not there is told before hours of training
         get_layer(model, layer)
     if settings["head"] == "new":
-        weight, bias, accuracy = fit_stored_features(stage.input.samples, classes, seed=params.weights_seed)
+        fitted = fit_stored_features(stage.input.samples, classes, params.groups, seed=params.weights_seed)
+        weight, bias, accuracy = fitted
         replace_head(model, len(classes), weight=weight, bias=bias)
         history = pd.DataFrame({"epoch": [0], "train_accuracy": [accuracy]})
     elif recipe is None:
@@ -50,7 +51,7 @@ def _train(model, paths, classes, params, recipe, partial):
         table = store.table
         print(f"training on {len(table)} clips of {len(classes)} classes")
         targets = table["class"].map(classes.index).to_numpy()
-        held_out = hold_out(table["video"], table["class"], **split)
+        held_out = hold_out(table["video"], table["class"], params.groups, **split)
         return train(model, store.fetch, targets, held_out, state=state, **recipe)
 
 

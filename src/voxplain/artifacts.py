@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 KINDS = {
     "activations": 3,
     "cavs": 2,
-    "choices": 2,
+    "choices": 3,
     "chosen_precision": 1,
     "clip_motion": 2,
     "clips": 2,
@@ -707,7 +707,7 @@ def _sweep(path: Path) -> None:
     for name in os.listdir(path.parent):
         if name.startswith(start) and name.endswith(end):
             process = name.removeprefix(start).removesuffix(end).partition("-")[0]
-            if process.isdigit() and not _alive(int(process)):
+            if process.isdecimal() and not _alive(int(process)):
                 path.with_name(name).unlink(missing_ok=True)
 
 

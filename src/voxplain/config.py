@@ -192,7 +192,9 @@ class Training(Section):
     patience: PositiveInt = Field(40, description="Epochs without progress before training stops.")
     label_smoothing: Share = Field(0.0, description="Label smoothing.")
     validation_share: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="Share of the training videos held out for early stopping."
+        0.1,
+        description="Share of the training videos held out for early stopping: whole groups, of each class at least one of "
+        "two or more.",
     )
     flip: bool = Field(False, description="Mirror half the clips (not where direction tells classes apart).")
     shift: Annotated[int, Field(ge=0, le=1000)] = Field(
@@ -702,7 +704,7 @@ class Checks(Section):
     subsets: SomeDraws = Field(16, description="Random subsets of concepts hidden per clip.")
     followed: list[str] | None = Field(
         None,
-        description="Videos followed over time; by default the longest edited one of each followed class.",
+        description="Videos followed over time; by default the longest edited one of each followed class that can be read.",
     )
     followed_classes: PositiveInt = Field(
         3, description="Classes followed over time, where no videos are named."

@@ -76,6 +76,12 @@ class FinishedLayer:
         return attributes_of(self.activations[0]).get("precision", "float32")
 
 
+def seed_of_folder(network: Path) -> int | None:
+    """The seed of a network's folder ``seed<number>``; None of another's, such as a copy that lies beside it."""
+    start, _, number = network.name.partition("seed")
+    return int(number) if not start and number.isdecimal() else None
+
+
 def finished_layers(
     run: str | Path, *, model: str | None = None, layer: str | None = None, seed: int | None = None
 ) -> list[FinishedLayer]:
@@ -89,9 +95,9 @@ def finished_layers(
     run, known = Path(run), []
     for weights in sorted(run.glob("models/*/seed*/weights.safetensors")):
         home = weights.parent
-        place = home.parent.name, int(home.name.removeprefix("seed"))
-        layers = [path.parent for path in sorted(home.glob("*/random_sets.h5"))]
-        known += [FinishedLayer(*place, path.name, path) for path in layers]
+        if (number := seed_of_folder(home)) is not None:
+            layers = [path.parent for path in sorted(home.glob("*/random_sets.h5"))]
+            known += [FinishedLayer(home.parent.name, number, path.name, path) for path in layers]
     if not known:
         raise ConfigError(
             f"{run} is no run with concepts: give the folder of one, such as results/demo, and run "

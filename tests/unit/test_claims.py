@@ -476,6 +476,17 @@ def test_randomization():
     assert found.to_dict() == {"dtd": "opposite", "gradcam": "yes"}
 
 
+def test_nothing_but_the_head_tells_whether_a_random_head_is_noticed():
+    """What is left with all of the network random is no answer where that of the head is not known."""
+    table = randomization_table()
+    number = ["left", "left_ci_low", "left_ci_high", "left_p_value"]
+    table.loc[(table["method"] == "dtd") & (table["depth"] == 1), number] = NAN
+    intact = table.assign(depth=0, left=0.0, part="none")
+    found = claims_table(random=pd.concat([intact, table])).set_index("method")
+    assert found["verdict"].to_dict() == {"dtd": "too few", "gradcam": "yes"}
+    assert np.isnan(found.loc["dtd", "value"]) and found.loc["dtd", "n"] == 6
+
+
 def test_a_run_without_any_of_the_tables_has_no_claims():
     found = claims_table()
     assert found.empty and list(found.columns) == COLUMNS

@@ -958,6 +958,27 @@ def test_one_video_is_explained(trained, tmp_path, capsys):
     assert probe(out).fps == 8 and read_frames(out).shape == (8, 32, 32, 3)
 
 
+def test_what_is_no_number_in_tens_is_told_without_a_traceback(trained, tmp_path, capsys):
+    """Superscripts are digits to Python, and a copy of a network's folder has no seed."""
+    start = [
+        "explain",
+        tmp_path / "square.mp4",
+        "--frames",
+        8,
+        "--size",
+        32,
+        "--method",
+        "gradient",
+        "--weights",
+    ]
+    assert "The network has no class '²'" in call(*start, trained, "--target", "²", code=1, capsys=capsys)
+    assert "²: no such file" in call("explain", "²", "--weights", trained, code=1, capsys=capsys)
+    copy = tmp_path / "models/r3d/seed0_old/weights.safetensors"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(trained.read_bytes())
+    assert "--concepts are those of a finished run" in call(*start, copy, "--concepts", code=1, capsys=capsys)
+
+
 def test_a_clip_is_cut_as_those_of_the_networks_run(trained, tmp_path, capsys, monkeypatch):
     written = []
     monkeypatch.setattr("voxplain.cli.explain.write_video", lambda *given: written.append(given))

@@ -20,8 +20,10 @@ from voxplain.checks.concept_ablation.compute import (
 from voxplain.checks.concept_ablation.table import concept_ablation_agreement_table, concept_ablation_table
 from voxplain.checks.concept_motion.compute import concept_shares, motion_shares, stand_still
 from voxplain.checks.concept_motion.table import concept_motion_table
+from voxplain.checks.concept_over_time import compute as over_time
 from voxplain.checks.concept_over_time.compute import (
     middle_frames,
+    read_longest,
     window_indices,
     window_rows,
     window_starts,
@@ -42,7 +44,8 @@ from voxplain.checks.faithfulness.controls import explained_and_controls
 from voxplain.checks.faithfulness.table import faithfulness_controls_table, faithfulness_table
 from voxplain.checks.motion_reliance.table import motion_reliance_table
 from voxplain.checks.randomization.compute import random_head
-from voxplain.errors import ConfigError
+from voxplain.cli.explain import write_video
+from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.explaining import activation_control
 from voxplain.models.build import build_model
 from voxplain.models.trained import TrainedModel
@@ -225,6 +228,19 @@ def test_ablation_of_an_additive_answer_gives_its_weights():
     assert found["gains"][:, 0] == pytest.approx([0.25, 0.5, 0, 0])
     assert found["squares"][:, 0] == pytest.approx([0.25**2, 0.5**2, 0, 0])
     assert found["variance"][0] == pytest.approx((0.25**2 + 0.5**2) / 4, rel=0.3)
+
+
+def test_a_clip_without_any_of_the_concepts_changes_by_nothing():
+    clip, masks = strip(0, 100, 200, 50), np.zeros((3, 1, 1, 4), dtype=bool)
+    two = lambda clips: np.stack([brightness(clips), -brightness(clips)], axis=1)  # noqa: E731
+    for answer, outcomes in ((brightness, 1), (two, 2)):
+        found = ablate(answer, clip, masks, subsets=5, seed=0, fill="mean", color=np.zeros(3, np.uint8))
+        for name, shape in {
+            "squares": (3, outcomes),
+            "gains": (3, outcomes),
+            "variance": (outcomes,),
+        }.items():
+            np.testing.assert_array_equal(found[name], np.zeros(shape))
 
 
 def ablations(n=6):
@@ -414,6 +430,56 @@ def test_the_figure_shows_the_frames_that_the_numbers_are_of():
     shown = [image.get_array() for axes in figure.subfigs[0].axes for image in axes.get_images()]
     shown = [image for image in shown if image.shape == (8, 8, 3)]
     np.testing.assert_array_equal(shown, clips[:, 2])
+
+
+def test_the_longest_videos_that_can_be_read_are_followed(tmp_path, capsys):
+    """By what of the file lies between start and end; of each class, which the log says, without those that are gone."""
+    for number, seconds in enumerate([1, 2, 3]):
+        frames = np.full((10 * seconds, 16, 16, 3), number, np.uint8)
+        write_video(tmp_path / f"{seconds}.mp4", frames, 10)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    nan = np.nan
+    rows = [
+        ("until 2 of 2", "a", "2.mp4", nan, 99.0),
+        ("until 1 of 3", "a", "3.mp4", nan, 1.0),
+        ("from 2.5 of 3", "a", "3.mp4", 2.5, nan),
+        ("gone", "a", "gone.mp4", 0.0, 50.0),
+        ("broken", "b", "broken.mp4", nan, nan),
+        ("past its end", "c", "3.mp4", 7.0, 50.0),
+        ("from 0.5 of 2", "c", "2.mp4", 0.5, nan),
+        ("whole, of 1", "c", "1.mp4", nan, nan),
+        ("fails as it is decoded", "c", "3.mp4", nan, nan),
+        ("whole, of 3", "d", "3.mp4", nan, nan),
+    ]
+    table = pd.DataFrame(rows, columns=["video", "class", "path", "start", "end"])
+    table["path"] = [str(tmp_path / name) for name in table["path"]]
+    how = {
+        "step": 4,
+        "frames": 8,
+        "between": 1,
+        "sampling": "center",
+        "size": 16,
+        "crop": "center",
+        "most": 9,
+    }
+    real = over_time.read_windows
+
+    def read(video, **windows):
+        if video.video == "fails as it is decoded":
+            raise VideoError(f"{video.path}: the frames' size changes within the video")
+        return real(video, **windows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(over_time, "read_windows", read)
+        found = list(read_longest(table, 2, **how))
+    assert [(name, row.video) for name, row, _, _ in found] == [("a", "until 2 of 2"), ("c", "from 0.5 of 2")]
+    assert [(indices.min(), indices.max()) for _, _, _, indices in found] == [(0, 19), (5, 19)]
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in told] == [
+        f"{name} is not followed" for name in ("gone", "broken", "fails as it is decoded")
+    ]
+    with pytest.raises(VoxplainError, match="None of 2 videos can be followed"):
+        list(read_longest(table.iloc[3:5], 2, **how))
 
 
 def test_the_window_of_a_whole_video_is_its_clip():

@@ -234,6 +234,7 @@ def test_a_clip_is_explained_by_the_concepts_it_has(model):
         (["--masks", "masks.h5"], "give both"),
         (["--masks", "none.h5", "--label", "1"], "no file of masks"),
         (["--masks", "masks.h5", "--label", "1", "--control", "arm"], "another label"),
+        (["--masks", "masks.h5", "--label", "1", "--control", "²"], "another label"),
         (["none"], "There is no folder"),
         (["clips", "--output", "found.txt"], ".csv or .json"),
         (["clips"], "is no run with concepts"),
@@ -260,7 +261,9 @@ def test_layers_of_a_run_that_is_not_finished_are_told(tmp_path):
     ):
         finished_layers(tmp_path)
     touch(*(f"layer3/{name}" for name in SCORED))
-    assert [place.layer for place in finished_layers(tmp_path)] == ["layer3"]
+    # A copy beside it has no seed.
+    touch(*(f"../seed0_old/{name}" for name in ("weights.safetensors", "layer3/random_sets.h5")))
+    assert [(place.seed, place.layer) for place in finished_layers(tmp_path)] == [(0, "layer3")]
     with pytest.raises(ConfigError, match="no model i3d with concepts"):
         finished_layers(tmp_path, model="i3d")
     with pytest.raises(ConfigError, match="no seed 3"):

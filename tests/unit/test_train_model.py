@@ -14,6 +14,7 @@ import train_model
 from voxplain.artifacts import create_h5, store
 from voxplain.config import load_config
 from voxplain.errors import ConfigError
+from voxplain.models import head
 from voxplain.models.build import build_model
 from voxplain.models.weights import load_weights, save_weights
 
@@ -52,13 +53,18 @@ def weights_file(folder, n_classes: int, **about) -> Path:
     return path
 
 
-def run(folder, clips, *, weights_seed=0, split_seed=0, layers=("layer3",), **model):
+def run(folder, clips, *, weights_seed=0, split_seed=0, groups=None, layers=("layer3",), **model):
     """The stage's weights, with the settings as the workflow gives them."""
     given = {"network": "r3d_18", "layers": ["layer3"], "options": SMALL, **model}
     settings = load_config({"models": {"r3d": given}}).models["r3d"].model_dump(mode="json")
     output = Files(weights=folder / "weights.safetensors", history=folder / "training.parquet")
     params = SimpleNamespace(
-        model=settings, classes=CLASSES, clips=CLIPS, weights_seed=weights_seed, split_seed=split_seed
+        model=settings,
+        classes=CLASSES,
+        clips=CLIPS,
+        weights_seed=weights_seed,
+        split_seed=split_seed,
+        groups=groups or {},
     )
     inputs = Files(samples=[clips])
     stage = SimpleNamespace(params=params, input=inputs, output=output, made_by={}, measured=dict)
@@ -125,6 +131,29 @@ def test_weights_and_split_have_seeds_of_their_own(tmp_path, clips, monkeypatch)
     assert torch.equal(weights, weights_1) and seed == seed_1 and not np.array_equal(split, split_1)
     assert not torch.equal(weights, weights_2) and seed != seed_2 and np.array_equal(split, split_2)
     assert (seed, seed_2) == (0, 1)
+
+
+def test_groups_of_videos_stay_together(tmp_path, clips, monkeypatch):
+    """Held out, of eight videos a class in four groups, is one group; a head's folds have them in one each."""
+    seen, groups = [], {f"v{n:02d}": f"g{n % 8}" for n in range(16)}
+    monkeypatch.setattr(
+        train_model, "train", lambda model, fetch, targets, held, **_: seen.append(held) or pd.DataFrame()
+    )
+    run(tmp_path, clips, training=RECIPE, groups=groups)
+    held = np.flatnonzero(seen[0])
+    assert len(held) == 4 and len({number % 8 for number in held}) == 2
+    monkeypatch.setattr(
+        head,
+        "fit_head",
+        lambda f, t, videos, units, seed: seen.append((videos, units)) or (np.zeros((2, 2)), np.zeros(2)),
+    )
+    with create_h5(tmp_path / "features.h5", kind="features") as file:
+        store(file, "features", np.zeros((1, 16, 2), np.float32))
+        store(file, "video", np.array([f"v{n:02d}" for n in range(16)], dtype=object))
+        store(file, "class", np.array([CLASSES[n % 2] for n in range(16)], dtype=object))
+    head.fit_stored_features(tmp_path / "features.h5", CLASSES, {"v01": "g", "v03": "g"})
+    videos, units = seen[1]
+    assert [(v, u) for v, u in zip(videos, units, strict=True) if u != v] == [("v01", "g"), ("v03", "g")]
 
 
 def test_a_layer_that_is_not_there_is_told_before_training(tmp_path, clips, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 
 from voxplain.config import Training
 from voxplain.errors import ConfigError, VoxplainError
@@ -191,6 +191,66 @@ def test_hold_out_takes_whole_videos_of_every_class():
     assert pd.Series(held).groupby(videos).nunique().max() == 1
     assert pd.Series(held).groupby(labels).sum().tolist() == [4, 4]
     assert not hold_out(videos, labels, share=0.0, seed=0).any()
+    # The same videos for the same seed as ever.
+    assert sorted(set(videos[held])) == ["v12", "v31", "v36", "v9"]
+
+
+def test_every_class_of_two_videos_has_one_held_out_and_the_log_names_the_others(capsys):
+    videos = pd.Series([f"v{i}" for i in range(31)])
+    labels = pd.Series(["large"] * 19 + ["nine"] * 9 + ["two"] * 2 + ["one"])
+    held = hold_out(videos, labels, share=0.1, seed=3)
+    assert pd.Series(held).groupby(labels).sum().to_dict() == {"large": 1, "nine": 1, "two": 1, "one": 0}
+    assert "no video of one:" in capsys.readouterr().out
+    hold_out(videos, labels, share=0.0, seed=3)
+    hold_out(videos[:30], labels[:30], share=0.1, seed=3)
+    assert capsys.readouterr().out == ""  # none was to be held out; every class has one
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_hold_out_takes_whole_groups_and_leaves_every_class_one_to_train_on(seed, capsys):
+    """Twelve scenes of a with three videos each; b in two of them alone; c in one of its own."""
+    rows = [(f"a{n}", "a", f"scene{n // 3}") for n in range(36)]
+    rows += [(f"b{n}", "b", f"scene{n % 2}") for n in range(10)] + [
+        (f"c{n}", "c", "scene99") for n in range(5)
+    ]
+    videos, labels, groups = (pd.Series(column) for column in zip(*rows, strict=True))
+    held = pd.Series(hold_out(videos, labels, dict(zip(videos, groups, strict=True)), share=0.25, seed=seed))
+    assert held.groupby(groups).nunique().max() == 1
+    scenes = groups[held].groupby(labels[held]).nunique()
+    # Of a int(0.25 * 12) scenes; one of b's may be a fourth, where none of a's three is among b's.
+    assert scenes["a"] in (3, 4) and scenes["b"] == 1 and set(scenes.index) == {"a", "b"}
+    assert "no video of c:" in capsys.readouterr().out
+
+
+def test_folds_of_a_head_go_by_group_and_by_video_where_a_class_has_one_group(monkeypatch, capsys):
+    rng, seen = np.random.default_rng(0), []
+    targets = np.repeat([0, 1], 12)
+    features = rng.normal(size=(2, 24, 3)) + 4 * targets[None, :, None]
+    videos = np.array([f"v{n}" for n in range(24)])
+    real = LogisticRegressionCV
+    monkeypatch.setattr(
+        "voxplain.models.head.LogisticRegressionCV", lambda **how: seen.append(how["cv"]) or real(**how)
+    )
+
+    def parted(groups):
+        """Groups whose clips lie in several folds, and the number of folds."""
+        fit_head(features, targets, videos, groups)
+        fold = np.empty(48, int)
+        for number, (_, test) in enumerate(seen[-1]):
+            fold[test] = number
+        of = pd.Series(fold).groupby(np.tile(groups, 2)).nunique()
+        return set(of.index[of > 1]), len(seen[-1])
+
+    scenes = np.array([f"s{n // 2}" for n in range(24)])
+    assert parted(scenes) == (set(), 5)
+    assert parted(np.array([f"s{n // 4}" for n in range(24)])) == (set(), 3)
+    assert capsys.readouterr().out == ""
+    assert parted(np.where(targets == 0, "studio", scenes)) == ({"studio"}, 5)
+    assert "one group" in capsys.readouterr().out
+    by_video = [fit_head(features, targets, videos, groups)[0] for groups in (None, videos)]
+    np.testing.assert_array_equal(*by_video)
+    with pytest.raises(VoxplainError, match="one training video alone"):
+        fit_head(features[:, :13], targets[:13], videos[:13], scenes[:13])
 
 
 def test_augmentation_leaves_clips_alone_when_all_is_off():

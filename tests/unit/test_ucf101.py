@@ -101,6 +101,10 @@ def test_lists_that_are_no_text_are_named(tmp_path, name, content):
     ("spoil", "says"),
     [
         (lambda root: (root / "ucfTrainTestlist/classInd.txt").unlink(), "lists are not in"),
+        (
+            lambda root: (root / "ucfTrainTestlist/classInd.txt").write_text("² Biking", encoding="utf-8"),
+            "'² Biking' is not a number and a class",
+        ),
         (lambda root: (root / "ucfTrainTestlist/testlist01.txt").unlink(), "cannot be read"),
         (
             lambda root: (root / "ucfTrainTestlist/trainlist01.txt").write_text(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
@@ -15,6 +16,7 @@ from voxplain import build_model
 from voxplain.activation_store import LayerActivations
 from voxplain.checks.findings import KEY, rank_agreement
 from voxplain.checks.looking import answers, clip_gradients
+from voxplain.checks.presets import compute as presets
 from voxplain.checks.presets import variants
 from voxplain.checks.presets.compute import select_by_variants
 from voxplain.checks.presets.table import presets_table
@@ -151,6 +153,37 @@ def test_rank_agreement_is_kendalls_tau_over_shared_supervoxels():
     assert KEY == ["video", "clip", "level", "supervoxel"]
 
 
+def test_tau_is_with_the_first_variant_even_where_that_finds_nothing(monkeypatch):
+    """Of two variants, the other one must not take the place of the first."""
+    found = SimpleNamespace(
+        table=pd.DataFrame({**dict.fromkeys(KEY, [0, 1]), "importance": [1.0, 2.0]}),
+        scores=pd.DataFrame({"concept": [0, 1]}),
+    )
+    clips = SimpleNamespace(table=pd.DataFrame({"video": ["v"], "clip": 0, "class": "a"}))
+    bench = SimpleNamespace(
+        clips=clips, discovery=["v"], place=lambda variant: ("layer3", (1, 1, 1)),
+        kept=lambda variant: pd.DataFrame({**dict.fromkeys(KEY, [0]), "class": "a"}).assign(video="v"),
+    )  # fmt: skip
+    first, second = ({"changes": name, "view": None} for name in ("first", "second"))
+    tried = {"first": SimpleNamespace(**first), "second": SimpleNamespace(**second)}
+    monkeypatch.setattr(
+        presets,
+        "_show",
+        lambda bench, view, needed: {
+            place: (rows, np.zeros((len(rows), 1))) for place, rows in needed.items()
+        },
+    )
+    monkeypatch.setattr(presets, "members_table", lambda found: pd.DataFrame())
+    for without, expected in (("first", [np.nan, np.nan]), ("second", [1.0, np.nan]), (None, [1.0, 1.0])):
+        monkeypatch.setattr(
+            presets,
+            "_find",
+            lambda bench, variant, *_, without=without: {} if variant.changes == without else {"a": found},
+        )
+        taus = presets.try_variants(bench, tried)["agreement"].set_index("variant")["tau"]
+        np.testing.assert_array_equal(taus.loc[["first", "second"]], expected)
+
+
 # ---- randomization -----------------------------------------------------------------------------------
 
 
@@ -206,7 +239,49 @@ def test_a_map_is_like_itself_and_unlike_its_negative():
     a = np.random.default_rng(0).random((8, 9, 9))
     assert map_similarity(a, 3 * a) == pytest.approx({"spearman": 1, "ssim": 1})
     assert map_similarity(a, -a)["spearman"] == pytest.approx(-1)
-    assert np.isnan(map_similarity(a, np.zeros_like(a))["spearman"])
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 9), (2, 9, 9), (8, 2, 9), (2, 9, 1)])
+def test_maps_with_less_than_a_window_along_an_axis_are_compared_slice_by_slice(shape):
+    a, b = np.random.default_rng(0).normal(size=(2, *shape))
+    assert map_similarity(a, 3 * a) == pytest.approx({"spearman": 1, "ssim": 1})
+    a, b = (x / np.abs(x).max() for x in (a, b))  # by the whole map's largest value, not a frame's
+    long = [axis for axis in range(3) if shape[axis] >= 3]
+    slices = np.moveaxis(np.stack([a, b]), [axis + 1 for axis in long], range(-len(long), 0))
+    slices = slices.reshape(2, -1, *(shape[axis] for axis in long))
+    how = {"win_size": min(7, *(shape[axis] for axis in long)), "data_range": 2.0}
+    expected = np.mean([structural_similarity(x, y, **how) for x, y in zip(*slices, strict=True)])
+    assert map_similarity(a, b)["ssim"] == pytest.approx(expected)
+
+
+def test_maps_without_a_window_have_no_structural_similarity():
+    a = np.random.default_rng(0).random((2, 2, 2))
+    assert np.isnan(map_similarity(a, a)["ssim"]) and map_similarity(a, a)["spearman"] == pytest.approx(1)
+
+
+def test_a_map_that_is_wiped_out_has_no_rank_correlation_left():
+    a = np.random.default_rng(0).random((8, 9, 9))
+    for constant in (np.zeros_like(a), np.full_like(a, 0.3)):
+        one, other = map_similarity(a, constant), map_similarity(constant, a)
+        assert one["spearman"] == other["spearman"] == 0 and np.isfinite([one["ssim"], other["ssim"]]).all()
+        assert np.isnan(map_similarity(constant, constant)["spearman"])
+    assert np.isnan(map_similarity(a, np.full_like(a, np.nan))["spearman"])
+
+
+def test_clips_whose_map_is_wiped_out_count_as_noticed():
+    """Of 6 clips and 2 draws 3 maps are constant, and the others correlate by 0.9."""
+    rng = np.random.default_rng(0)
+    varied = rng.random((8, 9, 9))
+    wiped = map_similarity(varied, np.zeros_like(varied))
+    maps = likeness({"x": 0.9}, 6)
+    maps = pd.concat([maps, maps[maps["part"] == "fc"].assign(draw=1)], ignore_index=True)
+    fc = np.flatnonzero(maps["part"] == "fc")
+    maps.loc[fc, "spearman"] = 0.9
+    maps.loc[fc[[0, 2, 10]], "spearman"] = wiped["spearman"]  # clips 0 and 2 in one draw, 4 in the other
+    ranks, _ = ranks_of({("none", 0): [1, 2, 3, 4]})
+    table = randomization_table(ranks, maps, NO_GAPS, None).set_index(["part", "method", "measure"])
+    row = table.loc["fc", "x", "spearman"]
+    assert row["value"] == pytest.approx(0.675) and (row["n_units"], row["n_draws"]) == (6, 2)
 
 
 def test_random_directions_have_unit_length_and_no_preference():
@@ -376,7 +451,18 @@ def test_two_disjoint_subsets_of_every_size():
 def test_equal_cavs_converge_at_once():
     derivatives = np.repeat(np.array([[[1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]]), 6, axis=1)
     (row,) = converge(derivatives, np.ones((3, 6)), sizes=[1], draws=3)
-    assert row == {"value": "1", "tau": 1.0, "spread": 0.0, "needed": 0.0}
+    assert row == {"value": "1", "tau": 1.0, "pairs": 3, "spread": 0.0, "needed": 0.0}
+
+
+def test_pairs_are_those_that_have_a_tau():
+    """The first two of four sets rank both concepts alike, so that a pair with one of them has none."""
+    derivatives = np.array([[1.0, 1, 2, 1], [1, 1, -1, -3]])[..., None]
+    (row,) = converge(derivatives, np.ones((2, 4)), sizes=[1], draws=40, seed=0)
+    rng = np.random.default_rng(0)
+    assert row["pairs"] == sum(set(rng.permutation(4)[:2]) == {2, 3} for _ in range(40)) > 0
+    assert row["tau"] == 1
+    (alone,) = converge(derivatives[:1], np.ones((1, 4)), sizes=[1], draws=40)
+    assert alone["pairs"] == 0 and np.isnan(alone["tau"])
 
 
 def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
@@ -389,10 +475,10 @@ def test_the_spread_of_a_score_falls_with_the_root_of_the_number_of_sets():
 
 def test_stability_over_sets_seeds_and_layers():
     choices = pd.DataFrame(
-        [("m", 0, "l", "random_sets", "1", class_name, 0.5, 0.2, 16.0, np.nan) for class_name in "ab"]
-        + [("m", 0, "l", "draws", "other seeds", class_name, tau, np.nan, np.nan, draw)
+        [("m", 0, "l", "random_sets", "1", class_name, 0.5, 0.2, 16.0, np.nan, 50) for class_name in "ab"]
+        + [("m", 0, "l", "draws", "other seeds", class_name, tau, np.nan, np.nan, draw, np.nan)
            for draw, tau in ((1, 0.2), (2, 0.6)) for class_name in "ab"],
-        columns="model seed layer what value class tau spread needed draw".split(),
+        columns="model seed layer what value class tau spread needed draw pairs".split(),
     )  # fmt: skip
     importance = pd.concat(
         [pd.DataFrame({"model": "m", "seed": seed, "layer": "l", "class": "a", "video": "v", "clip": 0, "level": 0,
@@ -405,7 +491,8 @@ def test_stability_over_sets_seeds_and_layers():
     assert table.loc[("draws", "other seeds"), ["tau", "n_pairs"]].tolist() == [pytest.approx(0.4), 2]
     assert table.loc[("seeds", "training"), ["tau", "n_pairs", "n_seeds"]].tolist() == [-1, 1, 2]
     assert table.loc[("layer", "top"), "tau"] == pytest.approx(0.3)
-    assert table.loc[("random_sets", "1"), "needed"] == 16
+    assert table.loc[("random_sets", "1"), ["needed", "n_pairs"]].tolist() == [16, 50]
+    assert table.loc[("layer", "top"), "n_pairs"] == 1
     assert len(table) == 4
 
 

@@ -1,3 +1,8 @@
+# Of training videos that are not independent, by video; those alone have one of their own.
+TRAINED_GROUPS = TABLE[(TABLE["split"] == "train") & (TABLE["group"] != TABLE["video"])]
+TRAINED_GROUPS = dict(zip(TRAINED_GROUPS["video"], TRAINED_GROUPS["group"]))
+
+
 rule extract_features:
     input:
         clips=at("clips", shard=shards_of(TABLE, "train")),
@@ -43,6 +48,7 @@ rule train_model:
         clips=CONFIG.clips.model_dump(mode="json"),
         weights_seed=stream("weights"),
         split_seed=stream("split"),
+        groups=TRAINED_GROUPS,
         code=code("train_model"),
     script:
         "../../src/stages/train_model.py"

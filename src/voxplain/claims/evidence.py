@@ -304,10 +304,13 @@ def faithfulness(table: pd.DataFrame | None, controls: pd.DataFrame | None) -> R
 
 
 def randomization(table: pd.DataFrame | None, *, limit: float) -> Rows:
-    """What is left of maps and ranks when the fewest weights, those of the head, are random (randomization)."""
+    """What is left of maps and ranks when the fewest weights, those of the head, are random (randomization).
+
+    NaN where that is not known, whatever is left with more of the network random.
+    """
     found: Rows = []
     if table is not None:
-        table = table[(table["check"] == "weights") & table["left"].notna() & (table["depth"] > 0)]
+        table = table[(table["check"] == "weights") & (table["depth"] > 0)]
     for (model, method, measure), rows in _groups(table, ["model", "method", "measure"]):
         row = next(rows.sort_values("depth").itertuples())
         base = {

@@ -21,7 +21,7 @@ from ..device import choose_device
 from ..errors import ConfigError, VideoError, nearest
 from ..explainers import EXPLAINERS
 from ..explainers.entry import explain
-from ..finished import finished_clips, finished_layers
+from ..finished import finished_clips, finished_layers, seed_of_folder
 from ..live.outputs import Page, VideoFile, Window
 from ..live.overlay import overlay
 from ..live.player import Output, Player
@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
             f"--selective is {arguments.selective:g}: give 0 or more standard deviations, such as 2."
         )
     live = arguments.live or arguments.window or arguments.serve is not None or arguments.repeat
-    live = live or arguments.source.isdigit() or "://" in arguments.source
+    live = live or arguments.source.isdecimal() or "://" in arguments.source
     _check_range("shown", arguments.shown)
     _check_places(arguments, live)
     if arguments.concepts is not None:
@@ -152,12 +152,13 @@ def _which(found: MiddleClip) -> str:
 def _explain_by_concepts(arguments: argparse.Namespace) -> int:
     """Explain one clip by the concepts of the run that the weights lie in, cut and segmented as the run's are."""
     home = Path(arguments.weights).absolute().parent
-    if home.parent.parent.name != "models" or not home.name.startswith("seed"):
+    seed = seed_of_folder(home)
+    if home.parent.parent.name != "models" or seed is None:
         raise ConfigError(
             "--concepts are those of a finished run: give its weights, such as "
             "results/demo/models/r3d/seed0/weights.safetensors, by --weights."
         )
-    run, seed = home.parents[2], int(home.name.removeprefix("seed"))
+    run = home.parents[2]
     place = finished_layers(run, model=home.parent.name, seed=seed, layer=arguments.concepts or None)[0]
     model = _model(arguments)
     clips = finished_clips(run, place)
@@ -329,7 +330,7 @@ def _only_size(network: str, arguments: argparse.Namespace) -> dict[str, int]:
 def _target(given: str, classes: list[str]) -> int:
     if given in classes:
         return classes.index(given)
-    if given.isdigit() and int(given) < len(classes):
+    if given.isdecimal() and int(given) < len(classes):
         return int(given)
     raise ConfigError(
         f"The network has no class {given!r}{nearest(given, classes)} Known: {', '.join(classes[:50])}."

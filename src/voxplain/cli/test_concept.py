@@ -62,7 +62,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("--masks names a file and --label what in it is the idea: give both, or neither.")
     if arguments.masks is not None and not Path(arguments.masks).is_file():
         raise ConfigError(f"There is no file of masks {arguments.masks}. Correct --masks.")
-    if arguments.control is not None and arguments.masks is not None and not arguments.control.isdigit():
+    if arguments.control is not None and arguments.masks is not None and not arguments.control.isdecimal():
         raise ConfigError(f"--control is {arguments.control!r}: of masks, give another label, such as 2.")
     if arguments.output and Path(arguments.output).suffix not in (".csv", ".json"):
         raise ConfigError(f"--output {arguments.output}: give a name that ends in .csv or .json.")

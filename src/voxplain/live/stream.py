@@ -183,7 +183,7 @@ def _open(source: str) -> av.container.InputContainer:
     place = source
     if Path(source).is_file():
         mend = "Give a video file."
-    elif source.isdigit():
+    elif source.isdecimal():
         if not sys.platform.startswith(("linux", "darwin")):
             raise VideoError(f"Cameras cannot be opened on {sys.platform}: give a file or an address.")
         linux = sys.platform.startswith("linux")

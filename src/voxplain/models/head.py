@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +76,17 @@ def view_features(
 
 
 def fit_head(
-    features: np.ndarray, targets: np.ndarray, videos: np.ndarray, *, seed: int = 0
+    features: np.ndarray,
+    targets: np.ndarray,
+    videos: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit a linear head to features by logistic regression.
 
-    The strength of the L2 penalty is chosen by 5-fold cross-validation over videos (fewer
-    folds where a class has fewer).
+    The strength of the L2 penalty is chosen by 5-fold cross-validation over groups of videos (fewer
+    folds where a class has fewer), and over the videos of a class that has one group alone, which is printed.
 
     Parameters
     ----------
@@ -91,16 +96,32 @@ def fit_head(
         Numbers of their classes.
     videos : (n,) array
         The video of each clip; clips and views of one video stay in one fold.
+    groups : (n,) array, optional
+        Of what is not independent, for each clip: the videos of one group stay in one fold. By default each video is
+        one of its own.
 
     Returns
     -------
     weight : (classes, d) float32
     bias : (classes,) float32
+
+    Raises
+    ------
+    VoxplainError
+        A class has one video alone.
     """
+    units = np.array(videos if groups is None else groups, dtype=object)
+    for target in np.unique(targets):
+        own = targets == target
+        if len(np.unique(units[own])) < 2 <= len(np.unique(videos[own])):
+            print(
+                f"The videos of class {target} are of one group: they lie in several folds, or it has none."
+            )
+            units[own] = videos[own]
     views = len(features)
     features = features.reshape(-1, features.shape[-1])
-    targets, videos = np.tile(targets, views), np.tile(videos, views)
-    least = min(len(np.unique(videos[targets == target])) for target in np.unique(targets))
+    targets, units = np.tile(targets, views), np.tile(units, views)
+    least = min(len(np.unique(units[targets == target])) for target in np.unique(targets))
     if least < 2:
         raise VoxplainError(
             "A class has one training video alone; a new head is fitted to two or more of each."
@@ -109,7 +130,7 @@ def fit_head(
     kind = GroupKFold(5, shuffle=True, random_state=seed)
     if least < 5:
         kind = StratifiedGroupKFold(least, shuffle=True, random_state=seed)
-    folds = list(kind.split(features, targets, videos))
+    folds = list(kind.split(features, targets, units))
     logistic = LogisticRegressionCV(
         Cs=np.logspace(-4, 1, 6), l1_ratios=(0.0,), cv=folds, max_iter=2000, scoring="accuracy",
         use_legacy_attributes=False,
@@ -124,7 +145,7 @@ def fit_head(
 
 
 def fit_stored_features(
-    path: str | Path, classes: Sequence[str], *, seed: int = 0
+    path: str | Path, classes: Sequence[str], groups: Mapping[str, str] | None = None, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit a head to an artifact of the kind ``features``.
 
@@ -133,6 +154,8 @@ def fit_stored_features(
     path : path
     classes : sequence of str
         In the order of the logits.
+    groups : mapping of str to str, optional
+        As for `voxplain.models.training.hold_out`.
 
     Returns
     -------
@@ -144,5 +167,6 @@ def fit_stored_features(
     with open_h5(path, "features") as file:
         features, videos = file["features"][()], file["video"].asstr()[()]
         targets = np.array([classes.index(name) for name in file["class"].asstr()[()]])
-    weight, bias = fit_head(features, targets, videos, seed=seed)
+    units = np.array([(groups or {}).get(video, video) for video in videos])
+    weight, bias = fit_head(features, targets, videos, units, seed=seed)
     return weight, bias, float(((features[0] @ weight.T + bias).argmax(axis=1) == targets).mean())

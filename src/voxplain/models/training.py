@@ -7,7 +7,7 @@ Augmentation includes masked boxes: concepts are later judged by clips of which 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -237,26 +237,52 @@ def predict(model: nn.Module, fetch: Fetch, rows: np.ndarray, *, batch: int = 16
     return torch.cat(logits).numpy()
 
 
-def hold_out(videos: pd.Series, classes: pd.Series, *, share: float, seed: int) -> np.ndarray:
-    """Hold out a share of each class's videos for early stopping.
+def hold_out(
+    videos: pd.Series,
+    classes: pd.Series,
+    groups: Mapping[str, str] | None = None,
+    *,
+    share: float,
+    seed: int,
+) -> np.ndarray:
+    """Hold out a share of each class's groups of videos for early stopping, and print which classes have none.
 
     Parameters
     ----------
     videos, classes : (clips,) Series
-        Video and class of each clip; clips of one video stay together.
+        Video and class of each clip.
+    groups : mapping of str to str, optional
+        Of what is not independent, by video: a group's videos stay together, also those of several classes. A video
+        that is not in it is a group of its own.
     share : float
+        0 to 1, rounded down to whole groups of each class, but at least one of two or more. A class keeps at least one
+        to train on.
     seed : int
 
     Returns
     -------
     (clips,) bool
     """
-    rng = np.random.default_rng(seed)
-    held: set[str] = set()
-    for _, names in videos.groupby(classes.to_numpy()):
-        names = np.unique(names)
-        held.update(rng.permutation(names)[: int(share * len(names))])
-    return videos.isin(held).to_numpy()
+    rng, held = np.random.default_rng(seed), set()
+    units = videos.map(groups or {}).fillna(videos).to_numpy()
+    pairs = pd.DataFrame({"class": classes.to_numpy(), "unit": units}).drop_duplicates()
+    of = pairs.groupby("unit")["class"].agg(list)
+    left = pairs.groupby("class")["unit"].agg(set)  # to train on
+    for names in left.map(sorted):
+        # A group of several classes may be held out for one before.
+        missing = (max(1, int(share * len(names))) if share else 0) - len(held.intersection(names))
+        for name in rng.permutation(names):
+            if missing > 0 and name not in held and all(len(left[other]) > 1 for other in of[name]):
+                missing -= 1
+                held.add(name)
+                for other in of[name]:
+                    left[other].remove(name)
+    without = sorted(set(left.index) - set(pairs.loc[pairs["unit"].isin(held), "class"]))
+    if share and without:
+        print(
+            f"Early stopping watches no video of {', '.join(without)}: it takes two groups of videos, one to train on."
+        )
+    return np.isin(units, list(held))
 
 
 def augment(

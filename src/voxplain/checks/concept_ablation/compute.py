@@ -99,16 +99,17 @@ def ablate(
         squares (concepts, outcomes): mean squared change of the answer when a concept changes over;
         gains (concepts, outcomes): mean answer with the concept minus without, in the same company (its
         Banzhaf value); variance (outcomes,): of the answers over subsets, from `independent_variance`.
+        All are 0 where the clip has none of the concepts.
     """
     players = np.flatnonzero(masks.any(axis=(1, 2, 3)))  # what the clip does not have changes nothing
     shown = np.random.default_rng(seed).random((subsets, len(players))) < 0.5
     flips = shown[:, None, :] ^ np.eye(len(players), dtype=bool)
-    every = np.concatenate([shown, flips.reshape(-1, len(players))])
+    every = np.concatenate([shown, flips.reshape(subsets * len(players), len(players))])
     unique, index = np.unique(every, axis=0, return_inverse=True)
     hidden = [masks[players[~row]].any(axis=0) for row in unique]
     answers = answer_masks(answer, clip, hidden, **options)[index.ravel()]
     answers = answers.reshape(len(every), -1).astype(float)
-    base, changed = answers[:subsets], answers[subsets:].reshape(subsets, len(players), -1)
+    base, changed = answers[:subsets], answers[subsets:].reshape(subsets, len(players), answers.shape[1])
     change = base[:, None] - changed
     sign = np.where(shown, 1.0, -1.0)[..., None]
     squares, gains = np.zeros((2, len(masks), answers.shape[1]))

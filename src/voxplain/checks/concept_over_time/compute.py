@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cv2
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...concepts.scores import directional_derivatives
-from ...errors import VideoError
+from ...errors import VideoError, VoxplainError
 from ...videos.clips import Crop, Sampling, clip_indices, fit_frame
 from ...videos.decode import probe, read_chosen_frames
 
@@ -87,19 +89,6 @@ def window_rows(masks: np.ndarray, gradient: np.ndarray, vectors: np.ndarray) ->
     )
 
 
-def longest_videos(videos: pd.DataFrame, classes: int) -> pd.DataFrame:
-    """The longest video of each of the first classes, of a video table; those that cannot be read are passed over."""
-    rows = []
-    for _, group in videos.groupby("class", sort=True):
-        lengths = {row.Index: _length(row) for row in group.itertuples()}
-        best = max(lengths, key=lengths.get)
-        if lengths[best] > 0:
-            rows.append(best)
-        if len(rows) == classes:
-            break
-    return videos.loc[rows]
-
-
 def read_windows(
     video: Any,
     *,
@@ -144,6 +133,61 @@ def read_windows(
     )
 
 
+def read_longest(
+    videos: pd.DataFrame, classes: int, **windows: Any
+) -> Iterator[tuple[str, Any, np.ndarray, np.ndarray]]:
+    """Decode the windows of the longest video of each of the first classes of which one can be read.
+
+    What cannot be read is printed, and the next longest of its class is taken.
+
+    Parameters
+    ----------
+    videos : DataFrame
+        Rows of a video table. Of a part of a file counts what the file has between start and end.
+    classes : int
+    **windows
+        As for `read_windows`.
+
+    Yields
+    ------
+    class_name : str
+    video : row of `videos`
+    clips, indices
+        As from `read_windows`.
+
+    Raises
+    ------
+    VoxplainError
+        No video can be read, or the machine cannot read one now.
+    """
+    found = 0
+    for class_name, group in videos.groupby("class", sort=True):
+        lengths: dict[Any, float] = {}
+        for video in group.itertuples():
+            with _passed_over(video):
+                lengths[video] = _length(video)
+        for video in sorted(lengths, key=lengths.get, reverse=True):
+            with _passed_over(video):
+                clips, indices = read_windows(video, **windows)
+                break
+        else:
+            continue
+        yield class_name, video, clips, indices
+        found += 1
+        if found == classes:
+            return
+    if not found:
+        raise VoxplainError(f"None of {len(videos)} videos can be followed: the log says why.")
+
+
+@contextmanager
+def _passed_over(video: Any) -> Iterator[None]:
+    try:
+        yield
+    except VideoError as error:
+        print(f"{video.video} is not followed: {error}")
+
+
 def middle_frames(clips: np.ndarray) -> pd.DataFrame:
     """The middle frame of each window, to be looked at beside its numbers, whatever becomes of the video's file.
 
@@ -168,10 +212,5 @@ def image_of(frame: bytes) -> np.ndarray:
 
 
 def _length(video: Any) -> float:
-    """Seconds of a row of a video table; 0 where it cannot be read."""
-    if pd.notna(video.start) and pd.notna(video.end):
-        return float(video.end - video.start)
-    try:
-        return float(probe(video.path).duration)
-    except VideoError:
-        return 0.0
+    """Seconds of a row of a video table that are in its file."""
+    return float(np.fmin(video.end, probe(video.path).duration) - np.fmax(video.start, 0))

@@ -105,11 +105,11 @@ def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.
         scores: class and the columns of `Found.scores`. members: video, clip, level, supervoxel, concept,
         class. edits: as `voxplain.editing.edit_answers`, with video, clip, class, correct. agreement: class,
         kept (supervoxels per discovery clip), tau (of concept ranks with the first variant; NaN where no
-        concept was found).
+        concept was found, and for all where the first has none).
     """
     tables: dict[str, list[pd.DataFrame]] = {"scores": [], "members": [], "edits": [], "agreement": []}
     kept = {name: bench.kept(variant) for name, variant in variants.items()}
-    reference: dict[str, Found] = {}
+    reference: dict[str, Found] | None = None
     views: dict[View, dict[str, Variant]] = {}
     for name, variant in variants.items():
         views.setdefault(variant.view, {})[name] = variant
@@ -125,7 +125,7 @@ def try_variants(bench: Bench, variants: Mapping[str, Variant]) -> dict[str, pd.
             rows, activations = seen[bench.place(variant)]
             activations = activations[_numbers(rows, kept[name])]
             found = _find(bench, variant, kept[name], activations)
-            reference = reference or found
+            reference = found if reference is None else reference  # of the first, though it be empty
             for table, part in _tables(bench, kept[name], activations, found, reference).items():
                 tables[table].append(part.assign(variant=name))
     # A variant without concepts has no columns, and would turn whole numbers into others.

@@ -104,16 +104,25 @@ def map_similarity(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
 
     Returns
     -------
-    dict : spearman (NaN where a map is constant), ssim
+    dict
+        spearman: 0 where one of the maps is constant, which nothing of the other is left in; NaN where both are.
+        ssim: in windows of at most 7 along every axis; along an axis of 1 or 2, such as the time of clips of so many
+        frames, the mean over its slices; NaN where every axis is that short.
     """
-    window = min(7, *(size - (size + 1) % 2 for size in a.shape))
-    scaled = [x / max(np.abs(x).max(), np.finfo(np.float32).tiny) for x in (a, b)]
-    similarity = structural_similarity(
-        *[x.astype(np.float64) for x in scaled],
-        win_size=window,
-        data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0,
-    )
-    return {"spearman": rank_correlation(a.ravel(), b.ravel()), "ssim": float(similarity)}
+    thin = [axis for axis, size in enumerate(a.shape) if size < 3]  # a window of 1 has no variance
+    sizes = [size for size in a.shape if size >= 3]
+    similarity = np.nan
+    if sizes:
+        scaled = [x / max(np.abs(x).max(), np.finfo(np.float32).tiny) for x in (a, b)]
+        similarity = structural_similarity(
+            *[np.moveaxis(x.astype(np.float64), thin, range(len(thin))).reshape(-1, *sizes) for x in scaled],
+            win_size=min(7, *(size - (size + 1) % 2 for size in sizes)),
+            data_range=2.0 if min(map(np.min, scaled)) < 0 else 1.0,
+            channel_axis=0,
+        )
+    ranges = np.ptp(a), np.ptp(b)
+    spearman = 0.0 if min(ranges) == 0 < max(ranges) else rank_correlation(a.ravel(), b.ravel())
+    return {"spearman": spearman, "ssim": float(similarity)}
 
 
 def compare_maps(

@@ -27,7 +27,7 @@ PLACE = ["model", "check", "part", "depth", "method"]
     part: the last part whose weights are random, from the top; none: intact. Of the baseline: unrelated (another clip's map) or negated (the map times -1)
     depth: groups of weights that are random
     method: concept_score or an explainer
-    measure: spearman (rank correlation) and ssim (structural similarity) with what the intact network gives; actor_auroc (probability that a concept on the actor ranks above one that is not, mean over classes that have both); accuracy_gap
+    measure: spearman (rank correlation; of maps, 0 where one of the two is constant) and ssim (structural similarity) with what the intact network gives; actor_auroc (probability that a concept on the actor ranks above one that is not, mean over classes that have both); accuracy_gap
     value: mean over units and draws
     ci_low: lower end of its 95 % interval; units are clips for maps, classes for concepts and gaps. With one seed it is of this network over units and draws (over units alone for one draw), with several over units and seeds
     ci_high: upper end of its 95 % interval

@@ -50,9 +50,9 @@ def converge(
     Returns
     -------
     list of dict
-        value (sets), tau (Kendall's tau-b of the ranks in both halves of a pair, mean over pairs), spread
-        (standard deviation of a score from so many sets, mean over concepts, from the pairs' differences),
-        needed (sets for a spread of `PRECISE`, as the spread falls with the root of their number).
+        value (sets), tau (Kendall's tau-b of the ranks in both halves of a pair, mean over the pairs that have one, NaN
+        where none has), pairs (so many have), spread (standard deviation of a score from so many sets, mean over
+        concepts, from the pairs' differences), needed (sets for a spread of `PRECISE`, as the spread falls with the root of their number).
     """
     shares = importance(derivatives)
     means = derivatives.mean(axis=2)
@@ -77,9 +77,9 @@ def converge(
             differences.append(scores[0] - scores[1])
         # The difference of two independent scores has twice the variance of one.
         spread = np.sqrt(np.mean(np.square(differences), axis=0) / 2).mean()
-        rows.append(
-            {"value": str(size), "tau": float(np.nanmean(taus)), "spread": float(spread), "needed": needed}
-        )
+        taus = [tau for tau in taus if not np.isnan(tau)]
+        agreement = {"tau": float(np.mean(taus)) if taus else np.nan, "pairs": len(taus)}
+        rows.append({"value": str(size), **agreement, "spread": float(spread), "needed": needed})
     return rows
 
 

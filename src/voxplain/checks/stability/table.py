@@ -28,7 +28,7 @@ from ..tables import by_unit, mean_of, pair_values
     spread: standard deviation of a score; random_sets only
     needed: random sets for a spread of 0.05
     n_classes
-    n_pairs: pairs of seeds, or draws of each seed
+    n_pairs: pairs of seeds, or draws of each seed; of random_sets, pairs of disjoint sets of them in the class that has most
     n_seeds
     """,
     inputs={"choices": "choices", "importance": "supervoxel_importance", "variants": "variant_agreement"},
@@ -43,7 +43,8 @@ def stability_table(
     Parameters
     ----------
     choices : DataFrame
-        model, seed, layer, what, value, draw, class, tau, spread, needed.
+        model, seed, layer, what, value, draw, class, tau, pairs (that tau is a mean over; NaN: it is of one), spread,
+        needed.
     importance : DataFrame
         model, seed, layer, class, video, clip, level, supervoxel, importance.
     variants : DataFrame
@@ -65,9 +66,11 @@ def stability_table(
         _between_seeds(importance),
         columns=["model", "layer", "what", "value", "class", "seed", "draw", "tau"],
     )
-    columns = ["model", "seed", "layer", "what", "value", "draw", "class", "tau", "spread", "needed"]
+    columns = ["model", "seed", "layer", "what", "value", "draw", "class", "tau", "pairs", "spread", "needed"]
     parts = [
-        part.reindex(columns=columns).fillna({"draw": 0}) for part in (choices, layers, pairs) if len(part)
+        part.reindex(columns=columns).fillna({"draw": 0, "pairs": 1})
+        for part in (choices, layers, pairs)
+        if len(part)
     ]
     rows = []
     for key, group in pd.concat(parts).groupby(["model", "layer", "what", "value"], sort=False):
@@ -86,7 +89,7 @@ def stability_table(
                 "spread": group["spread"].mean(),
                 "needed": group["needed"].mean(),
                 "n_classes": values.shape[1],
-                "n_pairs": draws,
+                "n_pairs": draws * int(group["pairs"].max()),
                 "n_seeds": seeds,
             }
         )

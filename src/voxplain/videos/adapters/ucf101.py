@@ -89,7 +89,7 @@ def _classes(folder: Path) -> dict[str, int]:
     found = {}
     for line in _lines(folder / "classInd.txt"):
         number, _, class_name = line.partition(" ")
-        if not number.isdigit() or not class_name.strip():
+        if not number.isdecimal() or not class_name.strip():
             raise ConfigError(f"{folder / 'classInd.txt'}: {line!r} is not a number and a class. {AGAIN}")
         found[class_name.strip()] = int(number)
     return found
