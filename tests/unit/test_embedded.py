@@ -27,9 +27,11 @@ from voxplain.videos.matched import (
     DIRECTIONS,
     OTHER_MOTIONS,
     SPEED,
+    _draw_path,
     draw_static_evidence,
     draw_two_actors,
     draw_which_motion,
+    mean_reach,
 )
 from voxplain.videos.scenes import (
     ACTOR,
@@ -391,6 +393,7 @@ def conspicuous(frames):
         "saturation": (brightest - colors.min(-1)) / np.maximum(brightest, 1),
         "redness": colors[..., 0] - colors[..., 1],
         "blueness": colors[..., 2] - colors[..., :2].mean(-1),
+        "brightness": brightest,
         "frame_difference": np.concatenate([change, change[-1:]]),
         "center": np.broadcast_to(-np.hypot(x, y), frames.shape[:3]),
     }
@@ -412,6 +415,8 @@ def test_no_property_of_voxels_but_its_hue_tells_the_evidence(matched):
             found.setdefault(control, []).append((everywhere, among))
     found = {control: np.nanmean(values, axis=0) for control, values in found.items()}
     if name == "static_evidence":
+        everywhere, among = found.pop("brightness")  # patterns have one of their own
+        assert 0.35 < everywhere < 0.55 and 0.35 < among < 0.5
         # The still one is never what moves: that is the point.
         everywhere, among = found.pop("frame_difference")
         assert everywhere < 0.45 and among < 0.2
@@ -462,6 +467,7 @@ def test_no_color_or_place_of_supervoxels_tells_the_evidence_from_other_objects(
     found = {control: np.nanmean(values) for control, values in found.items()}
     if name == "static_evidence":
         assert found.pop("frame_difference") < 0.1
+        assert 0.2 < found.pop("brightness") < 0.5  # patterns have one of their own
     if name == "two_actors":
         assert found.pop("redness") > 0.95 and found.pop("blueness") < 0.05
     for control, value in found.items():
@@ -482,6 +488,7 @@ def test_objects_are_of_one_size(matched):
 def test_motions_are_what_they_are_called(matched):
     """Speeds are of one distribution, also the background's; what stays has none."""
     name, scenes = matched
+    rocking = []
     for scene in scenes:
         motions = scene.attributes["motions"].split(",")
         if name == "which_motion":
@@ -499,9 +506,26 @@ def test_motions_are_what_they_are_called(matched):
                     flow, np.broadcast_to(DIRECTIONS[motion], flow.shape) * speed, atol=1e-3
                 )
             else:
-                assert 0.7 < np.linalg.norm(flow, axis=1).mean() < 1.6
+                rocking.append(np.linalg.norm(flow, axis=1).mean())
+                assert 0.7 < rocking[-1] < 1.6
         background = np.linalg.norm(scene.attributes["background_velocity"])
         assert background == 0 if name == "static_evidence" else SPEED[0] <= background <= SPEED[1]
+    if rocking:  # what is hidden or out of sight makes it uncertain
+        assert abs(np.mean(rocking) - np.mean(SPEED)) < 3 * np.std(rocking) / len(rocking) ** 0.5
+
+
+@pytest.mark.parametrize("frames", [8, 20, 33])
+@pytest.mark.parametrize("motion", ["rock", *DIRECTIONS])
+def test_speeds_are_drawn_alike_for_all_motions(motion, frames):
+    """Mean over an object's surface and over the steps between frames, in pixels of a frame of 64."""
+    rng = np.random.default_rng(frames)
+    speeds = []
+    for _ in range(100):
+        pose = _draw_path(rng, motion, "disk", 0, frames=frames, size=64, radius=10)
+        along = np.linalg.norm(np.diff(pose.center, axis=0), axis=1)
+        around = np.abs(np.diff(pose.angle)) * 10 * mean_reach("disk")
+        speeds.append((along + around).mean())
+    assert SPEED[0] <= min(speeds) and max(speeds) <= SPEED[1] and max(speeds) - min(speeds) > 0.2
 
 
 def test_two_labellings_of_the_same_pixels(tmp_path):

@@ -74,7 +74,7 @@ def embedded(
         and amounts of motion of the same distributions. "two_actors": two objects, each with a motion of its
         own, of which `labels` says whose is the class. "which_motion": three objects, of which one makes the
         motion of a class and the others motions of none. "static_evidence": three objects, of which the one
-        that does not move has the pattern of a class.
+        that does not move has the pattern of a class; patterns differ a little in brightness.
     labels : {"first", "second"}, optional
         In variant "two_actors", whose motion is the class: that of the first actor, which has a warm color (default), or
         of the second, which has a cold one. The videos and their names are the same.
