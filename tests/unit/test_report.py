@@ -251,8 +251,14 @@ def relevance_clips() -> dict:
 
 def everything(label="kick") -> Found:
     check = pd.DataFrame(
-        {"layer": ["layer3", "fc"], "rank_correlation": [0.1234567, -2.5e-7], "passed": [True, False]}
-    )
+        {"layer": ["layer3", "fc", None], "rank_correlation": [0.1234567, -2.5e-7, np.nan], "passed": [True, False, False]}
+        | {
+            name: pd.array([first, second, None], dtype)
+            for name, first, second, dtype in (
+                ("noticed", True, False, "boolean"), ("n", 12, 0, "Int64"), ("left", 0.25, 0.0, "Float64"),
+            )
+        }
+    )  # fmt: skip
     tables = all_tables(label) | motion_tables() | {"model_randomization": check}
     about = Meaning(
         "checks", "Randomized networks", "Maps must change with the network.", {"passed": "whether they do"}
@@ -424,12 +430,12 @@ def test_several_seeds_and_dead_classes_are_told():
 
 def same(written: str, value: object) -> bool:
     """Whether a text is a value, rounded: as it is, or in percent."""
+    if pd.isna(value):
+        return written == "–"
     if isinstance(value, (bool, np.bool_)):
         return written == ("yes" if value else "no")
     if isinstance(value, str):
         return written in (value, words.strategy(value), words.control(value), panels.title_of(value))
-    if value is None or np.isnan(value):
-        return written == "–"
     if written == "< 0.001":
         return value < 0.001
     number = written.replace("−", "-").lstrip("+")
@@ -451,7 +457,9 @@ def check_cells(page: Page, tables: dict[str, pd.DataFrame]) -> None:
         value = tables[name].loc[row, ours]
         if papers:
             value = value - tables[name].loc[row, papers]
-        if isinstance(value, (float, np.floating)) and not np.isnan(value):
+        if pd.isna(value):
+            assert attributes["data-value"] == "", (name, row, column)
+        elif isinstance(value, (float, np.floating)):
             assert float(attributes["data-value"]) == pytest.approx(value, rel=1e-12), (name, row, column)
         if "data-of" not in attributes:
             assert same(text, value), (name, row, column, text, value)
@@ -464,6 +472,18 @@ def test_every_number_of_the_page_is_its_cell_of_a_table(page):
     check_cells(page, everything().tables)
     drawn = [attributes for name, attributes, _ in page.cells if name == "motion_sweep"]
     assert {int(a["data-row"]) for a in drawn} == {3, 5, 7, 11, 13, 15} | {6, 14}  # what the charts hold
+
+
+def test_an_empty_cell_says_neither_no_nor_none(page):
+    """Parquet gives nullable types back, whose missing values are neither false nor numbers."""
+    last = {
+        attributes["data-column"]: text
+        for name, attributes, text in page.cells
+        if (name, attributes["data-row"]) == ("model_randomization", "2")
+    }
+    assert last == dict.fromkeys(("layer", "rank_correlation", "noticed", "n", "left"), "–") | {
+        "passed": "no"
+    }
 
 
 def test_a_wrong_number_would_be_found(page):
@@ -492,8 +512,9 @@ def test_tables_can_be_taken_along(page):
     found = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
     for name, table in everything().tables.items():
         content = base64.b64decode(found[f"{name}.csv"].removeprefix("data:text/csv;base64,"))
+        table = table.replace("", np.nan).astype(object)
         pd.testing.assert_frame_equal(
-            pd.read_csv(io.BytesIO(content)), table.replace("", np.nan), check_dtype=False
+            pd.read_csv(io.BytesIO(content)), table.where(table.notna(), np.nan), check_dtype=False
         )
 
 
@@ -807,6 +828,18 @@ def test_the_grid_has_the_papers_form():
         (formats.p_value(0.0004), "< 0.001"),
         (formats.p_value(0.04), "0.040"),
         (formats.p_value(float("nan")), "–"),
+        (formats.yes_no(True), "yes"),
+        (formats.yes_no(np.bool_(False)), "no"),
+        (formats.yes_no(None), "–"),
+        (formats.yes_no(pd.NA), "–"),
+        (formats.yes_no(float("nan")), "–"),
+        (formats.compact(pd.NA), "–"),
+        (formats.written(None), "–"),
+        (formats.written(pd.NA, formats.percent), "–"),
+        (formats.written(float("nan"), panels.title_of), "–"),
+        (formats.written("", panels.title_of), ""),
+        (formats.written(12), 12),
+        (formats.written(0.5, formats.percent), "50.0"),
         (formats.duration(0.42), "0.4 s"),
         (formats.duration(59.6), "1 min"),
         (formats.duration(3725), "1 h 2 min 5 s"),
