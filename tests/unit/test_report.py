@@ -34,7 +34,7 @@ from voxplain.report.strips import (
 CONFIG = {
     "run": "made-up",
     "seeds": [0],
-    "scores": {"alpha": 0.05, "rank_by": "effect"},
+    "scores": {"alpha": 0.05, "rank_by": "effect", "test": "clusters_and_gradients"},
     "selective": {"sigma": 2.0},
     "flow": {"moving": {"threshold": 0.5}},
 }
@@ -724,6 +724,52 @@ def test_structure_serves_keyboard_and_screen_reader(page):
 def test_names_from_data_are_text_not_markup():
     page = build_report(everything(EVIL), provenance(run="made-up"))
     assert "alert" in Page(page).text and EVIL not in page
+
+
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [
+        (
+            "clusters_and_gradients",
+            "“Significant” concepts have a larger effect, for the class or against it, than clusters of random videos of all "
+            "classes have, and than random gradients, of networks with random weights above the layer, give.",
+        ),
+        (
+            "paired_t",
+            "“Significant” compares a concept with random subsets of supervoxels; a cluster differs from these by being a "
+            "cluster, so this does not show that the network uses it.",
+        ),
+    ],
+)
+def test_significant_means_what_the_run_has_tested(test, says):
+    scores = CONFIG["scores"] | {"test": test}
+    text = Page(build_report(Found({"concept_scores": scores_table()}), provenance(scores=scores))).text
+    assert says in text and text.count("“Significant”") == 1
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_what_of_a_concept_moves_is_told_once(seeds):
+    """The table has a row for each explainer, of which this tells nothing."""
+    places = [
+        (seed, name, method) for seed in range(seeds) for name in (3, 0) for method in ("dtd", "gradcam")
+    ]
+    table = pd.DataFrame(places, columns=["seed", "concept", "method"]).assign(
+        model="r3d", layer="layer3", score=0.98, volume_share=0.05, moving_share=lambda t: 0.1 * (1 + t["seed"]), **{"class": "kick"}
+    )  # fmt: skip
+    page = Page(build_report(Found({"concept_motion": table}), provenance()))
+    rows: dict[str, list[str]] = {}
+    for name, attributes, text in page.cells:
+        if name == "concept_motion":
+            rows.setdefault(attributes["data-row"], []).append(text)
+    seed = [["0"], ["1"]] if seeds > 1 else [[]]
+    assert list(rows.values()) == [
+        ["kick", "r3d", "layer3", *seed[number], concept, "0.98", "5.0", f"{10 * (1 + number)}.0"]
+        for number in range(seeds)
+        for concept in ("3", "0")
+    ]
+    assert ("seed" in page.text.partition("How much of each concept moves")[2].partition("score")[0]) == (
+        seeds > 1
+    )
 
 
 def test_names_of_concepts_stand_beside_their_numbers():
