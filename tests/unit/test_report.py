@@ -124,7 +124,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         gap("concept_removal", gap=-0.2, low=-0.3, high=-0.1),
         gap("concept_removal", "random", gap=0.05, low=0.01, high=0.09),
     ]  # fmt: skip
-    aside = [("v7", "a/b.mp4", label, "train", f"a/b.mp4: the file is empty {EVIL}")]
+    aside = [("v7", "a/b.mp4", label, "train", f"a/b.mp4: the file is empty {EVIL}", False, 0)]
     return {
         "model_accuracy": accuracy_table(label),
         "concept_addition": edits_table(),
@@ -132,7 +132,9 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         "concept_gaps": pd.DataFrame(gaps),
         "concept_scores": scores_table(label),
         "claims": made_up_claims(),
-        "set_aside": pd.DataFrame(aside, columns=["video", "path", "class", "split", "reason"]),
+        "set_aside": pd.DataFrame(
+            aside, columns=["video", "path", "class", "split", "reason", "used", "damaged"]
+        ),
     }
 
 
@@ -796,6 +798,26 @@ def test_names_of_concepts_stand_beside_their_numbers():
 )
 def test_damaged_videos_are_counted(used, says):
     assert words.set_aside_sentence(pd.DataFrame({"video": range(len(used)), "used": used})) == says
+
+
+@pytest.mark.parametrize(
+    ("used", "caption"),
+    [
+        ([False], "Videos set aside"),
+        ([True, True], "Videos used though damaged"),
+        ([False, True], "Videos set aside, or used though damaged"),
+    ],
+)
+def test_damaged_videos_that_are_used_are_not_said_to_be_unusable(used, caption):
+    table = pd.DataFrame(
+        {"video": "v", "path": "v.mp4", "class": "kick", "split": "test", "reason": "frames are lost", "used": used}
+    )  # fmt: skip
+    page = Page(build_report(Found({"set_aside": table.assign(damaged=3)}), provenance()))
+    (region,) = [a["aria-label"] for a in page.all("div") if a.get("aria-label", "").startswith("Videos")]
+    assert region == caption
+    shown = [text for name, _, text in page.cells if name == "set_aside"]
+    rows = [["v", "kick", "test", "frames are lost", "yes" if one else "no", "3"] for one in used]
+    assert shown == [text for row in rows for text in row]
 
 
 def test_sections_without_their_tables_are_left_out():

@@ -349,6 +349,14 @@ def set_aside_sentence(set_aside: pd.DataFrame) -> str:
     return f"{' and '.join(said)}; the reasons are below."
 
 
+def set_aside_title(set_aside: pd.DataFrame) -> str:
+    """What the videos of the table set_aside are, which may be used though damaged."""
+    used = set_aside["used"].astype(bool)
+    if used.any():
+        return "Videos used though damaged" if used.all() else "Videos set aside, or used though damaged"
+    return "Videos set aside"
+
+
 def curve_text(table: pd.DataFrame, experiment: str) -> str:
     """Alternative text for the curves of concept_addition or concept_removal."""
     parts = []
