@@ -37,6 +37,8 @@ CONFIG = {
     "scores": {"alpha": 0.05, "rank_by": "effect", "test": "clusters_and_gradients"},
     "selective": {"sigma": 2.0},
     "flow": {"moving": {"threshold": 0.5}},
+    "data": {"adapter": "embedded", "path": None},
+    "truth": {"targets": None},
 }
 EVIL = '<script>alert("x")</script>'
 
@@ -653,7 +655,11 @@ def test_motion_in_words(page):
         "Of the voxels that the explanations of r3d call relevant, 31.5 to 72.0 % move, against 31.0 % of all "
         "voxels; of those that selective relevance keeps, 56.0 to 91.0 % do. 8.6 to 30.6 % of the relevance "
         "changes in time by more than 2 σ.",
-        "One network of each kind was trained (seed 0)",
+        "One network of each kind was trained (seed 0): the intervals are over videos, or their groups where they have "
+        "them, and say nothing of what another training would give.",
+        "r3d: precision in percent, with 95 % intervals over videos or their groups",
+        "“From” and “to” bound the 95 % interval over videos, or their groups where they have them (Wilson’s where these "
+        "are single videos).",
     ):
         assert sentence in page.text
     # Controls, rows of the same table, are no explainers.
@@ -662,6 +668,17 @@ def test_motion_in_words(page):
     tables = {"motion_precision": pd.concat([table, more], ignore_index=True)}
     (sentence,) = words.motion_sentences(tables, 2.0)
     assert "31.5 to 72.0 % move" in sentence
+
+
+def test_intervals_are_said_to_be_over_groups_too():
+    assert words.certainty_sentences({}, [0, 1]) == [
+        "Intervals are over videos, or their groups where they have them, and over 2 seeds."
+    ]
+    text = Page(build_report(Found(motion_tables()), provenance())).text
+    assert (
+        "Points with their 95 % intervals over videos, or their groups where they have them; the short"
+        in text
+    )
 
 
 def test_a_run_shows_what_it_has():
@@ -681,6 +698,42 @@ def test_a_run_shows_what_it_has():
     assert "Can it be trusted? Randomized networks Maps must change with the network." in text
     text, _ = titles(Found(all_tables()))
     assert "All scores" in text  # without clips too
+
+
+@pytest.mark.parametrize(
+    ("adapter", "targets", "says"),
+    [
+        (
+            "embedded",
+            None,
+            "Of the embedded videos it is known which voxels decide the class (evidence), which are other objects "
+            "(distractor), which the acting shape (actor) fills, which tell classes apart without acting (cue), and which move.",
+        ),
+        (
+            "csv",
+            {"evidence": [1, 2], "hand": [1], "distractor": [5]},
+            "The videos' masks or boxes say which voxels decide the class (evidence), and which are hand and distractor "
+            "(truth.targets in the config); files of flow, where there are any, say which move.",
+        ),
+        (
+            "csv",
+            {"evidence": [1]},
+            "The videos' masks or boxes say which voxels decide the class (evidence); files of flow, where there are any, say "
+            "which move.",
+        ),
+        (
+            None,
+            None,
+            "The videos' masks or boxes say which voxels decide the class (evidence: all that is labeled); files of flow, "
+            "where there are any, say which move.",
+        ),
+    ],
+)
+def test_ground_truth_is_that_of_the_runs_own_videos(adapter, targets, says):
+    data = {"adapter": adapter, "path": None if adapter == "embedded" else "videos"}
+    page = build_report(Found(motion_tables()), provenance(data=data, truth={"targets": targets}))
+    text = Page(page).text
+    assert f"{says} “Equal area”" in text and ("embedded videos" in text) == (adapter == "embedded")
 
 
 def test_a_check_shows_its_figure(tmp_path):

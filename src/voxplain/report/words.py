@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ..figures import STYLES
 from .formats import NOTHING, listing, number, percent, points
 
+OVER = "over videos, or their groups where they have them"  # what intervals are over
 STRATEGIES = {name: label for name, (_, _, label) in STYLES.items()}
 VERBS = {"concept_addition": "shown", "concept_removal": "hidden"}
 EDITS = {
@@ -291,6 +293,24 @@ def motion_sentences(tables: dict[str, pd.DataFrame], sigma: float) -> list[str]
     return sentences
 
 
+def truth_sentence(config: Mapping[str, Any]) -> str:
+    """What is known of a run's videos, by its whole config."""
+    if config["data"]["path"] is None:  # every other data set has a path
+        return (
+            "Of the embedded videos it is known which voxels decide the class (evidence), which are other objects "
+            "(distractor), which the acting shape (actor) fills, which tell classes apart without acting (cue), and which "
+            "move."
+        )
+    targets = config["truth"]["targets"]
+    evidence = "evidence: all that is labeled" if targets is None else "evidence"
+    others = [name for name in targets or {} if name != "evidence"]
+    named = f", and which are {listing(others)} (truth.targets in the config)" if others else ""
+    return (
+        f"The videos' masks or boxes say which voxels decide the class ({evidence}){named}; files of flow, where there are "
+        "any, say which move."
+    )
+
+
 def explainers_alone(table: pd.DataFrame) -> pd.DataFrame:
     """A table's rows but for those of controls."""
     return table[~(table["method"].str.startswith("control_") | (table["method"] == "random"))]
@@ -310,11 +330,11 @@ def certainty_sentences(tables: dict[str, pd.DataFrame], seeds: list[int]) -> li
     sentences = []
     if len(seeds) == 1:
         sentences.append(
-            f"One network of each kind was trained (seed {seeds[0]}): the intervals are over videos, and say "
+            f"One network of each kind was trained (seed {seeds[0]}): the intervals are {OVER}, and say "
             "nothing of what another training would give."
         )
     else:
-        sentences.append(f"Intervals are over videos and over {len(seeds)} seeds.")
+        sentences.append(f"Intervals are {OVER}, and over {len(seeds)} seeds.")
     if "set_aside" in tables:
         sentences.append(set_aside_sentence(tables["set_aside"]))
     return sentences
