@@ -645,6 +645,43 @@ def test_levels_say_at_which_thresholds_a_voxel_is_selected():
         np.testing.assert_array_equal(levels >= n + 1, selected != 0)
 
 
+def test_lifts_have_the_digits_of_the_table():
+    """1.04 is above chance, which is 1.0."""
+    table = motion_tables()["motion_sweep"].assign(lift=1.04, relevance_share=0.0449)
+    group = panels.sweep_group(table[table["method"] == "dtd"], sigma=2.0, threshold=0.5)
+    lift, share, _ = (str(panel.chart) for panel in group.panels)
+    assert "<title>DTD, 1: 1.04</title>" in lift and "at 0, 1, 2: DTD 1.04, 1.04, 1.04." in lift
+    assert "<title>DTD, 1: 4.5</title>" in share and "at 0, 1, 2: DTD 4.5, 4.5, 4.5." in share
+    (few,) = panels.sweep_group(table[:4].assign(lift=np.nan), sigma=2.0, threshold=0.5).panels[:1]
+    assert "at 0: DTD –." in few.chart
+
+
+def test_what_has_no_interval_has_no_empty_parenthesis():
+    none = {"ci_low": np.nan, "ci_high": np.nan}
+    (sentence,) = words.accuracy_sentences(accuracy_table().assign(**none, n_videos=2))
+    assert sentence == "r3d names the right class of 81.7 % of 2 test videos; chance is 50.0 %."
+    gaps = pd.DataFrame([gap() | none, gap(worse="random")])
+    (sentence,) = words.gap_sentences(gaps)
+    assert sentence.endswith(
+        "with the least important ones by +40.0 and random ones by +40.0 (+33.0 to +47.0)."
+    )
+    rows = pd.DataFrame([{"name": "DTD", "value": 0.5, "chance": 0.25} | none])
+    assert words.intervals_text(rows, "Shares") == "Shares: DTD 50.0, chance 25.0."
+    times = pd.Series({"times_ci_low": 1.5, "times_ci_high": 2.0})
+    assert words.interval(times, formats.number, "times_") == " (1.50 to 2.00)"
+    assert words.interval(times * np.nan, formats.number, "times_") == ""
+
+
+@pytest.mark.parametrize(("classes", "of"), [(6, "each class"), (7, "each of the first 6 classes")])
+def test_the_pictures_of_the_answer_say_of_which_classes_they_are(classes, of):
+    labels = [f"class {n}" for n in range(classes)]
+    clips = concept_clips() | {"concepts": [c for label in labels for c in concept_clips(label)["concepts"]]}
+    scores = pd.concat([scores_table(label) for label in labels], ignore_index=True)
+    page = Page(build_report(Found({"concept_scores": scores}, clips), provenance()))
+    assert f"The concept of {of} that is ranked first with r3d (layer3), with its score" in page.text
+    assert len(page.all("img")) == 6
+
+
 def test_looks_differ():
     assert len({look(n) for n in range(42)}) == 42
     assert set(SHAPES.values()) == {look(n)[1] for n in range(6)} and look(0)[0] == COLORS[0]

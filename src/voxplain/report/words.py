@@ -185,7 +185,7 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
         first = total.iloc[0]
         chance = percent(1 / classes["class"].nunique())
         if len(total) == 1:
-            share = f"{percent(first['accuracy'])} % (95 % interval {interval(first)} %)"
+            share = f"{percent(first['accuracy'])} %{interval(first, told='95 % interval {} %')}"
         else:
             low, high = percent(total["accuracy"].min()), percent(total["accuracy"].max())
             share = f"{low} to {high} %, depending on the seed ({len(total)} of them),"
@@ -209,7 +209,7 @@ def gap_sentences(gaps: pd.DataFrame) -> list[str]:
 
 
 def _gap(gap: pd.Series) -> str:
-    return f"{_other(gap['worse'])} by {points(gap['gap'])} ({interval(gap, points)})"
+    return f"{_other(gap['worse'])} by {points(gap['gap'])}{interval(gap, points)}"
 
 
 def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]:
@@ -222,7 +222,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
         by_measure = dict(list(rows.groupby("measure")))
         accuracy, logit = by_measure["accuracy"].iloc[0], by_measure["absolute_logit"]
         times = [
-            f"{number(row['times'])} times ({interval(row, number, 'times_')}) as much as {_direction(row)}"
+            f"{number(row['times'])} times{interval(row, number, 'times_')} as much as {_direction(row)}"
             for _, row in logit[logit["control"].isin(["random_direction", "random_concept"])].iterrows()
         ]
         taus = agreement[(agreement["model"] == model) & (agreement["layer"] == layer)]
@@ -230,7 +230,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
         sentences.append(
             f"Removing the direction of a class's first concept costs {model} ({layer}) {percent(accuracy['value'])} points "
             f"of accuracy and changes the logit {listing(times)}; its order of concepts agrees with the effect's by a tau "
-            f"of {number(tau['tau'])} ({interval(tau, number)})."
+            f"of {number(tau['tau'])}{interval(tau, number)}."
         )
     return sentences
 
@@ -243,15 +243,15 @@ def given_sentences(summary: pd.DataFrame) -> list[str]:
         effect, removal = cells["given", "effect"], cells["given", "removal"]
         beyond = cells["given", "removal_beyond_random_concept"]
         told = (
-            f"{name}: its effect on {model} ({layer}) is {number(effect['value'])} logits on average over classes "
-            f"({interval(effect, number)}), positive and significant for {effect['n_significant']} of {effect['n']}"
+            f"{name}: its effect on {model} ({layer}) is {number(effect['value'])} logits on average over "
+            f"classes{interval(effect, number)}, positive and significant for {effect['n_significant']} of {effect['n']}"
         )
         if ("control", "effect") in cells:
             less = cells["given less control", "effect"]
-            told += f", and {number(less['value'])} ({interval(less, number)}) more than its control's"
+            told += f", and {number(less['value'])}{interval(less, number)} more than its control's"
         sentences.append(
             f"{told}. Removing its direction changes the class's logit by {number(removal['value'])}, "
-            f"{number(beyond['value'])} ({interval(beyond, number)}) more than removing as much along random concepts."
+            f"{number(beyond['value'])}{interval(beyond, number)} more than removing as much along random concepts."
         )
     return sentences
 
@@ -352,7 +352,7 @@ def intervals_text(rows: pd.DataFrame, what: str) -> str:
     """
     lines = []
     for _, row in rows.iterrows():
-        line = f"{row['name']} {percent(row['value'])} ({interval(row)})"
+        line = f"{row['name']} {percent(row['value'])}{interval(row)}"
         chance = row.get("chance", float("nan"))
         lines.append(line if pd.isna(chance) else f"{line}, chance {percent(chance)}")
     return f"{what}: {'; '.join(lines)}."
@@ -390,7 +390,7 @@ def curve_text(table: pd.DataFrame, experiment: str) -> str:
     return f"Curves of the accuracy in percent with {k} concepts {VERBS[experiment]}. {'. '.join(parts)}."
 
 
-def interval(row: pd.Series, form=percent, prefix: str = "") -> str:
-    """The interval of a row, ``low to high``."""
+def interval(row: pd.Series, form=percent, prefix: str = "", told: str = "{}") -> str:
+    """The interval of a row as it follows a value, `` (low to high)``; nothing where there is none."""
     low, high = row[f"{prefix}ci_low"], row[f"{prefix}ci_high"]
-    return NOTHING if pd.isna(low) else f"{form(low)} to {form(high)}"
+    return "" if pd.isna(low) else f" ({told.format(f'{form(low)} to {form(high)}')})"
