@@ -34,9 +34,11 @@ from voxplain.report.strips import (
 CONFIG = {
     "run": "made-up",
     "seeds": [0],
-    "scores": {"alpha": 0.05, "rank_by": "effect"},
+    "scores": {"alpha": 0.05, "rank_by": "effect", "test": "clusters_and_gradients"},
     "selective": {"sigma": 2.0},
     "flow": {"moving": {"threshold": 0.5}},
+    "data": {"adapter": "embedded", "path": None},
+    "truth": {"targets": None},
 }
 EVIL = '<script>alert("x")</script>'
 
@@ -124,7 +126,7 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         gap("concept_removal", gap=-0.2, low=-0.3, high=-0.1),
         gap("concept_removal", "random", gap=0.05, low=0.01, high=0.09),
     ]  # fmt: skip
-    aside = [("v7", "a/b.mp4", label, "train", f"a/b.mp4: the file is empty {EVIL}")]
+    aside = [("v7", "a/b.mp4", label, "train", f"a/b.mp4: the file is empty {EVIL}", False, 0)]
     return {
         "model_accuracy": accuracy_table(label),
         "concept_addition": edits_table(),
@@ -132,7 +134,9 @@ def all_tables(label="kick") -> dict[str, pd.DataFrame]:
         "concept_gaps": pd.DataFrame(gaps),
         "concept_scores": scores_table(label),
         "claims": made_up_claims(),
-        "set_aside": pd.DataFrame(aside, columns=["video", "path", "class", "split", "reason"]),
+        "set_aside": pd.DataFrame(
+            aside, columns=["video", "path", "class", "split", "reason", "used", "damaged"]
+        ),
     }
 
 
@@ -251,8 +255,14 @@ def relevance_clips() -> dict:
 
 def everything(label="kick") -> Found:
     check = pd.DataFrame(
-        {"layer": ["layer3", "fc"], "rank_correlation": [0.1234567, -2.5e-7], "passed": [True, False]}
-    )
+        {"layer": ["layer3", "fc", None], "rank_correlation": [0.1234567, -2.5e-7, np.nan], "passed": [True, False, False]}
+        | {
+            name: pd.array([first, second, None], dtype)
+            for name, first, second, dtype in (
+                ("noticed", True, False, "boolean"), ("n", 12, 0, "Int64"), ("left", 0.25, 0.0, "Float64"),
+            )
+        }
+    )  # fmt: skip
     tables = all_tables(label) | motion_tables() | {"model_randomization": check}
     about = Meaning(
         "checks", "Randomized networks", "Maps must change with the network.", {"passed": "whether they do"}
@@ -424,12 +434,12 @@ def test_several_seeds_and_dead_classes_are_told():
 
 def same(written: str, value: object) -> bool:
     """Whether a text is a value, rounded: as it is, or in percent."""
+    if pd.isna(value):
+        return written == "–"
     if isinstance(value, (bool, np.bool_)):
         return written == ("yes" if value else "no")
     if isinstance(value, str):
         return written in (value, words.strategy(value), words.control(value), panels.title_of(value))
-    if value is None or np.isnan(value):
-        return written == "–"
     if written == "< 0.001":
         return value < 0.001
     number = written.replace("−", "-").lstrip("+")
@@ -451,7 +461,9 @@ def check_cells(page: Page, tables: dict[str, pd.DataFrame]) -> None:
         value = tables[name].loc[row, ours]
         if papers:
             value = value - tables[name].loc[row, papers]
-        if isinstance(value, (float, np.floating)) and not np.isnan(value):
+        if pd.isna(value):
+            assert attributes["data-value"] == "", (name, row, column)
+        elif isinstance(value, (float, np.floating)):
             assert float(attributes["data-value"]) == pytest.approx(value, rel=1e-12), (name, row, column)
         if "data-of" not in attributes:
             assert same(text, value), (name, row, column, text, value)
@@ -464,6 +476,18 @@ def test_every_number_of_the_page_is_its_cell_of_a_table(page):
     check_cells(page, everything().tables)
     drawn = [attributes for name, attributes, _ in page.cells if name == "motion_sweep"]
     assert {int(a["data-row"]) for a in drawn} == {3, 5, 7, 11, 13, 15} | {6, 14}  # what the charts hold
+
+
+def test_an_empty_cell_says_neither_no_nor_none(page):
+    """Parquet gives nullable types back, whose missing values are neither false nor numbers."""
+    last = {
+        attributes["data-column"]: text
+        for name, attributes, text in page.cells
+        if (name, attributes["data-row"]) == ("model_randomization", "2")
+    }
+    assert last == dict.fromkeys(("layer", "rank_correlation", "noticed", "n", "left"), "–") | {
+        "passed": "no"
+    }
 
 
 def test_a_wrong_number_would_be_found(page):
@@ -492,8 +516,9 @@ def test_tables_can_be_taken_along(page):
     found = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
     for name, table in everything().tables.items():
         content = base64.b64decode(found[f"{name}.csv"].removeprefix("data:text/csv;base64,"))
+        table = table.replace("", np.nan).astype(object)
         pd.testing.assert_frame_equal(
-            pd.read_csv(io.BytesIO(content)), table.replace("", np.nan), check_dtype=False
+            pd.read_csv(io.BytesIO(content)), table.where(table.notna(), np.nan), check_dtype=False
         )
 
 
@@ -620,6 +645,43 @@ def test_levels_say_at_which_thresholds_a_voxel_is_selected():
         np.testing.assert_array_equal(levels >= n + 1, selected != 0)
 
 
+def test_lifts_have_the_digits_of_the_table():
+    """1.04 is above chance, which is 1.0."""
+    table = motion_tables()["motion_sweep"].assign(lift=1.04, relevance_share=0.0449)
+    group = panels.sweep_group(table[table["method"] == "dtd"], sigma=2.0, threshold=0.5)
+    lift, share, _ = (str(panel.chart) for panel in group.panels)
+    assert "<title>DTD, 1: 1.04</title>" in lift and "at 0, 1, 2: DTD 1.04, 1.04, 1.04." in lift
+    assert "<title>DTD, 1: 4.5</title>" in share and "at 0, 1, 2: DTD 4.5, 4.5, 4.5." in share
+    (few,) = panels.sweep_group(table[:4].assign(lift=np.nan), sigma=2.0, threshold=0.5).panels[:1]
+    assert "at 0: DTD –." in few.chart
+
+
+def test_what_has_no_interval_has_no_empty_parenthesis():
+    none = {"ci_low": np.nan, "ci_high": np.nan}
+    (sentence,) = words.accuracy_sentences(accuracy_table().assign(**none, n_videos=2))
+    assert sentence == "r3d names the right class of 81.7 % of 2 test videos; chance is 50.0 %."
+    gaps = pd.DataFrame([gap() | none, gap(worse="random")])
+    (sentence,) = words.gap_sentences(gaps)
+    assert sentence.endswith(
+        "with the least important ones by +40.0 and random ones by +40.0 (+33.0 to +47.0)."
+    )
+    rows = pd.DataFrame([{"name": "DTD", "value": 0.5, "chance": 0.25} | none])
+    assert words.intervals_text(rows, "Shares") == "Shares: DTD 50.0, chance 25.0."
+    times = pd.Series({"times_ci_low": 1.5, "times_ci_high": 2.0})
+    assert words.interval(times, formats.number, "times_") == " (1.50 to 2.00)"
+    assert words.interval(times * np.nan, formats.number, "times_") == ""
+
+
+@pytest.mark.parametrize(("classes", "of"), [(6, "each class"), (7, "each of the first 6 classes")])
+def test_the_pictures_of_the_answer_say_of_which_classes_they_are(classes, of):
+    labels = [f"class {n}" for n in range(classes)]
+    clips = concept_clips() | {"concepts": [c for label in labels for c in concept_clips(label)["concepts"]]}
+    scores = pd.concat([scores_table(label) for label in labels], ignore_index=True)
+    page = Page(build_report(Found({"concept_scores": scores}, clips), provenance()))
+    assert f"The concept of {of} that is ranked first with r3d (layer3), with its score" in page.text
+    assert len(page.all("img")) == 6
+
+
 def test_looks_differ():
     assert len({look(n) for n in range(42)}) == 42
     assert set(SHAPES.values()) == {look(n)[1] for n in range(6)} and look(0)[0] == COLORS[0]
@@ -630,7 +692,11 @@ def test_motion_in_words(page):
         "Of the voxels that the explanations of r3d call relevant, 31.5 to 72.0 % move, against 31.0 % of all "
         "voxels; of those that selective relevance keeps, 56.0 to 91.0 % do. 8.6 to 30.6 % of the relevance "
         "changes in time by more than 2 σ.",
-        "One network of each kind was trained (seed 0)",
+        "One network of each kind was trained (seed 0): the intervals are over videos, or their groups where they have "
+        "them, and say nothing of what another training would give.",
+        "r3d: precision in percent, with 95 % intervals over videos or their groups",
+        "“From” and “to” bound the 95 % interval over videos, or their groups where they have them (Wilson’s where these "
+        "are single videos).",
     ):
         assert sentence in page.text
     # Controls, rows of the same table, are no explainers.
@@ -639,6 +705,17 @@ def test_motion_in_words(page):
     tables = {"motion_precision": pd.concat([table, more], ignore_index=True)}
     (sentence,) = words.motion_sentences(tables, 2.0)
     assert "31.5 to 72.0 % move" in sentence
+
+
+def test_intervals_are_said_to_be_over_groups_too():
+    assert words.certainty_sentences({}, [0, 1]) == [
+        "Intervals are over videos, or their groups where they have them, and over 2 seeds."
+    ]
+    text = Page(build_report(Found(motion_tables()), provenance())).text
+    assert (
+        "Points with their 95 % intervals over videos, or their groups where they have them; the short"
+        in text
+    )
 
 
 def test_a_run_shows_what_it_has():
@@ -658,6 +735,42 @@ def test_a_run_shows_what_it_has():
     assert "Can it be trusted? Randomized networks Maps must change with the network." in text
     text, _ = titles(Found(all_tables()))
     assert "All scores" in text  # without clips too
+
+
+@pytest.mark.parametrize(
+    ("adapter", "targets", "says"),
+    [
+        (
+            "embedded",
+            None,
+            "Of the embedded videos it is known which voxels decide the class (evidence), which are other objects "
+            "(distractor), which the acting shape (actor) fills, which tell classes apart without acting (cue), and which move.",
+        ),
+        (
+            "csv",
+            {"evidence": [1, 2], "hand": [1], "distractor": [5]},
+            "The videos' masks or boxes say which voxels decide the class (evidence), and which are hand and distractor "
+            "(truth.targets in the config); files of flow, where there are any, say which move.",
+        ),
+        (
+            "csv",
+            {"evidence": [1]},
+            "The videos' masks or boxes say which voxels decide the class (evidence); files of flow, where there are any, say "
+            "which move.",
+        ),
+        (
+            None,
+            None,
+            "The videos' masks or boxes say which voxels decide the class (evidence: all that is labeled); files of flow, "
+            "where there are any, say which move.",
+        ),
+    ],
+)
+def test_ground_truth_is_that_of_the_runs_own_videos(adapter, targets, says):
+    data = {"adapter": adapter, "path": None if adapter == "embedded" else "videos"}
+    page = build_report(Found(motion_tables()), provenance(data=data, truth={"targets": targets}))
+    text = Page(page).text
+    assert f"{says} “Equal area”" in text and ("embedded videos" in text) == (adapter == "embedded")
 
 
 def test_a_check_shows_its_figure(tmp_path):
@@ -705,6 +818,52 @@ def test_names_from_data_are_text_not_markup():
     assert "alert" in Page(page).text and EVIL not in page
 
 
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [
+        (
+            "clusters_and_gradients",
+            "“Significant” concepts have a larger effect, for the class or against it, than clusters of random videos of all "
+            "classes have, and than random gradients, of networks with random weights above the layer, give.",
+        ),
+        (
+            "paired_t",
+            "“Significant” compares a concept with random subsets of supervoxels; a cluster differs from these by being a "
+            "cluster, so this does not show that the network uses it.",
+        ),
+    ],
+)
+def test_significant_means_what_the_run_has_tested(test, says):
+    scores = CONFIG["scores"] | {"test": test}
+    text = Page(build_report(Found({"concept_scores": scores_table()}), provenance(scores=scores))).text
+    assert says in text and text.count("“Significant”") == 1
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_what_of_a_concept_moves_is_told_once(seeds):
+    """The table has a row for each explainer, of which this tells nothing."""
+    places = [
+        (seed, name, method) for seed in range(seeds) for name in (3, 0) for method in ("dtd", "gradcam")
+    ]
+    table = pd.DataFrame(places, columns=["seed", "concept", "method"]).assign(
+        model="r3d", layer="layer3", score=0.98, volume_share=0.05, moving_share=lambda t: 0.1 * (1 + t["seed"]), **{"class": "kick"}
+    )  # fmt: skip
+    page = Page(build_report(Found({"concept_motion": table}), provenance()))
+    rows: dict[str, list[str]] = {}
+    for name, attributes, text in page.cells:
+        if name == "concept_motion":
+            rows.setdefault(attributes["data-row"], []).append(text)
+    seed = [["0"], ["1"]] if seeds > 1 else [[]]
+    assert list(rows.values()) == [
+        ["kick", "r3d", "layer3", *seed[number], concept, "0.98", "5.0", f"{10 * (1 + number)}.0"]
+        for number in range(seeds)
+        for concept in ("3", "0")
+    ]
+    assert ("seed" in page.text.partition("How much of each concept moves")[2].partition("score")[0]) == (
+        seeds > 1
+    )
+
+
 def test_names_of_concepts_stand_beside_their_numbers():
     tables = all_tables() | {"concept_scores": scores_table().assign(name=["hand", "", EVIL])}
     names = [one["name"] for one in concept_browser(concept_clips(), tables, 10**6)["concepts"]]
@@ -729,6 +888,26 @@ def test_names_of_concepts_stand_beside_their_numbers():
 )
 def test_damaged_videos_are_counted(used, says):
     assert words.set_aside_sentence(pd.DataFrame({"video": range(len(used)), "used": used})) == says
+
+
+@pytest.mark.parametrize(
+    ("used", "caption"),
+    [
+        ([False], "Videos set aside"),
+        ([True, True], "Videos used though damaged"),
+        ([False, True], "Videos set aside, or used though damaged"),
+    ],
+)
+def test_damaged_videos_that_are_used_are_not_said_to_be_unusable(used, caption):
+    table = pd.DataFrame(
+        {"video": "v", "path": "v.mp4", "class": "kick", "split": "test", "reason": "frames are lost", "used": used}
+    )  # fmt: skip
+    page = Page(build_report(Found({"set_aside": table.assign(damaged=3)}), provenance()))
+    (region,) = [a["aria-label"] for a in page.all("div") if a.get("aria-label", "").startswith("Videos")]
+    assert region == caption
+    shown = [text for name, _, text in page.cells if name == "set_aside"]
+    rows = [["v", "kick", "test", "frames are lost", "yes" if one else "no", "3"] for one in used]
+    assert shown == [text for row in rows for text in row]
 
 
 def test_sections_without_their_tables_are_left_out():
@@ -807,6 +986,18 @@ def test_the_grid_has_the_papers_form():
         (formats.p_value(0.0004), "< 0.001"),
         (formats.p_value(0.04), "0.040"),
         (formats.p_value(float("nan")), "–"),
+        (formats.yes_no(True), "yes"),
+        (formats.yes_no(np.bool_(False)), "no"),
+        (formats.yes_no(None), "–"),
+        (formats.yes_no(pd.NA), "–"),
+        (formats.yes_no(float("nan")), "–"),
+        (formats.compact(pd.NA), "–"),
+        (formats.written(None), "–"),
+        (formats.written(pd.NA, formats.percent), "–"),
+        (formats.written(float("nan"), panels.title_of), "–"),
+        (formats.written("", panels.title_of), ""),
+        (formats.written(12), 12),
+        (formats.written(0.5, formats.percent), "50.0"),
         (formats.duration(0.42), "0.4 s"),
         (formats.duration(59.6), "1 min"),
         (formats.duration(3725), "1 h 2 min 5 s"),

@@ -157,7 +157,7 @@ def highlights(
     -------
     dict or None
         model, what (``concepts`` or the name of an explainer) and tiles: image (address), class, note, and of
-        concepts the score with its row in concept_scores.
+        concepts the score with its row in concept_scores. With concepts also of, which classes these are.
     """
     if concept_clips is not None and "concept_scores" in tables and len(tables["concept_scores"]):
         return _best_concepts(concept_clips, tables["concept_scores"], most)
@@ -192,7 +192,8 @@ def _best_concepts(clips: Mapping[str, Any], scores: pd.DataFrame, most: int) ->
             }
         )  # fmt: skip
     place = {key: first[key] for key in PLACE[:3]}
-    return place | {"what": "concepts", "tiles": tiles}
+    of = "each class" if len(rows) <= most else f"each of the first {most} classes"
+    return place | {"what": "concepts", "of": of, "tiles": tiles}
 
 
 def _first_explained(clips: Mapping[str, Any], most: int) -> dict[str, Any]:

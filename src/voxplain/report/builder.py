@@ -25,7 +25,7 @@ from .environment import page_environment
 CLIP_BYTES = 18_000_000
 FORMATS = {
     name: getattr(formats, name)
-    for name in ("percent", "points", "number", "p_value", "whole", "yes_no", "duration", "milliseconds")
+    for name in "percent points number p_value whole yes_no duration milliseconds written".split()
 }
 
 

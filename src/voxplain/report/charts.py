@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ..figures import COLORS, GRAY
+from . import formats
 
 SHAPES = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "wedge", "x": "cross"}
 _PATHS = {
@@ -35,6 +36,8 @@ class Point:
         Ends of the interval, NaN for none.
     row, column, value : int or None, str, float
         The table's cell that `y` is drawn from.
+    digits : int
+        Decimals that the table shows of it.
     """
 
     x: float
@@ -44,6 +47,7 @@ class Point:
     row: int | None = None
     column: str = ""
     value: float = float("nan")
+    digits: int = 1
 
 
 @dataclass(frozen=True)
@@ -230,10 +234,11 @@ def _sign(point: Point, x: float, y: float, color: str, shape: str, name: str, t
     cell = ""
     if point.row is not None:
         cell = f' data-of="{table}" data-row="{point.row}" data-column="{point.column}" data-value="{point.value!r}"'
-    spread = f" ({point.low:.1f} to {point.high:.1f})" if point.low == point.low else ""
+    told, low, high = (formats.number(value, point.digits) for value in (point.y, point.low, point.high))
+    spread = f" ({low} to {high})" if point.low == point.low else ""
     return (
         f'<path d="{_PATHS[shape]}" transform="translate({x:.1f} {y:.1f})" fill="{color}"{cell}>'
-        f"<title>{escape(name)}: {point.y:.1f}{spread}</title></path>"
+        f"<title>{escape(name)}: {told}{spread}</title></path>"
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -53,9 +56,14 @@ def compact(value: float) -> str:
     return NOTHING if _missing(value) else f"{value:.3g}".replace("-", MINUS)
 
 
-def yes_no(value: bool) -> str:
-    """A truth value."""
-    return "yes" if value else "no"
+def yes_no(value: bool | None) -> str:
+    """A truth value, and a dash for a missing one."""
+    return NOTHING if _missing(value) else "yes" if value else "no"
+
+
+def written(value: Any, form: Callable[[Any], Any] | None = None) -> Any:
+    """A cell of a table as `form` writes it, as it is without one, and a dash for a missing one."""
+    return NOTHING if _missing(value) else form(value) if form else value
 
 
 def duration(seconds: float) -> str:
@@ -70,5 +78,5 @@ def listing(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _missing(value: float | None) -> bool:
-    return value is None or math.isnan(value)
+def _missing(value: Any) -> bool:
+    return bool(pd.isna(value))  # None, NaN, and the NA of nullable columns

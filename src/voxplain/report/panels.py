@@ -14,6 +14,8 @@ from ..motion.figures import TITLES
 from . import formats, words
 from .charts import SHAPES, Axes, Interval, Line, Point, curves, intervals, look, mark
 
+DIGITS = {1: 2, 100: 1}  # decimals, in tables too, of numbers as they are and of percent
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -204,7 +206,7 @@ def _sweep_text(
     parts = []
     for method in methods:
         own = rows[rows["method"] == method].sort_values(x)
-        values = ", ".join(f"{factor * value:.1f}" for value in own[column])
+        values = ", ".join(formats.number(factor * value, DIGITS[factor]) for value in own[column])
         parts.append(f"{title_of(method)} {values}")
     xs = ", ".join(f"{value:g}" for value in sorted(rows[x].unique()))
     return f"{model}: {caption}, at {xs}: {'; '.join(parts)}."
@@ -221,7 +223,6 @@ def _points(rows: pd.DataFrame, x: str, y: str, *, ends: bool = True, factor: in
         low, high = (
             (factor * float(cells[end]) for end in ("ci_low", "ci_high")) if ends else (np.nan, np.nan)
         )
-        found.append(
-            Point(float(cells[x]), factor * float(cells[y]), low, high, int(row), y, float(cells[y]))
-        )
+        value = float(cells[y])
+        found.append(Point(float(cells[x]), factor * value, low, high, int(row), y, value, DIGITS[factor]))
     return found

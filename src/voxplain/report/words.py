@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ..figures import STYLES
 from .formats import NOTHING, listing, number, percent, points
 
+OVER = "over videos, or their groups where they have them"  # what intervals are over
 STRATEGIES = {name: label for name, (_, _, label) in STYLES.items()}
 VERBS = {"concept_addition": "shown", "concept_removal": "hidden"}
 EDITS = {
@@ -183,7 +185,7 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
         first = total.iloc[0]
         chance = percent(1 / classes["class"].nunique())
         if len(total) == 1:
-            share = f"{percent(first['accuracy'])} % (95 % interval {interval(first)} %)"
+            share = f"{percent(first['accuracy'])} %{interval(first, told='95 % interval {} %')}"
         else:
             low, high = percent(total["accuracy"].min()), percent(total["accuracy"].max())
             share = f"{low} to {high} %, depending on the seed ({len(total)} of them),"
@@ -207,7 +209,7 @@ def gap_sentences(gaps: pd.DataFrame) -> list[str]:
 
 
 def _gap(gap: pd.Series) -> str:
-    return f"{_other(gap['worse'])} by {points(gap['gap'])} ({interval(gap, points)})"
+    return f"{_other(gap['worse'])} by {points(gap['gap'])}{interval(gap, points)}"
 
 
 def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]:
@@ -220,7 +222,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
         by_measure = dict(list(rows.groupby("measure")))
         accuracy, logit = by_measure["accuracy"].iloc[0], by_measure["absolute_logit"]
         times = [
-            f"{number(row['times'])} times ({interval(row, number, 'times_')}) as much as {_direction(row)}"
+            f"{number(row['times'])} times{interval(row, number, 'times_')} as much as {_direction(row)}"
             for _, row in logit[logit["control"].isin(["random_direction", "random_concept"])].iterrows()
         ]
         taus = agreement[(agreement["model"] == model) & (agreement["layer"] == layer)]
@@ -228,7 +230,7 @@ def steering_sentences(gaps: pd.DataFrame, agreement: pd.DataFrame) -> list[str]
         sentences.append(
             f"Removing the direction of a class's first concept costs {model} ({layer}) {percent(accuracy['value'])} points "
             f"of accuracy and changes the logit {listing(times)}; its order of concepts agrees with the effect's by a tau "
-            f"of {number(tau['tau'])} ({interval(tau, number)})."
+            f"of {number(tau['tau'])}{interval(tau, number)}."
         )
     return sentences
 
@@ -241,15 +243,15 @@ def given_sentences(summary: pd.DataFrame) -> list[str]:
         effect, removal = cells["given", "effect"], cells["given", "removal"]
         beyond = cells["given", "removal_beyond_random_concept"]
         told = (
-            f"{name}: its effect on {model} ({layer}) is {number(effect['value'])} logits on average over classes "
-            f"({interval(effect, number)}), positive and significant for {effect['n_significant']} of {effect['n']}"
+            f"{name}: its effect on {model} ({layer}) is {number(effect['value'])} logits on average over "
+            f"classes{interval(effect, number)}, positive and significant for {effect['n_significant']} of {effect['n']}"
         )
         if ("control", "effect") in cells:
             less = cells["given less control", "effect"]
-            told += f", and {number(less['value'])} ({interval(less, number)}) more than its control's"
+            told += f", and {number(less['value'])}{interval(less, number)} more than its control's"
         sentences.append(
             f"{told}. Removing its direction changes the class's logit by {number(removal['value'])}, "
-            f"{number(beyond['value'])} ({interval(beyond, number)}) more than removing as much along random concepts."
+            f"{number(beyond['value'])}{interval(beyond, number)} more than removing as much along random concepts."
         )
     return sentences
 
@@ -291,6 +293,24 @@ def motion_sentences(tables: dict[str, pd.DataFrame], sigma: float) -> list[str]
     return sentences
 
 
+def truth_sentence(config: Mapping[str, Any]) -> str:
+    """What is known of a run's videos, by its whole config."""
+    if config["data"]["path"] is None:  # every other data set has a path
+        return (
+            "Of the embedded videos it is known which voxels decide the class (evidence), which are other objects "
+            "(distractor), which the acting shape (actor) fills, which tell classes apart without acting (cue), and which "
+            "move."
+        )
+    targets = config["truth"]["targets"]
+    evidence = "evidence: all that is labeled" if targets is None else "evidence"
+    others = [name for name in targets or {} if name != "evidence"]
+    named = f", and which are {listing(others)} (truth.targets in the config)" if others else ""
+    return (
+        f"The videos' masks or boxes say which voxels decide the class ({evidence}){named}; files of flow, where there are "
+        "any, say which move."
+    )
+
+
 def explainers_alone(table: pd.DataFrame) -> pd.DataFrame:
     """A table's rows but for those of controls."""
     return table[~(table["method"].str.startswith("control_") | (table["method"] == "random"))]
@@ -310,11 +330,11 @@ def certainty_sentences(tables: dict[str, pd.DataFrame], seeds: list[int]) -> li
     sentences = []
     if len(seeds) == 1:
         sentences.append(
-            f"One network of each kind was trained (seed {seeds[0]}): the intervals are over videos, and say "
+            f"One network of each kind was trained (seed {seeds[0]}): the intervals are {OVER}, and say "
             "nothing of what another training would give."
         )
     else:
-        sentences.append(f"Intervals are over videos and over {len(seeds)} seeds.")
+        sentences.append(f"Intervals are {OVER}, and over {len(seeds)} seeds.")
     if "set_aside" in tables:
         sentences.append(set_aside_sentence(tables["set_aside"]))
     return sentences
@@ -332,7 +352,7 @@ def intervals_text(rows: pd.DataFrame, what: str) -> str:
     """
     lines = []
     for _, row in rows.iterrows():
-        line = f"{row['name']} {percent(row['value'])} ({interval(row)})"
+        line = f"{row['name']} {percent(row['value'])}{interval(row)}"
         chance = row.get("chance", float("nan"))
         lines.append(line if pd.isna(chance) else f"{line}, chance {percent(chance)}")
     return f"{what}: {'; '.join(lines)}."
@@ -349,6 +369,14 @@ def set_aside_sentence(set_aside: pd.DataFrame) -> str:
     return f"{' and '.join(said)}; the reasons are below."
 
 
+def set_aside_title(set_aside: pd.DataFrame) -> str:
+    """What the videos of the table set_aside are, which may be used though damaged."""
+    used = set_aside["used"].astype(bool)
+    if used.any():
+        return "Videos used though damaged" if used.all() else "Videos set aside, or used though damaged"
+    return "Videos set aside"
+
+
 def curve_text(table: pd.DataFrame, experiment: str) -> str:
     """Alternative text for the curves of concept_addition or concept_removal."""
     parts = []
@@ -362,7 +390,7 @@ def curve_text(table: pd.DataFrame, experiment: str) -> str:
     return f"Curves of the accuracy in percent with {k} concepts {VERBS[experiment]}. {'. '.join(parts)}."
 
 
-def interval(row: pd.Series, form=percent, prefix: str = "") -> str:
-    """The interval of a row, ``low to high``."""
+def interval(row: pd.Series, form=percent, prefix: str = "", told: str = "{}") -> str:
+    """The interval of a row as it follows a value, `` (low to high)``; nothing where there is none."""
     low, high = row[f"{prefix}ci_low"], row[f"{prefix}ci_high"]
-    return NOTHING if pd.isna(low) else f"{form(low)} to {form(high)}"
+    return "" if pd.isna(low) else f" ({told.format(f'{form(low)} to {form(high)}')})"
