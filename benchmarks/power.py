@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from voxplain.artifacts import read_table
-from voxplain.claims.evidence import WITHOUT_NETWORK
+from voxplain.motion.controls import is_control, knows_network
 from voxplain.statistics import units_needed
 from voxplain.tables import with_groups
 
@@ -31,7 +31,9 @@ def spreads(scores: pd.DataFrame, target: str = "evidence") -> pd.DataFrame:
     whole = scores[(scores["target"] == target) & ~scores["selective"].astype(bool)]
     unit = "group" if "group" in whole else "video"
     wide = whole[whole["control_of"] == ""].pivot_table(index=unit, columns="method", values="auroc").dropna()
-    best = wide[WITHOUT_NETWORK].mean().idxmax()
+    # Not noise, which is no control that anything could be compared with.
+    free = [name for name in wide if is_control(name) and not knows_network(name) and name != "random"]
+    best = wide[free].mean().idxmax()
     methods = [name for name in wide if not name.startswith("control_") and name != "random"]
     difference = wide[methods].sub(wide[best], axis=0)
     found = pd.DataFrame(
