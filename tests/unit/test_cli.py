@@ -445,6 +445,10 @@ class Pair(Plain):
 class Named(Plain):
     def forward(self, x):
         return dict(logits=super().forward(x))
+class Normed(Plain):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.body = nn.Sequential(self.body, nn.BatchNorm3d(4, track_running_stats=False))
 """
 
 
@@ -514,6 +518,19 @@ def test_networks_that_take_or_give_something_else_are_told(project, tmp_path, m
     mine = {"network": f"{module}:{name}", "options": {}, "layers": ["body"]}
     text = project.check({"models": {"mine": mine}}, "--trust-networks")
     assert f"problem: models.mine: {module}:{name}" in text and says in text and "Traceback" not in text
+
+
+def test_a_norm_of_the_batch_alone_is_told_of_explainers_by_rules(project, tmp_path, monkeypatch):
+    (tmp_path / "network_of_the_batch.py").write_text(
+        OWN.format(imported=str(tmp_path / "a"), called=str(tmp_path / "b"))
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"network": "network_of_the_batch:Normed", "options": {}, "layers": ["body"]}
+    explainers = {"dtd": {}, "lrp_gamma": {}, "attnlrp": {}, "gradient": {}}
+    text = project.check({"models": {"mine": mine}, "explainers": explainers}, "--trust-networks")
+    for method in ("dtd", "lrp_gamma", "attnlrp"):
+        assert f"problem: explainers.{method}, of models.mine: Relevance has no rule for operations" in text
+    assert text.count("problem: ") == 3 and text.count("native_batch_norm") == 3
 
 
 def test_all_problems_are_told_at_once(project):
