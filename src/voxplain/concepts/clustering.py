@@ -12,6 +12,7 @@ from ..errors import VoxplainError
 
 LEAST = 3  # concepts of a class, below which there is hardly a ranking
 WIDESPREAD = 0.5  # of the videos
+ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of an activation, by which equal ones may differ
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def cluster_concepts(
     Returns
     -------
     list of Concept
+        Where activations differ by rounding alone they are one cluster.
 
     Raises
     ------
@@ -128,7 +130,9 @@ def cluster_concepts(
     activations = np.ascontiguousarray(activations, dtype=np.float32)
     videos = np.asarray(videos)
     points = activations if normalize == "none" else _rooted(activations)
-    if components is not None:
+    if not _vary(activations):
+        points = np.zeros((len(activations), 1), np.float32)
+    elif components is not None:
         points = PCA(min(components, *points.shape), random_state=seed).fit_transform(points)
     means = KMeans(clusters, n_init=restarts, random_state=seed).fit(points)
     discovery_videos = len(np.unique(videos))
@@ -162,6 +166,11 @@ def cluster_concepts(
             "concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
     return sorted(concepts, key=_spread)
+
+
+def _vary(activations: np.ndarray) -> bool:
+    """Whether any of the activations (n, d) differs between supervoxels by more than rounding."""
+    return bool((np.ptp(activations, axis=0) > ROUNDING * np.abs(activations).max(axis=0)).any())
 
 
 def _rooted(activations: np.ndarray) -> np.ndarray:
