@@ -135,6 +135,23 @@ def test_a_single_activation_that_varies_is_clustered():
     assert sorted(sorted(concept.members) for concept in found) == [list(range(100)), list(range(100, 200))]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_activations_that_are_not_finite_are_told_before_they_are_clustered(value):
+    _, points, videos = blobs()
+    points[7, 2] = value
+    with pytest.raises(VoxplainError, match="Activations are not finite: check the network's weights"):
+        cluster_concepts(points, videos, clusters=3)
+
+    def read(chosen):
+        rows = np.isin(videos, chosen)
+        return points[rows], videos[rows]
+
+    # Of the other choices of videos alone, random concepts would not be of all.
+    classes = {int(video): "a" if video < 10 else "b" for video in np.unique(videos)}
+    with pytest.raises(VoxplainError, match="Activations are not finite: check the network's weights"):
+        list(null_concepts(read, classes, clusterings=20, seed=0, clusters=3, min_supervoxels=3))
+
+
 def test_clustering_repeats_with_its_seed():
     _, points, videos = blobs()
     first, second = (

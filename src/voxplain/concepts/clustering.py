@@ -116,18 +116,19 @@ def cluster_concepts(
     Raises
     ------
     VoxplainError
-        There are fewer supervoxels than clusters, or no cluster may be a concept.
+        Activations are not finite, there are fewer supervoxels than clusters, or no cluster may be a concept.
     """
     # Slow to load, and many read this module that do not cluster.
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
+    activations = np.ascontiguousarray(activations, dtype=np.float32)
+    check_finite(activations)
     if len(activations) < clusters:
         raise VoxplainError(
             f"Only {len(activations)} supervoxels for {clusters} clusters: "
             "lower concepts.clusters, or give the class more videos."
         )
-    activations = np.ascontiguousarray(activations, dtype=np.float32)
     videos = np.asarray(videos)
     points = activations if normalize == "none" else _rooted(activations)
     if not _vary(activations):
@@ -166,6 +167,18 @@ def cluster_concepts(
             "concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
     return sorted(concepts, key=_spread)
+
+
+def check_finite(activations: np.ndarray) -> None:
+    """See that activations, of any shape, are finite.
+
+    Raises
+    ------
+    VoxplainError
+        Some are not.
+    """
+    if not np.isfinite(activations).all():
+        raise VoxplainError("Activations are not finite: check the network's weights.")
 
 
 def _vary(activations: np.ndarray) -> bool:
