@@ -757,6 +757,19 @@ def test_init_uses_every_video_of_uneven_classes(tmp_path, capsys, more):
     assert config.concepts.clusters * (config.concepts.min_supervoxels + 1) <= 3 * 145 * 0.4
 
 
+def test_init_keeps_a_split_in_capital_letters(project, capsys):
+    for split in ("train", "test"):
+        (project.folder / split).rename(project.folder / f"{split}ing".upper())
+    text = call("init", project.folder, capsys=capsys)
+    assert "    kick: 3 to train with, 2 to test with\n    punch: 3 to train with, 2 to test with\n" in text
+    assert "no problems. 10 videos (6 to train" in call(
+        "check", project.folder / "config.yaml", capsys=capsys
+    )
+    shutil.rmtree(project.folder / "TESTING")
+    text = call("init", project.folder, "--force", code=1, capsys=capsys)
+    assert "has no folders of videos but TRAINING, " in text and "no folder to test with" in text
+
+
 def test_init_tells_different_frame_rates(project, capsys):
     assert "per second" not in call("init", project.folder, capsys=capsys)
     of_two_rates(project.folder)
