@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from safetensors.torch import save_file
@@ -445,6 +447,10 @@ class Pair(Plain):
 class Named(Plain):
     def forward(self, x):
         return dict(logits=super().forward(x))
+class Normed(Plain):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.body = nn.Sequential(self.body, nn.BatchNorm3d(4, track_running_stats=False))
 """
 
 
@@ -516,6 +522,19 @@ def test_networks_that_take_or_give_something_else_are_told(project, tmp_path, m
     assert f"problem: models.mine: {module}:{name}" in text and says in text and "Traceback" not in text
 
 
+def test_a_norm_of_the_batch_alone_is_told_of_explainers_by_rules(project, tmp_path, monkeypatch):
+    (tmp_path / "network_of_the_batch.py").write_text(
+        OWN.format(imported=str(tmp_path / "a"), called=str(tmp_path / "b"))
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = {"network": "network_of_the_batch:Normed", "options": {}, "layers": ["body"]}
+    explainers = {"dtd": {}, "lrp_gamma": {}, "attnlrp": {}, "gradient": {}}
+    text = project.check({"models": {"mine": mine}, "explainers": explainers}, "--trust-networks")
+    for method in ("dtd", "lrp_gamma", "attnlrp"):
+        assert f"problem: explainers.{method}, of models.mine: Relevance has no rule for operations" in text
+    assert text.count("problem: ") == 3 and text.count("native_batch_norm") == 3
+
+
 def test_all_problems_are_told_at_once(project):
     text = project.check(
         {"cavs": {"classifier": "rigde"}, "editing": {"k_max": 5}, "data": {"classes": ["kick", "pnuch"]}}
@@ -565,6 +584,47 @@ def test_rows_whose_files_are_missing_or_too_short(project, tmp_path):
     assert "note: 1 videos are shorter than a clip" in text
     assert "The class 'slap' has no usable video to train with" in text
     assert "The class 'slap' has no usable video to test with" in text
+
+
+RATES = (
+    "note: Videos have 12 to 60 frames per second, and a clip of 8 of them, 2 apart, spans 1.25 to 0.25 s: the same motion has "
+    "another speed in it. By medians of classes: punch 12, kick 60. A network can tell these by the frame rate. Convert all "
+    "videos to one rate, such as with `ffmpeg -i VIDEO -r 12 CONVERTED`."
+)
+
+
+def of_two_rates(folder):
+    """Make the videos of kick anew at 60 frames per second, and those of punch at 12."""
+    for path in folder.rglob("*.mp4"):
+        path.unlink()
+        write_video(path, moving_square(40), 60 if path.parent.name == "kick" else 12)
+
+
+def test_classes_of_different_frame_rates(project):
+    of_two_rates(project.folder)
+    assert RATES in project.check({"clips": {"step": 2}}, code=0).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("rates", "says"),
+    [
+        ({"a": [25] * 10, "b": [30] * 10}, None),
+        ({"a": [24] * 10, "b": [30] * 10}, "24 to 30 .* By medians of classes: a 24, b 30"),
+        ({"a": [10, *[30] * 39], "b": [60, *[30] * 39]}, None),  # unusual ones
+        ({"a": [12, 60] * 10, "b": [60, 12] * 10}, "12 to 60 (?!.*By medians)"),
+        (
+            {name: [rate] * 3 for name, rate in zip("abcdefg", (30, 25, 30, 30, 50, 30, 30), strict=True)},
+            "25 to 50 .* By medians of classes: b 25, e 50",
+        ),
+        ({"a": [0, 30], "b": [30, np.nan]}, None),  # not known
+        ({"a": [np.nan], "b": [np.nan]}, None),
+    ],
+)
+def test_frame_rates_that_are_worth_a_word(rates, says):
+    rows = [(name, rate) for name, many in rates.items() for rate in many]
+    table = pd.DataFrame(rows, columns=["class", "fps"])
+    notes = [note.text for note in checks.uneven_rates(table, frames=16, step=4)]
+    assert re.search(says, *notes) if says else not notes
 
 
 def test_a_class_folder_without_videos(project):
@@ -695,6 +755,29 @@ def test_init_uses_every_video_of_uneven_classes(tmp_path, capsys, more):
     assert found == {"clap": 3, "jump": 5, "kick": 8, "run": 8, "wave": 4}
     # The smallest class still has enough supervoxels for its concepts, at about two fifths kept.
     assert config.concepts.clusters * (config.concepts.min_supervoxels + 1) <= 3 * 145 * 0.4
+
+
+def test_init_keeps_a_split_in_capital_letters(project, capsys):
+    for split in ("train", "test"):
+        (project.folder / split).rename(project.folder / f"{split}ing".upper())
+    text = call("init", project.folder, capsys=capsys)
+    assert "    kick: 3 to train with, 2 to test with\n    punch: 3 to train with, 2 to test with\n" in text
+    assert "no problems. 10 videos (6 to train" in call(
+        "check", project.folder / "config.yaml", capsys=capsys
+    )
+    shutil.rmtree(project.folder / "TESTING")
+    text = call("init", project.folder, "--force", code=1, capsys=capsys)
+    assert "has no folders of videos but TRAINING, " in text and "no folder to test with" in text
+
+
+def test_init_tells_different_frame_rates(project, capsys):
+    assert "per second" not in call("init", project.folder, capsys=capsys)
+    of_two_rates(project.folder)
+    text = call("init", project.folder, "--force", capsys=capsys)
+    # Two seconds are 24 frames of punch, and more than the 40 of kick: 32 in the middle.
+    assert "\nnote: Videos have 12 to 60 frames per second" in text
+    assert "a clip of 16 of them, 2 apart, spans 2.58 to 0.517 s" in text
+    assert "punch 12, kick 60" in text and "-r 12" in text
 
 
 def test_init_does_not_overwrite_a_config(project, tmp_path, capsys):

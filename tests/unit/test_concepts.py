@@ -117,6 +117,41 @@ def test_seeds_agree_where_clusters_lie_in_few_of_many_dimensions():
     assert agreement() > 0.95 > agreement(components=None, restarts=3)
 
 
+@pytest.mark.parametrize("how", [{}, {"normalize": "none"}, {"components": None}])
+@pytest.mark.parametrize("rounding", [0, 1e-7])
+@pytest.mark.parametrize("value", [1.0, 0.1, 1e4])
+def test_what_differs_by_rounding_alone_is_one_cluster(value, rounding, how):
+    noise = np.random.default_rng(0).choice([-1, 0, 1], size=(200, 64))
+    points = (value * (1 + rounding * noise)).astype(np.float32)
+    found = cluster_concepts(points, np.repeat(np.arange(10), 20), clusters=10, min_supervoxels=5, **how)
+    assert [(concept.n_supervoxels, concept.n_videos) for concept in found] == [(200, 10)]
+    np.testing.assert_allclose(found[0].centre, value, rtol=1e-5)
+
+
+def test_a_single_activation_that_varies_is_clustered():
+    points = np.full((200, 64), 0.1, np.float32)
+    points[:, 7] *= 1 + 1e-4 * np.repeat([0, 1], 100)
+    found = cluster_concepts(points, np.tile(np.arange(10), 20), clusters=2, max_members=100)
+    assert sorted(sorted(concept.members) for concept in found) == [list(range(100)), list(range(100, 200))]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_activations_that_are_not_finite_are_told_before_they_are_clustered(value):
+    _, points, videos = blobs()
+    points[7, 2] = value
+    with pytest.raises(VoxplainError, match="Activations are not finite: check the network's weights"):
+        cluster_concepts(points, videos, clusters=3)
+
+    def read(chosen):
+        rows = np.isin(videos, chosen)
+        return points[rows], videos[rows]
+
+    # Of the other choices of videos alone, random concepts would not be of all.
+    classes = {int(video): "a" if video < 10 else "b" for video in np.unique(videos)}
+    with pytest.raises(VoxplainError, match="Activations are not finite: check the network's weights"):
+        list(null_concepts(read, classes, clusterings=20, seed=0, clusters=3, min_supervoxels=3))
+
+
 def test_clustering_repeats_with_its_seed():
     _, points, videos = blobs()
     first, second = (

@@ -88,6 +88,38 @@ def test_a_network_that_views_is_explained(method, clips):
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-5 * float(alone.abs().max()))
 
 
+class InPlace(nn.Module):
+    """A network that changes in place what its convolutions give, with no batch norm between.
+
+    Where the change is none, it sums in place.
+    """
+
+    def __init__(self, kernel, change):
+        super().__init__()
+        self.stem, self.change = nn.Conv3d(3, 8, (3, 1, 1), padding=(1, 0, 0)), change
+        self.body, self.fc = nn.Conv3d(8, 8, kernel, padding=[k // 2 for k in kernel]), nn.Linear(8, 3)
+
+    def forward(self, clips):
+        maps = self.change(self.stem(clips))
+        changed = self.change(self.body(maps))
+        changed += maps
+        return self.fc(changed.mean((2, 3, 4)))
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("change", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Identity])
+@pytest.mark.parametrize("method", ["dtd", "lrp_gamma", "lrp_epsilon_plus", "attnlrp"])
+def test_a_network_that_works_in_place_is_explained_as_in_a_larger_batch(method, change, kernel):
+    torch.manual_seed(0)
+    network, shown = InPlace(kernel, change(inplace=True)).eval(), torch.randn(16, 3, 7, 18, 26)
+    together = explain(network, shown, [1] * 16, method)  # by PyTorch's own kernels
+    for few in (1, 2, 3):
+        found = explain(network, shown[:few], [1] * few, method)
+        torch.testing.assert_close(
+            found, together[:few], rtol=1e-3, atol=1e-5 * float(together[:few].abs().max())
+        )
+
+
 def test_a_network_that_views_is_trained_and_shown_clips(tmp_path):
     name = f"{__name__}:Viewing"
     network = build_model(name, num_classes=3)

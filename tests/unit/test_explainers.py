@@ -280,6 +280,17 @@ def test_a_plain_batch_norm_may_lack_scale_and_stand_alone() -> None:
     torch.testing.assert_close(relevance.sum((1, 2, 3)), torch.ones(2), rtol=0, atol=1e-2)
 
 
+@pytest.mark.parametrize("method", [*CONSERVATIVE, "attnlrp"])
+@pytest.mark.parametrize(
+    "norm", [nn.BatchNorm3d(4, track_running_stats=False), nn.InstanceNorm3d(4)], ids=["batch", "instance"]
+)
+def test_a_norm_by_what_it_is_given_has_no_rule(norm: nn.Module, method: str) -> None:
+    tail = nn.Sequential(nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 5))
+    model = nn.Sequential(nn.Conv3d(3, 4, 3), norm, tail).eval()
+    with pytest.raises(VoxplainError, match="^Relevance has no rule for operations .*: native_batch_norm"):
+        explain(model, clips(), 1, method)
+
+
 def test_shares_of_a_sum() -> None:
     upper, a, b = torch.tensor([6.0, 6, 6, 6]), torch.tensor([1.0, 3, -1, 0]), torch.tensor([2.0, -1, -2, 0])
     torch.testing.assert_close(

@@ -1228,6 +1228,59 @@ def test_folder_with_splits(tmp_path):
     assert table["video"].is_unique
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("Train", "Test"), ("TRAIN", "TEST"), ("training", "testing"), ("Training", "eval"), ("train", "EVAL"),
+     ("train", "Validation"), ("training", "dev"), ("train", "evaluation")],
+)  # fmt: skip
+def test_splits_are_known_by_usual_names_in_letters_of_any_case(tmp_path, train, test):
+    touch(
+        tmp_path,
+        *[f"{split}/{name}/{n}.mp4" for split, n in ((train, 1), (train, 2), (test, 3)) for name in "ab"],
+    )
+    table = read_video_table(tmp_path)
+    assert table[["class", "split"]].to_numpy().tolist() == [
+        *[["a", "train"]] * 2, *[["b", "train"]] * 2, ["a", "test"], ["b", "test"],
+    ]  # fmt: skip
+    assert all(f"/{test}/" in path for path in table.loc[table["split"] == "test", "path"])
+
+
+def test_of_several_folders_of_a_split_one_counts(tmp_path, caplog):
+    touch(tmp_path, *[f"{split}/a/1.mp4" for split in ("Train", "training", "DEV", "Val")])
+    assert [Path(path).parts[-3] for path in read_video_table(tmp_path)["path"]] == ["Train", "Val"]
+    assert "training is passed over with its 1 videos, as Train is the training split" in caplog.text
+    assert "DEV is passed over with its 1 videos, as Val is the test split" in caplog.text
+
+
+def test_a_class_may_be_called_as_a_split_is(tmp_path):
+    touch(tmp_path / "one", *[f"{name}/{n}.mp4" for name in ("test", "kick", "punch") for n in range(4)])
+    assert read_video_table(tmp_path / "one")["class"].value_counts().to_dict() == dict.fromkeys(
+        ("test", "kick", "punch"), 4
+    )
+    touch(tmp_path / "both", *[f"{name}/{n}.mp4" for name in ("Train", "Test", "plane") for n in range(4)])
+    table = read_video_table(tmp_path / "both")
+    assert table["class"].value_counts().to_dict() == dict.fromkeys(("Train", "Test", "plane"), 4)
+    assert set(table["split"]) == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (
+            ["train/a/1", "train/b/1"],
+            r"no folders of videos but train, .* no folder to test with: .*/train itself",
+        ),
+        (["Training/a/1", "TRAIN/b/1"], "but TRAIN, Training, .* no folder to test with"),
+        (["val/a/1", "test/a/1"], "but test, val, .* no folder to train with"),
+        (["train/1", "test/1"], "but test, train, .* no folders of classes in them"),
+    ],
+)
+def test_splits_that_are_not_whole_are_no_classes(tmp_path, names, says):
+    touch(tmp_path, *[f"{name}.mp4" for name in names])
+    with pytest.raises(ConfigError, match=says):
+        read_video_table(tmp_path)
+
+
 def test_folders_without_videos_are_refused(tmp_path):
     touch(tmp_path, "run/notes.txt")
     with pytest.raises(ConfigError, match="no folders with videos"):

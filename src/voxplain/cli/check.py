@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 4.0
 UNEVEN = 0.02  # of a clip's width; less is not worth a word
+UNLIKE = 1.2  # times: frame rates that differ by less are not worth a word, either
 SHOWN = 5  # of the same trouble with many files
 
 
@@ -673,12 +674,43 @@ def check_files(table: pd.DataFrame, config: Config, unusable: set[str]) -> Iter
         )
     if short:
         yield Note(f"{short} videos are shorter than a clip and will be repeated to fill it.")
+    rates = table.assign(fps=[getattr(found.get(path), "fps", math.nan) for path in table["path"]])
+    yield from uneven_rates(rates, config.clips.frames, config.clips.step)
     if len(found) < table["path"].nunique():
         yield Note(
             f"Within {PROBE_SECONDS:g} s, {len(found)} of {table['path'].nunique()} files were opened, "
             "spread over all; "
             "the others were only looked up."
         )
+
+
+def uneven_rates(rates: pd.DataFrame, frames: int, step: int) -> Iterator[Note]:
+    """Frame rates so unlike that clips last unlike times, and those of classes by which a network may tell them.
+
+    Parameters
+    ----------
+    rates : DataFrame
+        class and fps of each video; those that are not known (0 or NaN) do not count.
+    frames, step : int
+        Of a clip.
+    """
+    rates = rates[rates["fps"] > 0]
+    if rates.empty:
+        return
+    slow, fast = np.percentile(rates["fps"], [5, 95], method="nearest")  # but for unusual ones
+    if fast <= UNLIKE * slow:
+        return
+    medians, span = rates.groupby("class")["fps"].median().sort_values(kind="stable"), (frames - 1) * step + 1
+    classes = ""
+    if medians.iloc[-1] > UNLIKE * medians.iloc[0]:
+        named = medians if len(medians) <= SHOWN else medians.iloc[[0, -1]]
+        classes = ", ".join(f"{name} {rate:.4g}" for name, rate in named.items())
+        classes = f" By medians of classes: {classes}. A network can tell these by the frame rate."
+    yield Note(
+        f"Videos have {slow:.4g} to {fast:.4g} frames per second, and a clip of {frames} of them, {step} apart, spans "
+        f"{span / slow:.3g} to {span / fast:.3g} s: the same motion has another speed in it.{classes} Convert all videos to "
+        f"one rate, such as with `ffmpeg -i VIDEO -r {slow:.4g} CONVERTED`."
+    )
 
 
 def probe_all(

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable
 from csv import QUOTE_ALL, QUOTE_MINIMAL
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ..videos.adapters.folder import folder
 from ..videos.decode import probe
 from ..videos.files import ENDINGS, draw_splits, list_folder
 from ..videos.table import check_class_names, read_video_table, safe_name
+from .check import uneven_rates
 
 TABLE = "its video table: "
 PROBED = 24  # videos whose length and rate decide clips.step
@@ -133,9 +133,12 @@ def main(arguments: argparse.Namespace) -> int:
     classes = arguments.classes or (None if keep_table else _usable_classes(table))
     listed, table = table, _only(table, classes)
     csv = "" if keep_table else _csv(listed if not arguments.classes else table, into)
+    probed = _probed(table)
+    step = _step(probed)
     text = config_text(
         table,
         table_path,
+        step=step,
         run=safe_name(arguments.run or root.absolute().name),
         classes=classes,
         digest="" if keep_table else _digest(csv.encode("utf-8")),
@@ -155,6 +158,8 @@ def main(arguments: argparse.Namespace) -> int:
     counts = table.groupby("class")["split"].value_counts().unstack(fill_value=0)
     for class_name, row in counts.iterrows():
         print(f"    {class_name}: {row.get('train', 0)} to train with, {row.get('test', 0)} to test with")
+    for note in uneven_rates(probed, frames=16, step=step):
+        print(f"note: {note.text}")
     print(
         "Next:\n"
         f"    python -m voxplain check {shlex.quote(str(config_path))}\n"
@@ -222,7 +227,7 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
 
 
 def config_text(
-    table: pd.DataFrame, table_path: Path, *, run: str, classes: list[str] | None, digest: str = ""
+    table: pd.DataFrame, table_path: Path, *, step: int, run: str, classes: list[str] | None, digest: str = ""
 ) -> str:
     """A config whose numbers fit the videos, as YAML.
 
@@ -245,7 +250,6 @@ def config_text(
     clusters = int(np.clip(kept // (MINIMUM + 1), 2, 10))
     minimum = min(MINIMUM, kept // clusters - 1)
     members = int(np.clip(pool // 4, 3, 30))
-    step = _step(table["path"])
     text = CONFIG.format(
         run=_quoted(run),
         table=f" ({TABLE}{digest})" if digest else "",
@@ -280,16 +284,23 @@ def _cap(counts: pd.Series, cap: int, kind: str) -> str:
     )
 
 
-def _step(paths: Iterable[str]) -> int:
-    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
-    paths, frames = list(paths), []
-    for path in [paths[i] for i in np.linspace(0, len(paths) - 1, min(PROBED, len(paths))).astype(int)]:
+def _probed(table: pd.DataFrame) -> pd.DataFrame:
+    """class, fps and frames (0 where not known) of some of the videos, spread over the table."""
+    found = []
+    for i in np.linspace(0, len(table) - 1, min(PROBED, len(table))).astype(int):
         try:
-            info = probe(path)
+            info = probe(table["path"].iloc[i])
         except VideoError:  # check tells of it
             continue
-        frames.append(min(info.frames or info.fps * SECONDS, info.fps * SECONDS))
-    return max(int(np.median(frames or [16]) // 16), 1)
+        found.append((table["class"].iloc[i], info.fps, info.frames))
+    return pd.DataFrame(found, columns=["class", "fps", "frames"])
+
+
+def _step(probed: pd.DataFrame) -> int:
+    """Distance of a clip's 16 frames, so that it spans two seconds, or all of most videos if shorter."""
+    wanted = probed["fps"] * SECONDS
+    frames = np.minimum(probed["frames"].where(probed["frames"] > 0, wanted), wanted)
+    return max(int(np.median(frames if len(frames) else [16]) // 16), 1)
 
 
 def _only(table: pd.DataFrame, classes: list[str] | None) -> pd.DataFrame:

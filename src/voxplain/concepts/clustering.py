@@ -12,6 +12,7 @@ from ..errors import VoxplainError
 
 LEAST = 3  # concepts of a class, below which there is hardly a ranking
 WIDESPREAD = 0.5  # of the videos
+ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of an activation, by which equal ones may differ
 
 
 @dataclass(frozen=True)
@@ -110,25 +111,29 @@ def cluster_concepts(
     Returns
     -------
     list of Concept
+        Where activations differ by rounding alone they are one cluster.
 
     Raises
     ------
     VoxplainError
-        There are fewer supervoxels than clusters, or no cluster may be a concept.
+        Activations are not finite, there are fewer supervoxels than clusters, or no cluster may be a concept.
     """
     # Slow to load, and many read this module that do not cluster.
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
+    activations = np.ascontiguousarray(activations, dtype=np.float32)
+    check_finite(activations)
     if len(activations) < clusters:
         raise VoxplainError(
             f"Only {len(activations)} supervoxels for {clusters} clusters: "
             "lower concepts.clusters, or give the class more videos."
         )
-    activations = np.ascontiguousarray(activations, dtype=np.float32)
     videos = np.asarray(videos)
     points = activations if normalize == "none" else _rooted(activations)
-    if components is not None:
+    if not _vary(activations):
+        points = np.zeros((len(activations), 1), np.float32)
+    elif components is not None:
         points = PCA(min(components, *points.shape), random_state=seed).fit_transform(points)
     means = KMeans(clusters, n_init=restarts, random_state=seed).fit(points)
     discovery_videos = len(np.unique(videos))
@@ -162,6 +167,23 @@ def cluster_concepts(
             "concepts.min_supervoxels or concepts.clusters, or give the class more videos."
         )
     return sorted(concepts, key=_spread)
+
+
+def check_finite(activations: np.ndarray) -> None:
+    """See that activations, of any shape, are finite.
+
+    Raises
+    ------
+    VoxplainError
+        Some are not.
+    """
+    if not np.isfinite(activations).all():
+        raise VoxplainError("Activations are not finite: check the network's weights.")
+
+
+def _vary(activations: np.ndarray) -> bool:
+    """Whether any of the activations (n, d) differs between supervoxels by more than rounding."""
+    return bool((np.ptp(activations, axis=0) > ROUNDING * np.abs(activations).max(axis=0)).any())
 
 
 def _rooted(activations: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import VoxplainError
 from ..streams import seed_of
-from .clustering import cluster_concepts
+from .clustering import check_finite, cluster_concepts
 
 
 def draw_sets(pool: np.ndarray, *, sets: int, size: int, seed: int) -> np.ndarray:
@@ -79,13 +79,14 @@ def null_concepts(
     Raises
     ------
     VoxplainError
-        No choice gives any.
+        No choice gives any, or activations are not finite.
     """
     rng = np.random.default_rng(seed)
     videos, found = sorted(classes), 0
     count = per_choice or int(np.median(list(Counter(classes.values()).values())))
     for draw in range(clusterings):
         activations, sources = read(rng.choice(videos, count, replace=False))
+        check_finite(activations)  # not to be left out as a choice without concepts
         try:
             concepts = cluster_concepts(activations, sources, seed=seed_of(seed, draw), **clustering)
         except VoxplainError:

@@ -251,6 +251,8 @@ class AttentionPropagation(Interception):
         bias: Any = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
     ) -> Tensor:  # fmt: skip
         """Scale and shift by constants."""
+        if training:  # by the statistics of its input: not linear, a step without a rule
+            return function(input, mean, variance, weight, bias, training, momentum, eps)
         shape = (1, -1, *[1] * (input.dim() - 2))
         scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
         shift = (0 if bias is None else bias) - mean * scale

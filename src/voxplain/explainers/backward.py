@@ -68,7 +68,9 @@ class OwnDerivative(torch.autograd.Function):
     def forward(ctx: Any, operation: Callable, rule: Callable, *inputs: Tensor) -> Tensor:
         ctx.rule = rule
         ctx.save_for_backward(*inputs)
-        return operation(*inputs)
+        output = operation(*inputs)
+        # A network may change in place what it is given, which autograd forbids of views that are made here.
+        return output.clone() if output._is_view() else output
 
     @staticmethod
     @once_differentiable

@@ -244,6 +244,8 @@ class Propagation(Interception):
         bias: Any = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
     ) -> Tensor:  # fmt: skip
         """Take a batch norm as part of the linear operation before it; without one, pass relevance on."""
+        if training:  # by the statistics of its input: not linear, a step without a rule
+            return function(input, mean, variance, weight, bias, training, momentum, eps)
         normalized = function(input.detach(), mean, variance, weight, bias, training, momentum, eps)
         if not hasattr(input, "made_by") or input._version:
             return OwnDerivative.apply(lambda _: normalized, lambda upper, _: (upper,), input)
