@@ -473,8 +473,7 @@ def attributes_of(path: StrPath) -> dict[str, Any]:
                 found = json.loads(pq.read_schema(path).metadata[_KEY.encode()])
             case _:
                 found = json.loads(path.read_text(encoding="utf-8"))[_KEY]
-        seal = found.pop(_SEAL, None)  # which files of earlier versions have not
-        if seal is not None and seal != _sealed(found)[_SEAL]:
+        if found.pop(_SEAL) != _sealed(found)[_SEAL]:
             raise ValueError("what it says of itself is not what was written")
         return {"kind": found["kind"], "version": found["version"], **found}
     except FileNotFoundError:

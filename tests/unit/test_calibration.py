@@ -480,7 +480,7 @@ def simulate_lost_frames(rng: np.random.Generator, design: Design, controls: int
     shape = 8, design.replicates, design.seeds, design.units
     lost = rng.standard_normal(shape) + rng.standard_normal((8, design.replicates, 1, design.units))
     curves = {("hidden", ""): lost}
-    for method in ("dtd", *(f"control_{number}" for number in range(controls))):
+    for method in ("dtd", *("control_saturation", "control_center", "control_redness")[:controls]):
         follows = 3 * design.seed_effect * rng.standard_normal((1, *shape[1:3], 1))
         curves["relevance", method] = follows * lost + rng.standard_normal(shape)
     parts = [

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from voxplain import artifacts
 from voxplain.artifacts import create_h5, input_identities, made_from, open_h5, write_table
 from voxplain.errors import ArtifactError
 from voxplain.finished import FinishedLayer, finished_clips, finished_test_clips, finished_videos
@@ -153,7 +154,8 @@ def test_what_does_not_say_what_it_was_made_from_says_so(run):
     path = layer_of(run).folder / "random_sets.h5"
     with h5py.File(path, "r+") as file:
         said = json.loads(file.attrs["voxplain"]) | {"inputs": {}}
-        file.attrs["voxplain"] = json.dumps({name: value for name, value in said.items() if name != "seal"})
+        del said["seal"]
+        file.attrs["voxplain"] = json.dumps(artifacts._sealed(said))
     with pytest.raises(
         ArtifactError, match="does not say what it was made from.*--forcerun draw_random_sets"
     ):
