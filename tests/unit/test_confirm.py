@@ -26,7 +26,6 @@ NAMES = {
     "control_brightness_least": "brightness, least first",
     "control_motion": "flow against the camera",
     "control_still_contrast": "contrast of what stands still",
-    "control_still_contrast_least": "contrast of what stands still, least first",
     "control_blurred_frame_difference": "blurred frame difference",
     "control_size": "size",
 }
