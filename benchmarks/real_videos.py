@@ -153,7 +153,7 @@ def maps(measure: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def interventions(rows: pd.DataFrame) -> pd.DataFrame:
-    """What networks answer, and where the first explainer's maps lie, under every intervention."""
+    """What networks answer, and where Grad-CAM's maps and two rivals' lie, under every intervention."""
     rows = rows[rows["subset"] == "all"]
     right = rows[rows["measure"] == "accuracy"]
     right = right.assign(column=right["model"] + " right, %")

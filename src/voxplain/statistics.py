@@ -209,9 +209,8 @@ def _group_freedom(sizes: tuple[float, ...]) -> float:
         Units of each group.
     """
     units = np.asarray(sizes)
-    weights = (1 - np.eye(len(units))) / (units.sum() - units)[
-        :, None
-    ]  # of groups' sums in the mean without each
+    # Of groups' sums in the mean without each of them.
+    weights = (1 - np.eye(len(units))) / (units.sum() - units)[:, None]
     moves = (weights - weights.mean(axis=0)) * np.sqrt(units)
     products = moves @ moves.T
     return float(np.trace(products) ** 2 / (products**2).sum())

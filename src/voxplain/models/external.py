@@ -233,7 +233,10 @@ def _ends(modules: dict[str, nn.Module], names: Iterable[str]) -> list[str]:
 
 
 def weighted_parts(model: nn.Module, prefix: str = "", *, opened: str = "") -> list[str]:
-    """Names of the parts with weights; lists, a sequence with nearly all of them, and what holds `opened` are opened."""
+    """Names of the parts with weights; lists and a sequence with nearly all of them are opened.
+
+    With `opened`, what holds that part is opened as well, and parts that have vectors alone, such as norms, count.
+    """
     total = _weights(model)
     names: list[str] = []
     for key, child in model.named_children():
