@@ -128,6 +128,19 @@ def test_what_differs_by_rounding_alone_is_one_cluster(value, rounding, how):
     np.testing.assert_allclose(found[0].centre, value, rtol=1e-5)
 
 
+@pytest.mark.parametrize("how", [{}, {"normalize": "none"}, {"components": None}])
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_activations_are_of_one_cluster(seed, how):
+    rng = np.random.default_rng(seed)
+    kind = rng.permutation(np.repeat(np.arange(8), 20))
+    points = rng.exponential(size=(8, 64)).astype(np.float32)[kind]
+    found = cluster_concepts(
+        points, np.tile(np.arange(10), 16), clusters=10, min_supervoxels=1, max_members=160, seed=seed, **how
+    )
+    assert sorted(concept.n_supervoxels for concept in found) == [20] * 8
+    assert all(len(np.unique(kind[concept.members])) == 1 for concept in found)
+
+
 def test_a_single_activation_that_varies_is_clustered():
     points = np.full((200, 64), 0.1, np.float32)
     points[:, 7] *= 1 + 1e-4 * np.repeat([0, 1], 100)

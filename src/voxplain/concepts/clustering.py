@@ -134,7 +134,8 @@ def cluster_concepts(
     if not _vary(activations):
         points = np.zeros((len(activations), 1), np.float32)
     elif components is not None:
-        points = PCA(min(components, *points.shape), random_state=seed).fit_transform(points)
+        # Not fit_transform, which may tell equal rows apart by rounding.
+        points = PCA(min(components, *points.shape), random_state=seed).fit(points).transform(points)
     means = KMeans(clusters, n_init=restarts, random_state=seed).fit(points)
     discovery_videos = len(np.unique(videos))
     concepts, others = [], []
