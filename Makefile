@@ -17,11 +17,11 @@ bench: $(INSTALLED)
 
 # Other videos and other networks than those that settings were chosen on; one and a half to three hours. $(1): config and name, $(2): more.
 confirm_run = $(BIN)/snakemake --cores all --configfile config/$(1).yaml config/confirm.yaml --config run=confirm_$(1) $(2)
-WHICH_MOTION = 'data={seed: 7000}' 'seeds=[700,701,702]'  # config/confirm.yaml says why
+OTHER_SEEDS = 'data={seed: 7000}' 'seeds=[700,701,702]'  # config/confirm.yaml says why
 
 confirm: $(INSTALLED)
-	$(call confirm_run,which_motion,$(WHICH_MOTION))
-	$(call confirm_run,static_evidence)
+	$(call confirm_run,which_motion,$(OTHER_SEEDS))
+	$(call confirm_run,static_evidence,$(OTHER_SEEDS))
 	$(call confirm_run,first_actor)
 	$(call confirm_run,second_actor,'relevance={compare_with: confirm_first_actor}')
 	$(BIN)/python -m benchmarks.confirm
