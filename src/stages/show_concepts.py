@@ -13,7 +13,7 @@ from voxplain.videos.store import ClipStore, SupervoxelStore
 
 def main(stage):
     options, classes, wildcards = stage.params.options, stage.params.classes, stage.wildcards
-    scores = with_names(read_table(stage.input.scores, "scored_concepts"), stage.params.names)
+    scores = with_names(read_table(stage.input.scores, "scored_concepts"), stage.params.names, complete=True)
     nearest = {}
     for class_name, path in zip(classes, stage.input.members, strict=True):
         for concept, rows in read_table(path, "concept_members").groupby("concept"):

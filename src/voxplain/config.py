@@ -80,7 +80,7 @@ class Data(Section):
 
     adapter: str | None = Field(
         None,
-        description="Data set adapter: embedded, csv, folder, or one of your own; by default what fits the path.",
+        description="Data set adapter (`voxplain list datasets`), or one of your own; by default what fits the path.",
     )
     path: str | None = Field(
         None,
@@ -779,7 +779,9 @@ class Figures(Section):
     relevance: PositiveInt = Field(4, description="Clips in the sheet of explanations.")
     animated: PositiveInt = Field(2, description="How many of them move in the animation.")
     videos: list[str] | None = Field(
-        None, description="Videos to show explanations of; by default those with the most precise maps."
+        None,
+        description="Test videos that are explained, to show; by default of each class the clip with the most precise "
+        "selective maps, the best first.",
     )
 
 

@@ -48,17 +48,19 @@ def plan_run(config: Config, results: str = "results", *, names: bool = True) ->
     results : str
         Folder of all results.
     names : bool
-        Whether to refuse plug-ins and options that are not known, as `check_names` does.
+        Whether to refuse plug-ins, options and videos that are not known, as `check_names` and `video_problems` do.
 
     Raises
     ------
     ConfigError
-        See `voxplain.videos.plan.plan_videos`.
+        See `voxplain.videos.plan.plan_videos`, or the first of `video_problems`.
     """
     if names:
         check_names(config)
     settled = canonical(config)
     videos = plan_videos(EMBEDDED, **dict(settled.data))
+    for problem in video_problems(config, videos) if names else ():
+        raise ConfigError(problem)
     size = settled.data.shard_size or default_shard_size(len(videos))
     settled = _changed(settled, data=_changed(settled.data, shard_size=size))
     data = f"{results}/shared/{safe_name(Path(config.data.path or EMBEDDED).stem)}-{digest(settled.data)}"
@@ -156,6 +158,24 @@ def check_names(config: Config) -> None:
                 raise ConfigError(
                     f"{place}.options.{first['loc'][0]} cannot be {first['input']!r}: {first['msg']}."
                 ) from None
+
+
+def video_problems(config: Config, videos: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with the videos that a config names, given the planned table of all."""
+    every = videos["video"].tolist()
+    explained = evaluation_videos(videos, config.relevance.videos_per_class)["video"].tolist()
+    for key, named, known, what in (
+        (
+            "figures.videos",
+            config.figures.videos,
+            explained,
+            "test video that is explained (relevance.videos_per_class)",
+        ),
+        ("checks.followed", config.checks.followed, every, "video"),
+    ):
+        for name in named or []:
+            if name not in known:
+                yield f"{key}: {name!r} is no {what}{nearest(name, known) or '.'}"
 
 
 def _check_keys(what: str, options: Iterable[str], known: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Intervals and tests for the tables. Libraries where they have it; otherwise a few lines.
 
-All functions take plain arrays. A *video* is always the unit that is resampled, because clips and
-supervoxels of one video are not independent.
+All functions take plain arrays. What is independent is the caller's to say: videos or their
+groups, or classes, but no clips or supervoxels of one video.
 """
 
 from __future__ import annotations

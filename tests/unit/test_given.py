@@ -300,7 +300,9 @@ def test_no_file_is_no_names():
     [
         ("{class: wave, concept: 1}", "has no name"),
         ("{class: wav, concept: 1, name: x}", "did you mean 'wave'"),
-        ("{class: wave, concept: one, name: x}", "are numbers"),
+        ("{class: wave, concept: one, name: x}", "are whole numbers"),
+        ("{class: wave, concept: 1.7, name: x}", "are whole numbers"),
+        ("{class: wave, concept: -1, name: x}", "are whole numbers"),
         ("{class: wave, concept: 1, nam: x}", "unknown key 'nam'"),
         ("{class: wave, concept: 1, name: x}", "several concepts"),
         ("{class: wave, concept: 1, name: x, layer: layer9, seed: 0, model: r3d}", "no concept of the run"),
@@ -334,6 +336,16 @@ def test_names_change_no_other_column():
     other = names[0] | {"seed": 1, "name": "arm"}
     assert with_names(table.drop(columns="seed"), names)["name"].iloc[0] == "hand"
     assert with_names(table.drop(columns="seed"), [*names, other])["name"].iloc[0] == ""
+
+
+def test_a_number_that_no_concept_has_is_told():
+    table = pd.DataFrame(PLACES[0] | {"class": "wave", "concept": [0, 1]})
+    names = [PLACES[0] | {"class": "wave", "concept": concept, "name": "hand"} for concept in (1, 9)]
+    assert with_names(table, names[:1], complete=True)["name"].tolist() == ["", "hand"]
+    with pytest.raises(ConfigError, match="r3d 0 layer3 wave has no concept 9"):
+        with_names(table, names, complete=True)
+    elsewhere = with_names(table, [names[0], names[1] | {"layer": "layer2"}], complete=True)
+    assert elsewhere["name"].tolist() == ["", "hand"]
 
 
 def test_tables_of_no_concepts_stay_as_they_are():

@@ -794,6 +794,8 @@ def test_examples_are_the_most_precise_clip_of_each_class():
     scores = pd.concat([scores, control])
     assert figures.choose_examples(scores, 3) == [("a", 0), ("c", 1), ("d", 0)]
     assert figures.choose_examples(scores, 2, ["d", "c"]) == [("d", 0), ("c", 1)]
+    assert figures.choose_examples(scores, 2, ["gone", "c"]) == [("c", 1)]
+    assert figures.choose_examples(scores, 3, ["gone"]) == figures.choose_examples(scores, 3)
 
 
 def test_pictures_show_heat_where_the_relevance_is():

@@ -162,6 +162,25 @@ def test_accuracy_is_the_share_of_videos_and_intervals_rest_on_groups() -> None:
     assert "n_groups" not in alone and "n_groups" not in command._words(alone)
 
 
+@pytest.mark.parametrize("loss", [0, 0.02])
+def test_a_rare_loss_is_within_the_interval(loss: float) -> None:
+    """Of 60 videos most runs see none change: that is no proof that none does."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(100):
+        rows = pd.DataFrame(
+            [
+                (f"v{video}", "", what, 0, bool(what != CONCEPTS_OFF or kept))
+                for what in (AS_IS, CONCEPTS_OFF, *CONTROLS)
+                for video, kept in enumerate(rng.random(60) >= loss)
+            ],
+            columns=["video", "subset", "what", "draw", "right"],
+        )
+        row = repair_table(rows).set_index("what").loc[CONCEPTS_OFF]
+        assert row["difference_ci_high"] - row["difference_ci_low"] > 0.02
+        covered += row["difference_ci_low"] <= -loss <= row["difference_ci_high"]
+    assert covered >= 92
+
+
 def test_no_more_than_random_concepts_is_rarely_told_apart() -> None:
     rng = np.random.default_rng(0)
     found = []

@@ -426,10 +426,30 @@ def test_advice_names_what_beats_all_and_the_rivals_of_what_does_not():
 def test_several_seeds_and_dead_classes_are_told():
     first, second = accuracy_table(), accuracy_table()
     second["seed"] = 1
-    second.loc[0, "accuracy"], second.loc[2, "accuracy"] = 0.45, 0.0
+    second.loc[0, "accuracy"], first.loc[2, "accuracy"], second.loc[2, "accuracy"] = 0.45, 0.0, 0.0
     (sentence,) = words.accuracy_sentences(pd.concat([first, second], ignore_index=True))
     assert "45.0 to 81.7 %, depending on the seed (2 of them), of 120 test videos" in sentence
     assert sentence.endswith("It recognizes no video of punch.")
+
+
+def test_a_class_that_another_seed_recognizes_is_not_dead():
+    seeds = [accuracy_table().assign(seed=seed) for seed in (0, 1)]
+    seeds[1].loc[2, "accuracy"] = 0.0
+    (sentence,) = words.accuracy_sentences(pd.concat(seeds, ignore_index=True))
+    assert "recognizes no" not in sentence
+
+
+def test_intervals_of_rankings_are_told_to_be_over_classes():
+    said = " ".join(words.certainty_sentences({"concept_gaps": pd.DataFrame([gap()])}, [0]))
+    assert "Of rankings of concepts they are over classes" in said
+    assert "classes" not in " ".join(words.certainty_sentences({}, [0]))
+
+
+def test_reversed_controls_are_called_so():
+    gaps = pd.DataFrame([gap(worse="control_redness"), gap(worse="control_redness_least")])
+    (sentence,) = words.gap_sentences(gaps)
+    assert "those reddest by" in sentence and "those reddest, reversed by" in sentence
+    assert words.strategy("control_size_least") == "those largest, reversed"
 
 
 def same(written: str, value: object) -> bool:

@@ -27,7 +27,7 @@ import pandas as pd
 
 from ..config import Config, Model, load_config
 from ..errors import ConfigError, VideoError, VoxplainError, nearest
-from ..plan import plan_run, what_is_there
+from ..plan import plan_run, video_problems, what_is_there
 from ..provenance import check_source
 from ..videos.adapters.folder import split_folders
 from ..videos.decode import VideoInfo, probe
@@ -124,6 +124,7 @@ def check(config: Config, directory: Path, *, trust: bool = False) -> tuple[Find
     if config.data.path is not None and adapter == "folder":
         findings.add(check_folder(Path(config.data.path)))
     if table is not None:
+        findings.add(video_problems(config, table))
         usable = table
         if config.data.path is not None:
             unusable: set[str] = set()

@@ -53,10 +53,12 @@ def read_names(
         for key in {"class", "concept", "name"} - set(row):
             raise ConfigError(f"{told} has no {key}; add it.")
         row |= {key: str(row[key]) for key in ("model", "layer", "class", "name") if key in row}
-        try:
-            row |= {key: int(row[key]) for key in ("seed", "concept") if key in row}
-        except (TypeError, ValueError):
-            raise ConfigError(f"{told}: concept and seed are numbers, and it has {dict(given)}.") from None
+        for key in {"seed", "concept"} & set(row):
+            if not str(row[key]).isdecimal():
+                raise ConfigError(
+                    f"{told}: concept and seed are whole numbers from 0 on, and it has {dict(given)}."
+                )
+            row[key] = int(row[key])
         if row["class"] not in classes:
             raise ConfigError(f"{told}: there is no class {row['class']!r}{nearest(row['class'], classes)}")
         meant = [place for place in known if all(row.get(key, place[key]) == place[key] for key in PLACE)]
@@ -89,7 +91,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def with_names(table: pd.DataFrame, names: Sequence[Row]) -> pd.DataFrame:
+def with_names(table: pd.DataFrame, names: Sequence[Row], *, complete: bool = False) -> pd.DataFrame:
     """A table of concepts with the text column name after concept; others, and all without any names, as they are.
 
     Parameters
@@ -98,11 +100,18 @@ def with_names(table: pd.DataFrame, names: Sequence[Row]) -> pd.DataFrame:
         With columns class and concept it is one of concepts. Of variants of a run only ``run`` has its concepts.
     names : sequence of mapping
         As of `read_names`.
+    complete : bool
+        Whether the table has all concepts of each model, seed and layer that is in it.
 
     Returns
     -------
     DataFrame
         name is empty where none is given, or where the table does not tell apart concepts that have different ones.
+
+    Raises
+    ------
+    ConfigError
+        A complete table has no concept of a name's number.
     """
     if not names or not {"class", "concept"} <= set(table):
         return table
@@ -110,6 +119,14 @@ def with_names(table: pd.DataFrame, names: Sequence[Row]) -> pd.DataFrame:
     known: dict[tuple, set[str]] = {}
     for row in names:
         known.setdefault(tuple(row[key] for key in keys), set()).add(row["name"])
+    if complete:
+        there = set(table[keys].itertuples(index=False, name=None))
+        places = {key[: len(keys) - 2] for key in there}
+        for key in known:
+            if key[:-2] in places and key not in there:
+                raise ConfigError(
+                    f"concepts.names: {' '.join(map(str, key[:-1]))} has no concept {key[-1]}; correct it, or take it out."
+                )
     of_run = table["variant"] == "run" if "variant" in table else pd.Series(True, index=table.index)
     found = [
         next(iter(known[key])) if own and len(known.get(key, ())) == 1 else ""

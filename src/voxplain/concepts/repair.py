@@ -183,7 +183,7 @@ def repair_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _difference(name: str, values: np.ndarray, groups: pd.Series | None) -> dict[str, float]:
-    low, high = mean_interval(group_values(values, groups))
+    low, high = mean_interval(group_values(values, groups), change=True)
     return {name: values.mean(), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 

@@ -145,7 +145,8 @@ def score_concepts(
     (vectors, distances), (null_vectors, null_distances) = cavs, null_cavs
     derivatives = directional_derivatives(gradients, vectors)
     shares = importance(derivatives)
-    table = _ranked(shares.mean(axis=1), derivatives, distances, rank_by)
+    # Of all sets and clips at once: a mean of means tells equal shares apart by rounding, and ties are ranked otherwise.
+    table = _ranked(importance(derivatives, axis=(1, 2)), derivatives, distances, rank_by)
     of_clusters = effects(directional_derivatives(gradients, null_vectors), null_distances).mean(axis=-1)
     of_gradients = gradient_effects(gradients, null_gradients, cavs)
     table["p_clusters"] = rank_p_value(table["effect"].to_numpy(), of_clusters)

@@ -104,7 +104,7 @@ def choose_examples(
         method, control_of, selective, video, class, clip, precision
     n : int
     videos : sequence of str, optional
-        Choose from these alone, in their order.
+        Choose from these alone, in their order; where none of them could be explained, as without them.
 
     Returns
     -------
@@ -116,7 +116,8 @@ def choose_examples(
         .mean()
     )
     rows = rows.sort_values("precision", ascending=False, kind="stable")
-    if videos is not None:
+    best = rows.assign(turn=rows.groupby("class").cumcount()).sort_values("turn", kind="stable")
+    if rows["video"].isin(videos or []).any():
         best = (
             rows.drop_duplicates("video")
             .set_index("video")
@@ -124,8 +125,6 @@ def choose_examples(
             .dropna(subset="clip")
             .reset_index()
         )
-    else:
-        best = rows.assign(turn=rows.groupby("class").cumcount()).sort_values("turn", kind="stable")
     return [(row.video, int(row.clip)) for row in best.head(n).itertuples()]
 
 

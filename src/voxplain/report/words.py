@@ -46,13 +46,13 @@ def strategy(name: str) -> str:
     """What a strategy is called in the report."""
     if name in STRATEGIES:
         return STRATEGIES[name]
-    if name.endswith("_least"):
-        return f"{strategy(name.removesuffix('_least'))}, reversed"
     return _other(name)
 
 
 def _other(name: str) -> str:
     """Concepts of a strategy that top is compared with."""
+    if name.endswith("_least"):
+        return f"{_other(name.removesuffix('_least'))}, reversed"
     control = name.removeprefix("control_")
     return f"those {CONTROLS.get(control, control)}" if control != name else OTHERS.get(name, name)
 
@@ -191,7 +191,8 @@ def accuracy_sentences(accuracy: pd.DataFrame) -> list[str]:
             share = f"{low} to {high} %, depending on the seed ({len(total)} of them),"
         of = f"of {first['n_videos']} test videos; chance is {chance} %."
         sentence = f"{model} names the right class of {share} {of}"
-        dead = classes.loc[classes["accuracy"] == 0, "class"].unique().tolist()
+        best = classes.groupby("class", sort=False)["accuracy"].max()
+        dead = best.index[best == 0].tolist()
         if dead:
             sentence += f" It recognizes no video of {listing(dead)}."
         sentences.append(sentence)
@@ -335,6 +336,8 @@ def certainty_sentences(tables: dict[str, pd.DataFrame], seeds: list[int]) -> li
         )
     else:
         sentences.append(f"Intervals are {OVER}, and over {len(seeds)} seeds.")
+    if "concept_gaps" in tables:
+        sentences.append("Of rankings of concepts they are over classes, whose videos share one ranking.")
     if "set_aside" in tables:
         sentences.append(set_aside_sentence(tables["set_aside"]))
     return sentences

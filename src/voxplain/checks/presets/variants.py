@@ -82,7 +82,13 @@ VARIANTS = {
         classifier="sgd",
         gradient="loss",
         rank_by="score",
-        clustering={"cutoff": None, "popularity": "official", "normalize": "none", "components": None},
+        clustering={
+            "cutoff": None,
+            "popularity": "official",
+            "normalize": "none",
+            "components": None,
+            "restarts": 10,
+        },
     ),
     "paper": Variant(
         "negatives, layer and ranking as in the paper's text", negatives="clips", layer="top", rank_by="score"
@@ -118,7 +124,7 @@ SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "preset": "official", "relevant": "official", "moving": "rendered"
     }),
     "paper": ("everything below that the code of the paper's time does", {
-        "preset": "paper", "relevant": "official", "moving": "rendered"
+        "preset": "paper", "normalize": "range", "relevant": "official", "moving": "rendered"
     }),
     "padding_zero": ("zeros beyond the clip's ends", {"padding": "zero"}),
     "sign_decreasing": ("only decreasing relevance is selected", {"sign": "decreasing"}),
