@@ -354,7 +354,7 @@ OTHERS = {
     "relevance.models": ["r3d"],
     "relevance.videos_per_class": 2,
     "relevance.compare_with": None,  # needs another run
-    "figures.videos": ["a"],
+    "figures.videos": ["disk_slide_007"],
     "checks.variants": ["paper"],
     "checks.videos_per_class": 2,
     "checks.edited_per_class": 2,
@@ -367,7 +367,7 @@ OTHERS = {
     "checks.intervened_per_class": 1,
     "checks.perturbed_per_class": 1,
     "checks.fills": ["blur"],
-    "checks.followed": ["a"],
+    "checks.followed": ["disk_slide_007"],
     "cavs.classifier": "sgd",
     "cavs.options": {"shrinkage": 0.2},
     "models.NAME.training.from_layer": "layer3",

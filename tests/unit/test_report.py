@@ -35,7 +35,7 @@ CONFIG = {
     "run": "made-up",
     "seeds": [0],
     "scores": {"alpha": 0.05, "rank_by": "effect", "test": "clusters_and_gradients"},
-    "selective": {"sigma": 2.0},
+    "selective": {"sigma": 2.0, "preset": "corrected"},
     "flow": {"moving": {"threshold": 0.5}},
     "data": {"adapter": "embedded", "path": None},
     "truth": {"targets": None},
