@@ -470,6 +470,24 @@ def test_weights_of_another_network_are_found(project, tmp_path):
         assert "no problems" in project.check(wide, code=0)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_weights_of_other_classes_are_found(project, tmp_path, named):
+    """Else the run would stop after its clips are decoded."""
+    for number, classes in enumerate([["kick", "punch"], ["a", "b", "c"]]):
+        network = build_model("r3d_18", num_classes=len(classes), width=4)
+        if named:
+            save_weights(network, tmp_path / f"{number}.safetensors", {"classes": classes})
+        else:
+            write_safetensors(network.state_dict(), tmp_path / f"{number}.safetensors")
+    assert "no problems" in project.check({"models": {"r3d": {"weights": "0.safetensors"}}}, code=0)
+    other = {"models": {"r3d": {"weights": "1.safetensors"}}}
+    assert "1.safetensors answer in 3 classes" in project.check(other)
+    for mend in ({"head": "new"}, {"training": {}}):
+        other["models"]["r3d"] |= mend
+        assert "no problems" in project.check(other, code=0)
+        del other["models"]["r3d"][next(iter(mend))]
+
+
 def test_more_cells_than_clips_have_positions_are_told(project):
     text = project.check({"activations": {"pooling": [1, 100, 1]}}, code=0)
     assert "activations.pooling is [1, 100, 1], more than the [8, 32, 32] that clips have" in text
@@ -797,6 +815,17 @@ def test_init_of_a_flat_folder_needs_a_hint(tmp_path, capsys):
             os.link(tmp_path / "square.mp4", tmp_path / f"flat/{class_name}_{number}.mp4")
     assert "--labels" in call("init", tmp_path / "flat", code=1, capsys=capsys)
     assert "no regular" in call("init", tmp_path / "flat", "--labels", "(", code=1, capsys=capsys)
+    for share in (25, 0, -3, "nan"):
+        told = call(
+            "init",
+            tmp_path / "flat",
+            "--labels",
+            "^[a-z]+",
+            f"--test-fraction={share}",
+            code=1,
+            capsys=capsys,
+        )
+        assert f"--test-fraction is {share}: give a share between 0 and 1" in told
     assert "finds no class in" in call("init", tmp_path / "flat", "--labels", "^kick", code=1, capsys=capsys)
     call("init", tmp_path / "flat", "--labels", "^([a-z]+)_", capsys=capsys)
     rows = [line.split(",") for line in (tmp_path / "flat/videos.csv").read_text().splitlines()[1:]]
@@ -1254,6 +1283,7 @@ def test_a_function_that_weights_name_is_called_once_the_user_names_it(tmp_path,
         "from pathlib import Path\n"
         "def build(num_classes):\n"
         f"    Path({str(tmp_path / 'called')!r}).touch()\n"
+        "    float(voxplain.build_model('r3d_18', None, 2, width=4).fc.weight.norm())  # wants values\n"
         "    return voxplain.build_model('r3d_18', None, num_classes, width=4)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

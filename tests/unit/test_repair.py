@@ -71,6 +71,14 @@ def test_too_few_random_concepts_are_no_control_and_that_is_said(monkeypatch, ca
     assert "no comparison with random concepts" in capsys.readouterr().out
 
 
+def test_a_number_is_not_taken_for_concepts_of_several_networks(monkeypatch, capsys) -> None:
+    places = [SimpleNamespace(model="r3d", layer="layer3", seed=seed) for seed in (0, 1)]
+    monkeypatch.setattr(command, "finished_layers", lambda *a, **k: places)
+    assert main(["repair", "results/x", "--concept", "wave/0"]) == 1
+    told = capsys.readouterr().err
+    assert "choose one by --model, --layer and --seed (r3d, layer3, seed 0; r3d, layer3, seed 1)" in told
+
+
 def network(seed: int = 0) -> nn.Sequential:
     """Logits are the layer's first two channels, averaged over positions."""
     torch.manual_seed(seed)

@@ -179,7 +179,7 @@ def test_words_that_no_file_has_are_told(video, tmp_path):
     """A misspelled word makes evidence background, and nothing else would say so."""
     rows = [("a.mp4", frame, 0, 0, 8, 8, what) for frame, what in ((0, "hand"), (3, "arm"))]
     pd.DataFrame(rows, columns=NAMES).to_csv(tmp_path / "boxes.csv", index=False)
-    blank = {name: "" for name in ("masks", "boxes", "flow")}
+    blank = {name: "" for name in ("masks", "boxes", "flow")} | {"end": np.nan}
     videos = pd.DataFrame([blank | video | {"masks": "", "boxes": str(tmp_path / "boxes.csv")}])
 
     def told(**truth):
@@ -194,6 +194,28 @@ def test_words_that_no_file_has_are_told(video, tmp_path):
     assert "leave out frames" in sparse and "such as a" in sparse
     assert len(told(targets={"evidence": ["hand", "arm"]})) == 2
     assert "truth.ignore: no mask or box has 'face'." in told(targets={"evidence": ["hand"]}, ignore=["face"])
+
+
+def test_ground_truth_that_does_not_fit_is_told_of_every_video(tmp_path):
+    models = {"r3d": {"network": "r3d", "layers": ["layer4"]}}
+    config = load_config({"data": {"path": str(tmp_path)}, "clips": {"size": 24}, "models": models})
+    frames = {"good": (6, 6), "short": (6, 5), "single": (1, 1), "none": (6, 0), "flat": (6, 0)}
+    with h5py.File(tmp_path / "masks.h5", "w") as file:
+        for name, (shown, known) in frames.items():
+            write_video(tmp_path / f"{name}.mp4", np.zeros((shown, 32, 48, 3), np.uint8))
+            file[f"{name}.mp4"] = np.ones((known, 32, 48), np.uint8)
+    places = {"boxes": "", "flow": "", "masks": str(tmp_path / "masks.h5"), "end": np.nan}
+    videos = pd.DataFrame(
+        [places | {"video": name, "path": str(tmp_path / f"{name}.mp4")} for name in frames]
+    )
+    found = [*check_truth(videos, config)]
+    problems = [text for text in found if isinstance(text, str)]
+    assert [text.partition(" has ")[0].rpartition(" ")[2] for text in problems] == ["flat.mp4", "none.mp4"]
+    notes = [note.text for note in found if not isinstance(note, str)]
+    assert "3 of 5 videos have ground truth." in notes
+    assert any(
+        "of 1 videos seems to end before them" in text and "short.mp4 has 5 frames" in text for text in notes
+    )
 
 
 def test_all_that_is_labeled_is_evidence_by_default(video):

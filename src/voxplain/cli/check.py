@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import gt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,9 +150,31 @@ def check_tables(config: Config, table: pd.DataFrame | None) -> Iterator[str]:
 def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
     """Files of ground truth that cannot be read, or do not fit their videos."""
     rows, known, truth = truth_rows(table), 0, config.truth.model_dump()
+    truth |= {"size": config.clips.size, "crop": config.clips.crop}
+    infos, ends = (
+        probe_all([row["path"] for row in rows]),
+        dict(zip(table["video"], table["end"], strict=True)),
+    )
+    wrong: list[str] = []
+    short: list[str] = []
     for row in rows:
-        first = np.arange(2)
-        known += read_truth(row, first, size=config.clips.size, crop=config.clips.crop, **truth) is not None
+        info, error = infos.get(row["path"]), ""
+        frames = info.frames if isinstance(info, VideoInfo) else 0
+        for errors, pair in ((wrong, [0, int(frames != 1)]), (short, [frames - 2, frames - 1])):
+            if errors is short and (error or frames < 3 or not math.isnan(ends[row["video"]])):
+                continue
+            try:
+                known += read_truth(row, np.array(pair), **truth) is not None and errors is wrong
+            except ConfigError as found:
+                error = str(found)
+                errors.append(error)
+    yield from wrong[:SHOWN]
+    if len(wrong) > SHOWN:
+        yield f"and {len(wrong) - SHOWN} more videos whose ground truth does not fit them."
+    if short:  # as far as a video's file says how many frames it has
+        yield Note(
+            f"The ground truth of {len(short)} videos seems to end before them, which would end the run: {short[0]}"
+        )
     if rows:
         yield Note(f"{known} of {len(table)} videos have ground truth.")
         yield from _unused_words(rows, truth)
@@ -361,7 +384,14 @@ def check_network(
     name: str, model: Model, config: Config, table: pd.DataFrame | None, *, trust: bool
 ) -> Iterator[str | Note]:
     """A network's options, weights, layers and input size, and one clip shown to it, without its weights."""
-    from ..models.build import build_model, build_shapes, check_weights, find_network, model_options
+    from ..models.build import (
+        build_model,
+        build_shapes,
+        check_classes,
+        check_weights,
+        find_network,
+        model_options,
+    )
     from ..models.external import is_own
 
     where = f"models.{name}"
@@ -410,9 +440,11 @@ def check_network(
             f"with the options {model.options}: leave out either."
         )
     if from_file:
-        yield from (
-            f"{where}.weights: {error}" for error in _errors_of(lambda: check_weights(network, model.weights))
-        )
+        calls = [lambda: check_weights(network, model.weights)]  # which gives the network their head
+        if model.head == "keep" and model.training is None and table is not None:
+            classes = sorted(set(table["class"]))
+            calls.append(lambda: check_classes(network, model.weights, classes))
+        yield from (f"{where}.weights: {error}" for error in islice(_errors_of(*calls), 1))
     elif model.weights not in (None, *known):
         yield (
             f"{where}.weights: {model.weights!r} is neither a file nor weights that {model.network} "

@@ -27,6 +27,7 @@ from ..live.overlay import overlay
 from ..live.player import Output, Player
 from ..live.stream import Stream
 from ..models.build import build_model, build_shapes, find_network
+from ..models.external import is_own
 from ..models.padding import even_size
 from ..models.shapes import layer_names
 from ..models.trained import TrainedModel, load_trained
@@ -91,7 +92,10 @@ def _clips_for(model: TrainedModel, arguments: argparse.Namespace) -> Clips:
     chosen = known.model_copy(update={name: value for name, value in changes.items() if value})
     if chosen.size is None:
         published = find_network(model.spec.name).traits.get("published_size", USUAL_SIZE)
-        size = even_size(model.spec.name, chosen.frames, published, **model.spec.options) or published
+        try:
+            size = even_size(model.spec.name, chosen.frames, published, **model.spec.options) or published
+        except ConfigError:  # the user's own function may need values
+            size = published
         chosen = chosen.model_copy(update={"size": size})
     for name in ("frames", "size"):
         _check_range(name, getattr(chosen, name))
@@ -319,6 +323,8 @@ def _model(arguments: argparse.Namespace) -> TrainedModel:
 
 def _only_size(network: str, arguments: argparse.Namespace) -> dict[str, int]:
     """Options of a network that takes one length and size of clips: as asked for, else the even size next to its own."""
+    if is_own(network):  # which says nothing of them, and may not be built without values
+        return {}
     own = build_shapes(network, 2).spec
     if own.size is None:
         return {}

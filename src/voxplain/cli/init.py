@@ -189,10 +189,14 @@ def find_videos(root: Path, *, labels: str | None, test_fraction: float, seed: i
     Raises
     ------
     ConfigError
-        There is no such folder, no video in it, or no class to be found.
+        There is no such folder, no video in it, or no class to be found; the fraction is no share.
     """
     if not root.is_dir():
         raise ConfigError(f"There is no folder {root}. Correct its path.")
+    if not 0 < test_fraction < 1:
+        raise ConfigError(
+            f"--test-fraction is {test_fraction:g}: give a share between 0 and 1, such as 0.25."
+        )
     flat = [
         Path(entry.path).absolute()
         for entry in list_folder(root)

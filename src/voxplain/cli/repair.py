@@ -35,9 +35,13 @@ def main(arguments: argparse.Namespace) -> int:
             "Say which concepts to switch off: --concept CLASS/NUMBER, or --target NAME for all that lie mostly on it."
         )
     places = finished_layers(arguments.run, model=arguments.model, layer=arguments.layer, seed=arguments.seed)
+    if arguments.concept is not None and len(places) > 1:
+        there = "; ".join(f"{place.model}, {place.layer}, seed {place.seed}" for place in places)
+        raise ConfigError(
+            f"A number is another concept in every network, layer and seed: choose one by --model, --layer and --seed ({there})."
+        )
     parts = []
-    for place in places:
-        concepts = _concepts(arguments, place)
+    for place, concepts in [(place, _concepts(arguments, place)) for place in places]:
         told = ", ".join(f"{name}/{number}" for name, number in concepts)
         if not concepts:
             print(

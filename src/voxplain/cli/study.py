@@ -54,7 +54,8 @@ def _write(arguments: argparse.Namespace, run: Path, folder: Path) -> int:
         with atomic_path(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     print(f"wrote {folder / PAGE}: {len(questions)} questions; give this one file to people, and keep {KEY}")
-    print(f"then: python -m voxplain study {shlex.quote(str(run))} --answers FILE ...")
+    place = f" --output {shlex.quote(str(folder))}" if arguments.output else ""
+    print(f"then: python -m voxplain study {shlex.quote(str(run))}{place} --answers FILE ...")
     return 0
 
 
