@@ -18,6 +18,7 @@ import pandas as pd
 from voxplain.errors import ConfigError, nearest
 
 from .adapters import DATASETS
+from .files import absolute
 
 COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "subset", "masks", "boxes", "flow"]
 LONGEST = 100  # letters of a name: with endings and signs around it, file systems take 255
@@ -110,9 +111,7 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     checked["subset"] = given["subset"]
     _check_groups(checked, source)
     for column in FILES:
-        checked[column] = [
-            os.path.abspath(os.path.join(home, file)) if file else "" for file in given[column]
-        ]
+        checked[column] = [absolute(file, home) if file else "" for file in given[column]]
     return checked[COLUMNS]
 
 
@@ -176,7 +175,7 @@ def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | N
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
         raise ConfigError(f"end {end:g} s is not after start {start or 0:g} s. Correct either.")
-    return os.path.abspath(os.path.join(home, row["path"].strip())), class_name, split, start, end
+    return absolute(row["path"], home), class_name, split, start, end
 
 
 def _seconds(value: Any, column: str) -> float | None:
