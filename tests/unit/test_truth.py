@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -94,6 +96,21 @@ def test_boxes_are_drawn_as_labels(video, tmp_path):
         np.testing.assert_array_equal(found[name], mask)
     np.testing.assert_array_equal(found["both"], masked["evidence"] | masked["distractor"])
     assert not found["cat"].any()
+
+
+def test_the_smaller_of_boxes_that_overlap_counts_in_any_order(video, tmp_path):
+    rows = [
+        ("a.mp4", 0, 0, 0, 40, 40, "person"),
+        ("a.mp4", 0, 8, 8, 16, 16, "hand"),
+        ("a.mp4", 0, 8, 8, 16, 16, "arm"),
+    ]
+    targets = {"hand": ["hand"], "person": ["person"], "arm": ["arm"]}
+    for number, order in enumerate(itertools.permutations(rows)):
+        place = tmp_path / f"boxes{number}.csv"
+        pd.DataFrame(order, columns=NAMES).to_csv(place, index=False)
+        labels = read_labels(video | {"masks": "", "boxes": str(place)}, np.arange(1), targets)
+        found = {name: mask.sum() for name, mask in Truth(*labels).masks().items()}
+        assert found == {"hand": 64, "person": 1536, "arm": 0}
 
 
 def test_videos_without_truth_have_none(video):

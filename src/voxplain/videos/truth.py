@@ -312,14 +312,19 @@ def frames_without_boxes(video: Mapping[str, Any]) -> int:
 
 
 def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
-    """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what."""
+    """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what.
+
+    Where boxes overlap the smaller one counts, in whatever order they stand.
+    """
     table = _boxes_of(video)
     if table.empty:
         return None
     kinds = {what: number for number, what in enumerate(sorted(table["what"].unique()), start=1)}
     shown = probe(video["path"])
     volume = np.zeros((len(frame_indices), shown.height, shown.width), np.uint16)
-    for row in table.itertuples():
+    # The smaller of two that overlap is drawn last, and stays whole.
+    areas = (table["x1"] - table["x0"]) * (table["y1"] - table["y0"])
+    for row in table.assign(area=areas).sort_values(["area", "what"], ascending=[False, True]).itertuples():
         top, left = max(round(row.y0), 0), max(round(row.x0), 0)
         for frame in np.flatnonzero(frame_indices == row.frame):
             volume[frame, top : max(round(row.y1), 0), left : max(round(row.x1), 0)] = kinds[row.what]
