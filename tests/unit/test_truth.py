@@ -249,6 +249,13 @@ def test_flow_goes_where_the_frames_go_and_shrinks_with_them(video, tmp_path):
         read_truth(given, np.array([5, 0, 1]), size=24)
 
 
+def test_flow_is_sorted_by_the_numbers_in_names(video, tmp_path):
+    for number in range(11):
+        write_flo(tmp_path / f"a2_{number}.flo", np.full((48, 64, 2), number, np.float32))
+    flow = read_truth(video | {"masks": "", "flow": str(tmp_path)}, np.arange(12), size=(48, 64)).flow
+    assert flow[:, 0, 0, 0].tolist() == list(range(11))
+
+
 def test_truth_is_stored_as_it_is(video, tmp_path):
     flow = np.full((3, 24, 24, 2), 0.5, np.float32)
     clips = [

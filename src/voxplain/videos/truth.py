@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,11 +133,11 @@ def _read_flow(
     video: Mapping[str, Any], frame_indices: np.ndarray, *, size: int | tuple[int, int], crop: Crop
 ) -> np.ndarray:
     """Flow between a clip's frames, brought to its size, from a folder of .flo files: file i is from frame i to i + 1."""
-    files = sorted(Path(video["flow"]).glob("*.flo"))
+    files = sorted(Path(video["flow"]).glob("*.flo"), key=_natural)
     if not files:
         raise ConfigError(
-            f"{video['flow']} has no .flo files. Correct the column flow of the video table: the folder whose i-th file, by "
-            "name, is the flow from frame i to frame i + 1."
+            f"{video['flow']} has no .flo files. Correct the column flow of the video table: the folder whose i-th file, by the "
+            "numbers in its name, is the flow from frame i to frame i + 1."
         )
     height, width = (size, size) if isinstance(size, int) else size
     found = np.full((len(frame_indices) - 1, height, width, 2), np.nan, np.float32)
@@ -156,6 +157,12 @@ def _read_flow(
         )
         found[pair] = flow[top : top + height, left : left + width]
     return found
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """What sorts names by the numbers in them, and by text where those are equal."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
 def fit_labels(labels: np.ndarray, *, size: int | tuple[int, int], crop: Crop = "center") -> np.ndarray:
