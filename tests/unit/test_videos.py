@@ -1098,6 +1098,35 @@ def test_names_are_unique_file_names_that_do_not_depend_on_order():
     pd.testing.assert_series_equal(names.sort_index(), backwards.sort_index())
 
 
+def test_names_and_samples_are_the_same_wherever_the_videos_lie(tmp_path):
+    files = [
+        f"{split}/{name}/{n}.mp4"
+        for split in ("train", "test")
+        for name in ("kick", "wave")
+        for n in range(9)
+    ]
+    flat = [f"{name}{n}.mp4" for name in ("kick", "wave") for n in range(9)]
+    rows = [f"{file},{file[:4]},{'train' if '8' in file else 'test'}\n" for file in flat]
+    found = []
+    for place in (tmp_path / "one", tmp_path / "two/deeper/three"):
+        touch(place, *files)
+        (place / "flat").mkdir()
+        sources = [place, table_file(place / "flat", f"path,label,split\n{''.join(rows)}")]
+        found.append([plan_videos(place, path=str(source), videos_per_class=3) for source in sources])
+    for one, two in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one.drop(columns="path"), two.drop(columns="path"))
+    assert found[0][0]["video"].str.fullmatch(r"(kick|wave)-\d-[0-9a-f]{8}").all()
+    assert found[0][1]["video"].str.fullmatch(r"(kick|wave)\d").all()
+
+
+def test_a_table_and_its_folder_give_clashing_names_alike(tmp_path):
+    files = [f"{split}/{name}/0.mp4" for split in ("train", "test") for name in ("kick", "wave")]
+    touch(tmp_path, *files)
+    rows = [f"{file},{file.split('/')[1]},{file.split('/')[0]}\n" for file in files]
+    listed = read_video_table(table_file(tmp_path, f"path,label,split\n{''.join(rows)}"))
+    assert set(listed["video"]) == set(read_video_table(tmp_path)["video"]) and len(set(listed["video"])) == 4
+
+
 @given(st.text())
 @settings(deadline=None)
 def test_safe_names_can_name_files(text):

@@ -105,7 +105,7 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     checked = pd.DataFrame(rows, columns=names)
     for column in ("start", "end"):
         checked[column] = checked[column].astype(float)
-    checked["video"] = _unique_names(checked)
+    checked["video"] = _unique_names(checked, source if os.path.isdir(source) else home)
     given = {column: _texts(table, column) for column in ("group", "subset", *FILES)}
     checked["group"] = [group or video for group, video in zip(given["group"], checked["video"], strict=True)]
     checked["subset"] = given["subset"]
@@ -228,12 +228,13 @@ def check_class_names(names: Iterable[str]) -> None:
         raise ConfigError(" ".join(problems))
 
 
-def _unique_names(table: pd.DataFrame) -> list[str]:
-    """Name videos by their files, so that a row's name does not depend on rows beside it.
+def _unique_names(table: pd.DataFrame, home: str | Path) -> list[str]:
+    """Name videos by their files as seen from `home`, so that a name depends neither on rows beside it nor on where all lies.
 
     A folder's name goes before a stem that does not tell it; names that still clash get a digest.
     """
-    places = list(zip(*(table[column].tolist() for column in ("path", "start", "end")), strict=True))
+    paths = [Path(os.path.relpath(path, home)).as_posix() for path in table["path"]]
+    places = list(zip(paths, table["start"].tolist(), table["end"].tolist(), strict=True))
     names = [_name(*place) for place in places]
     # Some file systems do not tell cases apart.
     counts = Counter(name.lower() for name in names)
