@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -94,6 +96,21 @@ def test_boxes_are_drawn_as_labels(video, tmp_path):
         np.testing.assert_array_equal(found[name], mask)
     np.testing.assert_array_equal(found["both"], masked["evidence"] | masked["distractor"])
     assert not found["cat"].any()
+
+
+def test_the_smaller_of_boxes_that_overlap_counts_in_any_order(video, tmp_path):
+    rows = [
+        ("a.mp4", 0, 0, 0, 40, 40, "person"),
+        ("a.mp4", 0, 8, 8, 16, 16, "hand"),
+        ("a.mp4", 0, 8, 8, 16, 16, "arm"),
+    ]
+    targets = {"hand": ["hand"], "person": ["person"], "arm": ["arm"]}
+    for number, order in enumerate(itertools.permutations(rows)):
+        place = tmp_path / f"boxes{number}.csv"
+        pd.DataFrame(order, columns=NAMES).to_csv(place, index=False)
+        labels = read_labels(video | {"masks": "", "boxes": str(place)}, np.arange(1), targets)
+        found = {name: mask.sum() for name, mask in Truth(*labels).masks().items()}
+        assert found == {"hand": 64, "person": 1536, "arm": 0}
 
 
 def test_videos_without_truth_have_none(video):
@@ -252,6 +269,13 @@ def test_flow_goes_where_the_frames_go_and_shrinks_with_them(video, tmp_path):
         read_truth(given, np.arange(2), size=24)
     with pytest.raises(ConfigError, match="frames of 48 x 48"):  # also where it is not the clip's first pair
         read_truth(given, np.array([5, 0, 1]), size=24)
+
+
+def test_flow_is_sorted_by_the_numbers_in_names(video, tmp_path):
+    for number in range(11):
+        write_flo(tmp_path / f"a2_{number}.flo", np.full((48, 64, 2), number, np.float32))
+    flow = read_truth(video | {"masks": "", "flow": str(tmp_path)}, np.arange(12), size=(48, 64)).flow
+    assert flow[:, 0, 0, 0].tolist() == list(range(11))
 
 
 def test_truth_is_stored_as_it_is(video, tmp_path):

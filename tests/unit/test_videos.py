@@ -985,6 +985,55 @@ def test_groups_and_files_of_ground_truth(tmp_path):
         read_video_table(source, details="clips.csv", group="scenes")
 
 
+def test_groups_and_subsets_of_time_ranges_of_one_file_are_their_own(tmp_path, caplog):
+    text = (
+        "path,label,split,start,end,person,group_id\na.mp4,wave,train,0,2,ann,x\na.mp4,wave,train,2,4,bob,y\n"
+    )
+    source = table_file(tmp_path, text)
+    table = read_video_table(source, group="group_id", subset="person")
+    assert table["group"].tolist() == ["x", "y"] and table["subset"].tolist() == ["ann", "bob"]
+    assert not caplog.text
+    both = read_video_table(source, group="group_id", subset="group_id")
+    assert both["group"].tolist() == both["subset"].tolist() == ["x", "y"]
+
+
+def test_a_group_may_be_a_column_with_a_meaning_of_its_own(tmp_path):
+    source = table_file(tmp_path, "path,label,split,start,end\na.mp4,wave,train,0,2\na.mp4,wave,train,2,4\n")
+    table = read_video_table(source, group="path", subset="label")
+    assert table["group"].tolist() == ["a.mp4"] * 2 and table["subset"].tolist() == table["class"].tolist()
+    with pytest.raises(ConfigError, match="videos.csv has no column 'persn'"):
+        read_video_table(source, group="persn")
+
+
+def test_details_are_found_by_the_file_that_a_path_means(tmp_path, caplog):
+    (tmp_path / "meta").mkdir()
+    details = f"path,scene\n./x/../a.mp4,kitchen\n{tmp_path}/b.mp4,garden\nlost.mp4,street\n"
+    (tmp_path / "meta/clips.csv").write_text(details)
+    head = "path,label,split\n"
+    source = table_file(tmp_path, f"{head}a.mp4,wave,train\n b.mp4,wave,test\n")
+    options = {"details": "meta/clips.csv", "group": "scene", "subset": "scene"}
+    assert read_video_table(source, **options)["group"].tolist() == ["kitchen", "garden"]
+    assert not caplog.text
+    table = read_video_table(table_file(tmp_path, f"{head}a.mp4,wave,train\nc.mp4,wave,test\n"), **options)
+    assert table["subset"].tolist() == ["kitchen", ""]
+    assert caplog.text.count("clips.csv says nothing of 1 videos of") == 1
+    assert f"have no group and no subset: {tmp_path}/c.mp4." in caplog.text
+    with pytest.raises(
+        ConfigError, match="nothing of any video.*/c.mp4: write its paths as they are in that table"
+    ):
+        read_video_table(table_file(tmp_path, f"{head}c.mp4,wave,train\n"), **options)
+
+
+def test_details_that_say_two_things_of_a_file_are_refused(tmp_path):
+    source = table_file(tmp_path, "path,label,split\na.mp4,wave,train\n")
+    (tmp_path / "clips.csv").write_text("path,scene,fps\na.mp4,kitchen,25\n./a.mp4,garden,25\n")
+    assert read_video_table(source, details="clips.csv", group="fps")["group"].tolist() == ["25"]
+    with pytest.raises(
+        ConfigError, match="clips.csv, line 3: scene of .*a.mp4 is 'garden', and 'kitchen' in a line"
+    ):
+        read_video_table(source, details="clips.csv", group="scene")
+
+
 def test_a_group_on_both_sides_of_the_split_is_refused(tmp_path):
     text = "path,label,split,group\na.mp4,wave,train,ann\nb.mp4,wave,test,ann\nc.mp4,wave,test,bob\n"
     with pytest.raises(ConfigError, match="both splits.*group 'ann'"):
@@ -1047,6 +1096,35 @@ def test_names_are_unique_file_names_that_do_not_depend_on_order():
     assert names["/punch/v_Punch_g1.avi"] == "v_Punch_g1"
     backwards = check_video_table(table[::-1]).set_index("path")["video"]
     pd.testing.assert_series_equal(names.sort_index(), backwards.sort_index())
+
+
+def test_names_and_samples_are_the_same_wherever_the_videos_lie(tmp_path):
+    files = [
+        f"{split}/{name}/{n}.mp4"
+        for split in ("train", "test")
+        for name in ("kick", "wave")
+        for n in range(9)
+    ]
+    flat = [f"{name}{n}.mp4" for name in ("kick", "wave") for n in range(9)]
+    rows = [f"{file},{file[:4]},{'train' if '8' in file else 'test'}\n" for file in flat]
+    found = []
+    for place in (tmp_path / "one", tmp_path / "two/deeper/three"):
+        touch(place, *files)
+        (place / "flat").mkdir()
+        sources = [place, table_file(place / "flat", f"path,label,split\n{''.join(rows)}")]
+        found.append([plan_videos(place, path=str(source), videos_per_class=3) for source in sources])
+    for one, two in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one.drop(columns="path"), two.drop(columns="path"))
+    assert found[0][0]["video"].str.fullmatch(r"(kick|wave)-\d-[0-9a-f]{8}").all()
+    assert found[0][1]["video"].str.fullmatch(r"(kick|wave)\d").all()
+
+
+def test_a_table_and_its_folder_give_clashing_names_alike(tmp_path):
+    files = [f"{split}/{name}/0.mp4" for split in ("train", "test") for name in ("kick", "wave")]
+    touch(tmp_path, *files)
+    rows = [f"{file},{file.split('/')[1]},{file.split('/')[0]}\n" for file in files]
+    listed = read_video_table(table_file(tmp_path, f"path,label,split\n{''.join(rows)}"))
+    assert set(listed["video"]) == set(read_video_table(tmp_path)["video"]) and len(set(listed["video"])) == 4
 
 
 @given(st.text())

@@ -114,6 +114,11 @@ def read_lines(path: str | Path) -> list[str]:
     return read_text(path).splitlines()
 
 
+def absolute(path: str, home: str | Path) -> str:
+    """A path of a list, which may be relative to the list's folder."""
+    return os.path.abspath(os.path.join(home, path.strip()))
+
+
 def by_stem(folder: str | Path) -> dict[str, str]:
     """Videos in a folder and below it, by their names in small letters without ending."""
     return {os.path.splitext(os.path.basename(path))[0].lower(): path for path in walk_videos(folder)}

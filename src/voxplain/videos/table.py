@@ -18,6 +18,7 @@ import pandas as pd
 from voxplain.errors import ConfigError, nearest
 
 from .adapters import DATASETS
+from .files import absolute
 
 COLUMNS = ["video", "path", "class", "split", "start", "end", "group", "subset", "masks", "boxes", "flow"]
 LONGEST = 100  # letters of a name: with endings and signs around it, file systems take 255
@@ -104,15 +105,13 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     checked = pd.DataFrame(rows, columns=names)
     for column in ("start", "end"):
         checked[column] = checked[column].astype(float)
-    checked["video"] = _unique_names(checked)
+    checked["video"] = _unique_names(checked, source if os.path.isdir(source) else home)
     given = {column: _texts(table, column) for column in ("group", "subset", *FILES)}
     checked["group"] = [group or video for group, video in zip(given["group"], checked["video"], strict=True)]
     checked["subset"] = given["subset"]
     _check_groups(checked, source)
     for column in FILES:
-        checked[column] = [
-            os.path.abspath(os.path.join(home, file)) if file else "" for file in given[column]
-        ]
+        checked[column] = [absolute(file, home) if file else "" for file in given[column]]
     return checked[COLUMNS]
 
 
@@ -176,7 +175,7 @@ def _check_row(row: dict[str, Any], home: str) -> tuple[str, str, str, float | N
     # Comparisons with None, "from the beginning" and "to the end", are settled by the defaults.
     if (end if end is not None else math.inf) <= (start or 0.0):
         raise ConfigError(f"end {end:g} s is not after start {start or 0:g} s. Correct either.")
-    return os.path.abspath(os.path.join(home, row["path"].strip())), class_name, split, start, end
+    return absolute(row["path"], home), class_name, split, start, end
 
 
 def _seconds(value: Any, column: str) -> float | None:
@@ -229,12 +228,13 @@ def check_class_names(names: Iterable[str]) -> None:
         raise ConfigError(" ".join(problems))
 
 
-def _unique_names(table: pd.DataFrame) -> list[str]:
-    """Name videos by their files, so that a row's name does not depend on rows beside it.
+def _unique_names(table: pd.DataFrame, home: str | Path) -> list[str]:
+    """Name videos by their files as seen from `home`, so that a name depends neither on rows beside it nor on where all lies.
 
     A folder's name goes before a stem that does not tell it; names that still clash get a digest.
     """
-    places = list(zip(*(table[column].tolist() for column in ("path", "start", "end")), strict=True))
+    paths = [Path(os.path.relpath(path, home)).as_posix() for path in table["path"]]
+    places = list(zip(paths, table["start"].tolist(), table["end"].tolist(), strict=True))
     names = [_name(*place) for place in places]
     # Some file systems do not tell cases apart.
     counts = Counter(name.lower() for name in names)

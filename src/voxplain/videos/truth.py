@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,11 +133,11 @@ def _read_flow(
     video: Mapping[str, Any], frame_indices: np.ndarray, *, size: int | tuple[int, int], crop: Crop
 ) -> np.ndarray:
     """Flow between a clip's frames, brought to its size, from a folder of .flo files: file i is from frame i to i + 1."""
-    files = sorted(Path(video["flow"]).glob("*.flo"))
+    files = sorted(Path(video["flow"]).glob("*.flo"), key=_natural)
     if not files:
         raise ConfigError(
-            f"{video['flow']} has no .flo files. Correct the column flow of the video table: the folder whose i-th file, by "
-            "name, is the flow from frame i to frame i + 1."
+            f"{video['flow']} has no .flo files. Correct the column flow of the video table: the folder whose i-th file, by the "
+            "numbers in its name, is the flow from frame i to frame i + 1."
         )
     height, width = (size, size) if isinstance(size, int) else size
     found = np.full((len(frame_indices) - 1, height, width, 2), np.nan, np.float32)
@@ -156,6 +157,12 @@ def _read_flow(
         )
         found[pair] = flow[top : top + height, left : left + width]
     return found
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """What sorts names by the numbers in them, and by text where those are equal."""
+    parts = re.split(r"(\d+)", path.name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
 def fit_labels(labels: np.ndarray, *, size: int | tuple[int, int], crop: Crop = "center") -> np.ndarray:
@@ -312,14 +319,19 @@ def frames_without_boxes(video: Mapping[str, Any]) -> int:
 
 
 def _boxes(video: Mapping[str, Any], frame_indices: np.ndarray) -> tuple[np.ndarray, Any] | None:
-    """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what."""
+    """A label volume drawn from a table of boxes: path or video, frame, x0, y0, x1, y1 in pixels (x1, y1 not in), what.
+
+    Where boxes overlap the smaller one counts, in whatever order they stand.
+    """
     table = _boxes_of(video)
     if table.empty:
         return None
     kinds = {what: number for number, what in enumerate(sorted(table["what"].unique()), start=1)}
     shown = probe(video["path"])
     volume = np.zeros((len(frame_indices), shown.height, shown.width), np.uint16)
-    for row in table.itertuples():
+    # The smaller of two that overlap is drawn last, and stays whole.
+    areas = (table["x1"] - table["x0"]) * (table["y1"] - table["y0"])
+    for row in table.assign(area=areas).sort_values(["area", "what"], ascending=[False, True]).itertuples():
         top, left = max(round(row.y0), 0), max(round(row.x0), 0)
         for frame in np.flatnonzero(frame_indices == row.frame):
             volume[frame, top : max(round(row.y1), 0), left : max(round(row.x1), 0)] = kinds[row.what]

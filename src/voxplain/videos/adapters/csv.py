@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_reader
 import io
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pandas as pd
 
 from voxplain.errors import ConfigError, nearest
 
-from ..files import read_text
+from ..files import absolute, read_text
+from ..table import COLUMNS
 from . import DATASETS
+
+log = logging.getLogger(__name__)
 
 
 @DATASETS("csv")
@@ -33,7 +37,8 @@ def csv(
     source : path
         The file, in UTF-8. Paths in it may be relative to its folder.
     details : path, optional
-        Another CSV file beside it, of whose columns `group` and `subset` may be; rows belong together by their path.
+        Another CSV file beside it, of whose columns `group` and `subset` are; rows belong together by their path, which is
+        relative to the table's folder in both.
     group : str, optional
         Column that says what is not independent of each other, where it is not called group. Where it is empty,
         a video is a group of its own.
@@ -50,32 +55,67 @@ def csv(
     Raises
     ------
     ConfigError
-        A file is missing, is no text, a line has too many or too few fields, or a column is not there or has no name.
+        A file is missing, is no text, a line has too many or too few fields, a column is not there or has no name, or
+        the details have no row of the table or say two things of a path.
     """
     table = _read(source)
-    for column, name in (("group", group), ("subset", subset)):
-        if name is not None:
-            table[column] = _column(table, source, name, details)
+    named = {column: name for column, name in (("group", group), ("subset", subset)) if name is not None}
+    if named and details is not None:
+        table = table.assign(**_from_details(table, source, details, named))
+    elif named:
+        _check_columns(table, source, named.values())
+        values = {column: table[name] for column, name in named.items()}
+        table = table.drop(columns=set(named.values()) - {*COLUMNS[1:], "label"}).assign(**values)
     for column, file in (("masks", masks), ("boxes", boxes), ("flow", flow)):
         if file is not None and column not in table:
             table[column] = file
     return table
 
 
-def _column(table: pd.DataFrame, source: str | Path, column: str, details: str | None) -> Iterable[str]:
-    if details is None:
-        further, place = table, source
-    else:
-        place = Path(source).parent / details
-        further = _read(place)
-    for name, columns in ((column, further), ("path", further), ("path", table)):
-        if name not in columns:
+def _from_details(
+    table: pd.DataFrame, source: str | Path, details: str, named: dict[str, str]
+) -> dict[str, list[str]]:
+    place, home = Path(source).parent / details, Path(source).absolute().parent
+    further = _read(place)
+    _check_columns(further, place, ["path", *named.values()])
+    _check_columns(table, source, ["path"])
+    paths, known = ([absolute(path, home) for path in rows["path"]] for rows in (table, further))
+    lacking = sorted(set(paths) - set(known))
+    if lacking and not set(paths) & set(known):
+        raise ConfigError(
+            f"{place} says nothing of any video of {source}, such as {lacking[0]}: write its paths as they are in that "
+            f"table, relative to {home}, or correct data.options.details."
+        )
+    if lacking:
+        log.warning(
+            "%s says nothing of %d videos of %s, which have no %s: %s.",
+            place,
+            len(lacking),
+            source,
+            " and no ".join(named),
+            f"{', '.join(lacking[:3])}{' and others' if len(lacking) > 3 else ''}",
+        )
+    found = {}
+    for column, name in named.items():
+        said: dict[str, str] = {}
+        for line, path, value in zip(further.index, known, further[name].str.strip(), strict=True):
+            if said.setdefault(path, value) != value:
+                raise ConfigError(
+                    f"{place}, line {line}: {name} of {path} is {value!r}, and {said[path]!r} in a line before. Correct "
+                    f"one; where it differs between time ranges of a file, write it into {source} itself and leave out "
+                    "data.options.details."
+                )
+        found[column] = [said.get(path, "") for path in paths]
+    return found
+
+
+def _check_columns(table: pd.DataFrame, place: str | Path, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in table:
             raise ConfigError(
-                f"{place} has no column {name!r}{nearest(name, list(map(str, columns)))} Its columns are "
-                f"{', '.join(map(str, columns)) or 'none'}: correct data.options."
+                f"{place} has no column {name!r}{nearest(name, list(map(str, table)))} Its columns are "
+                f"{', '.join(map(str, table)) or 'none'}: correct data.options."
             )
-    found = dict(zip(further["path"], further[column], strict=True))
-    return [found.get(path, "") for path in table["path"]]
 
 
 def _read(source: str | Path) -> pd.DataFrame:
