@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from operator import gt
 from pathlib import Path
@@ -151,23 +152,20 @@ def check_truth(table: pd.DataFrame, config: Config) -> Iterator[str | Note]:
     """Files of ground truth that cannot be read, or do not fit their videos."""
     rows, known, truth = truth_rows(table), 0, config.truth.model_dump()
     truth |= {"size": config.clips.size, "crop": config.clips.crop}
-    infos, ends = (
-        probe_all([row["path"] for row in rows]),
-        dict(zip(table["video"], table["end"], strict=True)),
-    )
+    infos = probe_all([row["path"] for row in rows])
+    ends = dict(zip(table["video"], table["end"], strict=True))
     wrong: list[str] = []
     short: list[str] = []
     for row in rows:
-        info, error = infos.get(row["path"]), ""
+        info = infos.get(row["path"])
         frames = info.frames if isinstance(info, VideoInfo) else 0
-        for errors, pair in ((wrong, [0, int(frames != 1)]), (short, [frames - 2, frames - 1])):
-            if errors is short and (error or frames < 3 or not math.isnan(ends[row["video"]])):
-                continue
-            try:
-                known += read_truth(row, np.array(pair), **truth) is not None and errors is wrong
-            except ConfigError as found:
-                error = str(found)
-                errors.append(error)
+        try:
+            known += read_truth(row, np.array([0, int(frames != 1)]), **truth) is not None
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        if frames > 2 and math.isnan(ends[row["video"]]):
+            short += _errors_of(partial(read_truth, row, np.array([frames - 2, frames - 1]), **truth))
     yield from wrong[:SHOWN]
     if len(wrong) > SHOWN:
         yield f"and {len(wrong) - SHOWN} more videos whose ground truth does not fit them."
