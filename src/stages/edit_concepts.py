@@ -46,7 +46,7 @@ def main(stage):
                 **params.options,
             )
             parts.append(answers.assign(**{"video": video, "clip": number, "class": class_name}))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=wildcards.layer)
     write_table(stage.output[0], table, kind="edits", made_by=stage.made_by | stage.measured())
 

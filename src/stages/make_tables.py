@@ -20,6 +20,8 @@ def main(stage):
             if own != kind:
                 check_settings(stage.input[own], paths)
             parts = [read_table(path, own) for path in paths]
+            # A shard none of whose chosen clips is usable has no rows, and no types of columns.
+            parts = [part for part in parts if len(part)] or parts[:1]
             whole = pd.concat(parts, ignore_index=True) if parts else None
             if parts and "concept" in whole:  # no number hangs on names of found concepts
                 whole = whole.drop(columns="name", errors="ignore")

@@ -27,8 +27,8 @@ def main(stage):
         ClipStore(stage.input.clips, members["video"].unique()) as clips,
         SupervoxelStore(stage.input.supervoxels) as supervoxels,
     ):
-        logits = read_logits(stage.input.activations)
-        table = member_controls(members, logits, about["classes"], clips, supervoxels)
+        logits = read_logits(stage.input.activations, members, about["classes"])
+        table = member_controls(members, logits, clips, supervoxels)
     table = table.merge(pd.concat(distances), on=["class", "concept"], validate="one_to_one")
     place = {"model": wildcards.model, "seed": int(wildcards.seed), "layer": wildcards.layer}
     table = table.assign(**place)[[*place, "class", "concept", *CONTROLS]]

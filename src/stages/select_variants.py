@@ -24,7 +24,7 @@ def main(stage):
             )
             place = {"video": clip.video, "class": clip.class_name, "clip": clip.number}
             parts.append(pd.DataFrame(rows).assign(**place))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = table.assign(model=stage.wildcards.model, seed=int(stage.wildcards.seed))
     write_table(stage.output[0], table, kind="variant_selections", made_by=stage.made_by)
 

@@ -51,7 +51,7 @@ def main(stage):
             both = pd.concat([steered, edited], ignore_index=True)
             both["concept"] = order[name][both["rank"] - 1]
             parts.append(both.assign(**{"class": name}, video=video, clip=number))
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = table.assign(model=wildcards.model, seed=int(wildcards.seed), layer=layer)
     write_table(stage.output[0], table, kind="steered_concepts", made_by=stage.made_by | stage.measured())
 

@@ -6,6 +6,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import open_h5, write_table
+from voxplain.errors import VoxplainError
 from voxplain.explainers.entry import explain
 from voxplain.explaining import wanted_labels
 from voxplain.models.trained import load_trained
@@ -19,14 +20,17 @@ SIGMA = 2.0  # whichever: what selecting costs does not hang on it
 def main(stage):
     params = stage.params
     model = load_trained(stage.input.weights, trust=stage.networks)
-    batch = params.timing["batch"]
-    with (
-        open_h5(stage.input.clips[0], "clips") as source,
-        SupervoxelStore(stage.input.get("supervoxels", [])) as store,
-    ):
-        usable = [video for video in params.videos if video in source and "clips" in source[video]][:batch]
-        clips = np.concatenate([source[video]["clips"][()] for video in usable])[:batch]
-        labels = store.of_videos(usable)
+    batch, found = params.timing["batch"], {}
+    for path, videos in zip(stage.input.clips, params.videos, strict=True):
+        if sum(map(len, found.values())) < batch:
+            with open_h5(path, "clips") as source:
+                usable = [video for video in videos if video in source and "clips" in source[video]][:batch]
+                found |= {video: source[video]["clips"][()] for video in usable}
+    if not found:
+        raise VoxplainError("No clip to explain is usable; see tables/set_aside.csv for the reasons.")
+    clips = np.concatenate(list(found.values()))[:batch]
+    with SupervoxelStore(stage.input.get("supervoxels", [])) as store:
+        labels = store.of_videos(list(found))
     targets = model.targets(model.predict(clips).tolist())
     tables = []
     for name, settings in tqdm(params.explainers.items(), unit="method", mininterval=10):

@@ -15,7 +15,7 @@ def main(stage):
     params, model = stage.params, stage.wildcards.model
     videos = [*params.discovery, *params.evaluation]
     place, view = (params.layer, params.grid), View(**params.view)
-    found = read_activations(stage.input.activations, params.layer)
+    found = read_activations(stage.input.activations, params.layer, videos=set(videos))
     known = {(view, place): (found.table, found.supervoxels)}
     with (
         ClipStore(stage.input.clips, videos) as clips,

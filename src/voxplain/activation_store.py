@@ -147,27 +147,34 @@ def read_classes(paths: Sequence[str | Path]) -> dict[tuple[str, int], str]:
     return found
 
 
-def read_logits(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """The network's logits of every supervoxel shown alone, as it was for its activations.
+def read_logits(paths: Sequence[str | Path], members: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """The logit of a member's own class of every member shown alone, as it was for its activations.
 
     Parameters
     ----------
     paths : sequence of path
-        Artifacts of kind ``activations``.
+        Artifacts of kind ``activations``, which hold all members.
+    members : DataFrame
+        class, video, clip, level, supervoxel.
+    classes : sequence of str
+        Names of the classes in the order of the logits.
 
     Returns
     -------
-    DataFrame
-        A column per class number; the index is video, clip, level, supervoxel.
+    (members,) float32
     """
-    keys, logits = [], []
+    found = np.full(len(members), np.nan, np.float32)
+    own = pd.Index(classes).get_indexer(members["class"])
+    places = pd.MultiIndex.from_frame(members[["level", "supervoxel"]])
+    of_clip = members.groupby(["video", "clip"]).indices
     for path in paths:
         with open_activations(path) as groups:
-            for (video, clip), group in groups.items():
-                keys += [(video, clip, int(level), int(label)) for level, label in group["kept"][()]]
-                logits.append(group["supervoxel_logits"][()])
-    index = pd.MultiIndex.from_tuples(keys, names=["video", "clip", "level", "supervoxel"])
-    return pd.DataFrame(np.concatenate(logits), index=index)
+            for key in groups.keys() & of_clip.keys():
+                kept = pd.MultiIndex.from_arrays(groups[key]["kept"][()].T)
+                rows = of_clip[key]
+                alone = groups[key]["supervoxel_logits"][()]
+                found[rows] = alone[kept.get_indexer(places[rows]), own[rows]]
+    return found
 
 
 def read_kept(paths: Sequence[str | Path], videos: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from voxplain import build_model
+from voxplain.activation_store import read_logits
 from voxplain.activations import supervoxel_activations
+from voxplain.artifacts import create_h5
 from voxplain.concepts.controls import member_controls, pool_distances
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import keep_only
@@ -98,7 +100,7 @@ class Store:
     labels = clip
 
 
-def test_members_are_measured_in_place_and_averaged_by_concept():
+def test_members_are_measured_in_place_and_averaged_by_concept(tmp_path):
     rng = np.random.default_rng(0)
     clips = {("v", 0): rng.integers(0, 256, (4, 16, 16, 3), np.uint8)}
     clips["w", 0] = rng.integers(0, 256, (4, 16, 16, 3), np.uint8)
@@ -109,17 +111,18 @@ def test_members_are_measured_in_place_and_averaged_by_concept():
     rows = [("b", 0, "v", 0, 0, 1), ("b", 0, "w", 0, 0, 2), ("a", 1, "v", 0, 0, 2)]
     members = pd.DataFrame(rows, columns=["class", "concept", "video", "clip", "level", "supervoxel"])
     kept = np.array([[0, 1], [0, 2]])
-    found = {
-        key: supervoxel_activations(model, clip, labels, kept, ["layer4"], batch=2)[1]
-        for key, clip in clips.items()
-    }
-    keys = [(video, number, 0, label) for video, number in clips for label in (1, 2)]
-    names = ["video", "clip", "level", "supervoxel"]
-    logits = pd.DataFrame(
-        np.concatenate(list(found.values())), index=pd.MultiIndex.from_tuples(keys, names=names)
-    )
+    paths = []
+    for (video, number), clip in (clips | {("unseen", 0): clips["v", 0]}).items():
+        _, logits = supervoxel_activations(model, clip, labels, kept, ["layer4"], batch=2)
+        paths.append(tmp_path / f"{video}.h5")
+        with create_h5(paths[-1], kind="activations", made_by={}) as file:
+            file["a/kept"], file["a/supervoxel_logits"] = kept, logits
+            file["a"].attrs.update({"video": video, "clip": number})
+            if video == "unseen":
+                del file["a/supervoxel_logits"]  # what is no member's is not read
+    logits = read_logits(paths, members, model.classes)
     stores = Store(clips), Store(dict.fromkeys(clips, labels))
-    table = member_controls(members, logits, model.classes, *stores)
+    table = member_controls(members, logits, *stores)
     assert table[["class", "concept"]].to_numpy().tolist() == [["a", 1], ["b", 0]]
     small = 4 * 8 * 4
     assert table["size"].tolist() == [small, 512.0]

@@ -86,8 +86,8 @@ rule explain_clips:
 rule time_explanations:
     input:
         weights=at("weights"),
-        clips=at("clips", shard=list(RELEVANT)[:1]),
-        supervoxels=at("supervoxels", shard=list(RELEVANT)[:1]) if USES_SUPERVOXELS else [],
+        clips=at("clips", shard=list(RELEVANT)),
+        supervoxels=at("supervoxels", shard=list(RELEVANT)) if USES_SUPERVOXELS else [],
     output:
         at("timings"),
     log:
@@ -105,7 +105,7 @@ rule time_explanations:
         explainers=EXPLAINERS,
         segmentation=SEGMENTATION,
         timing=part("relevance", "timing")["timing"],
-        videos=list(RELEVANT.values())[0],
+        videos=list(RELEVANT.values()),
         code=code("time_explanations"),
     script:
         "../../src/stages/time_explanations.py"

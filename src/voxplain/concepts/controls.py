@@ -6,8 +6,6 @@ concept: by the color, the motion, the size or the place of what a concept shows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -21,8 +19,7 @@ CONTROLS = (*OF_PIXELS, "size", "pool_distance", "member_logit")
 
 def member_controls(
     members: pd.DataFrame,
-    logits: pd.DataFrame,
-    classes: Sequence[str],
+    logits: np.ndarray,
     clips: ClipStore,
     supervoxels: SupervoxelStore,
 ) -> pd.DataFrame:
@@ -32,10 +29,8 @@ def member_controls(
     ----------
     members : DataFrame
         class, concept, video, clip, level, supervoxel.
-    logits : DataFrame
-        Of all members, as of `voxplain.activation_store.read_logits`.
-    classes : sequence of str
-        Names of the classes in the order of the logits.
+    logits : (members,) float
+        Of the members' own class, as of `voxplain.activation_store.read_logits`.
     clips, supervoxels
         Of all videos in `members`.
 
@@ -45,18 +40,14 @@ def member_controls(
         class, concept, `OF_PIXELS` (see `voxplain.pixel_maps`), size (voxels), member_logit (the class's logit of the member alone, shown as it was for its activation).
     """
     parts = []
-    members = members.reset_index(drop=True)
+    members = members.assign(member_logit=logits)
     for (video, number), rows in members.groupby(["video", "clip"], sort=False):
         clip, levels = clips.clip(video, number), supervoxels.labels(video, number)
         maps = {name: PIXEL_MAPS[name](clip) for name in OF_PIXELS}
         masks = [levels[row.level] == row.supervoxel for row in rows.itertuples()]
         found = {name: [values[mask].mean() for mask in masks] for name, values in maps.items()}
-        alone = logits.loc[
-            pd.MultiIndex.from_frame(rows[["video", "clip", "level", "supervoxel"]])
-        ].to_numpy()
-        own = alone[np.arange(len(rows)), [classes.index(name) for name in rows["class"]]]
-        found |= {"size": [mask.sum() for mask in masks], "member_logit": own}
-        parts.append(rows[["class", "concept"]].assign(**found))
+        found["size"] = [mask.sum() for mask in masks]
+        parts.append(rows[["class", "concept", "member_logit"]].assign(**found))
     return pd.concat(parts).groupby(["class", "concept"], as_index=False).mean()
 
 
