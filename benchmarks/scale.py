@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -59,6 +58,16 @@ def made_up_videos(classes: int, videos: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["path", "class", "split"])
 
 
+# Runs a command and ends with the peak of its memory in kB. A child's peak counts what its parent held when it began, and
+# that of all children the largest so far: a small parent of its own tells this command's.
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
+
+
 def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float, float]:
     """Jobs by rule, seconds, and peak memory in MB of a dry run for a made-up table."""
     made_up_videos(classes, videos).to_csv(folder / "videos.csv", index=False)
@@ -76,7 +85,7 @@ def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     started = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--cores", "1", "--configfile", folder / "config.yaml",
+        [sys.executable, "-c", MEASURED, sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--cores", "1", "--configfile", folder / "config.yaml",
          "--snakefile", ROOT / "workflow/Snakefile", "--directory", folder],
         capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, check=False,
     )  # fmt: skip
@@ -84,7 +93,7 @@ def plan(folder: Path, classes: int, videos: int) -> tuple[dict[str, int], float
     if done.returncode:
         sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
     jobs = {name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", done.stdout + done.stderr)}
-    return jobs, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return jobs, seconds, int(done.stderr.split()[-1]) / 1024
 
 
 def declared() -> dict[str, int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import before, concept_rankings, pixel_controls, real_videos
+from benchmarks import before, concept_rankings, pixel_controls, real_videos, scale
 from benchmarks.__main__ import BEGIN, END, HERE, main
 
 from voxplain.config import load_config
@@ -272,3 +273,12 @@ def test_tables_of_real_videos_are_put_into_the_page(tmp_path: Path, capsys) -> 
 def test_every_block_of_the_page_of_real_videos_is_known() -> None:
     blocks = real_videos.BLOCK.findall((HERE.parent / "docs/real_videos.md").read_text())
     assert {name for _, _, name, *_ in blocks} <= set(real_videos.TABLES) and len(blocks) > 5
+
+
+def test_a_plans_memory_is_its_own_whatever_the_process_that_plans_holds() -> None:
+    held = np.ones(40_000_000)  # 320 MB
+    done = subprocess.run([sys.executable, "-c", scale.MEASURED, "true"], capture_output=True, text=True)
+    assert held.all() and 0 < int(done.stderr) < 100_000
+    assert (
+        subprocess.run([sys.executable, "-c", scale.MEASURED, "false"], capture_output=True).returncode == 1
+    )

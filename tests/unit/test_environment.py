@@ -59,6 +59,10 @@ def test_containers_install_the_pinned_requirements_and_no_others():
         assert re.search(rf"(?mi)^from:? python:{re.escape(python)}-slim", text), name
         installs = re.findall(r"pip install --no-cache-dir (.*)", text)
         assert installs == ["-r requirements.txt", "--no-deps -e ."], name
+    # Nothing says what Apptainer should leave out: all that goes in is named, and no environment or result is.
+    copied = re.findall(r"(?m)^    (\S+) /opt/voxplain/\1$", text)
+    assert {"requirements.txt", "pyproject.toml", "src", "workflow", "config"} <= set(copied)
+    assert all((ROOT / name).exists() for name in copied)
 
 
 def test_profiles_name_rules_and_declare_memory_and_time():

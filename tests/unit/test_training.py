@@ -135,8 +135,13 @@ def test_layers_before_one_are_those_that_the_forward_pass_needs_for_it(network)
 
 
 def test_patience_stops_and_the_best_epoch_stays(bright_and_dark):
-    history = fit(bright_and_dark, tiny(), epochs=30, patience=2, learning_rate=1e-12, schedule="plateau")
-    assert len(history) < 30
+    seen, model = [], tiny()
+    history = fit(bright_and_dark, model, epochs=30, patience=2, learning_rate=1e-12, schedule="plateau",
+                  on_epoch=lambda state: seen.append(copy.deepcopy(state["model"])))  # fmt: skip
+    assert len(seen) == len(history) < 30
+    final, best = model.state_dict(), history["validation_loss"].idxmin()
+    assert best < len(history) - 1 and all(torch.equal(final[name], seen[best][name]) for name in final)
+    assert not all(torch.equal(final[name], seen[-1][name]) for name in final)
 
 
 @pytest.mark.parametrize(("epochs_without", "drops"), [(0, True), (30, False)])

@@ -49,6 +49,8 @@ def test_from_another_folder(snakefile, expected, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     configfile = ["--configfile", ROOT / "config/config.yaml"]
     assert plan(tmp_path / "elsewhere", *arguments, *configfile) == expected
+    # As containers do: the demo's config is the workflow's own where the folder has none.
+    assert plan(tmp_path / "elsewhere", *arguments) == expected
 
 
 def test_the_rules_are_few_lines():
