@@ -17,7 +17,8 @@ def main(stage):
         for row in params.listed["rows"]:
             frames = clips[row["video"]].get("frames", []) if row["video"] in clips else []
             if stage.input.embedded:
-                found = [embedded_truth(stage.input.embedded[0], row["video"], indices) for indices in frames]
+                source = stage.input.embedded[0], row["video"]
+                found = [embedded_truth(*source, indices, **params.fit) for indices in frames]
             else:
                 found = [read_truth(row, indices, **params.fit, **params.truth) for indices in frames]
             if found and found[0] is not None:

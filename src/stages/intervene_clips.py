@@ -6,7 +6,7 @@ from _stage import run
 from tqdm import tqdm
 
 from voxplain.artifacts import write_table
-from voxplain.checks.interventions.compute import class_blocks, donors, intervene
+from voxplain.checks.interventions.compute import Scene, class_blocks, donors, intervene
 from voxplain.models.trained import load_trained
 from voxplain.streams import stream
 from voxplain.videos.store import ClipStore, TruthStore
@@ -25,21 +25,21 @@ def main(stage):
         class_of = dict(zip(clips["video"], clips["class"], strict=True))
 
         def shown(video, number):
-            known = truths.clip(video, number)
-            evidence = None if known is None else known.masks().get("evidence")
-            return store.clip(video, number), evidence, class_of[video]
+            truth = truths.clip(video, number)
+            known = () if truth is None else (truth.masks().get("evidence"), truth.known)
+            return Scene(store.clip(video, number), *known), class_of[video]
 
         for video, number in tqdm(
             list(zip(hosts["video"], hosts["clip"], strict=True)), unit="clip", mininterval=10
         ):
             own = shown(video, number)
             # Where no clip of another class is there, nothing is exchanged.
-            other = shown(*given[video, number]) if (video, number) in given else (own[0], None, own[2])
-            block = next(names for names in blocks if own[2] in names)
+            other = shown(*given[video, number]) if (video, number) in given else (Scene(own[0].clip), own[1])
+            block = next(names for names in blocks if own[1] in names)
             options = {"classes": block, "segmentation": params.segmentation, "batch": params.batch}
             options |= {"fill": fill, "rng": stream(params.seed, "intervene_clips", video, number)}
             found = intervene(model, *own, *other, params.explainers, **options)
-            parts.append(found.assign(video=video, clip=number, **{"class": own[2], "other_class": other[2]}))
+            parts.append(found.assign(video=video, clip=number, **{"class": own[1], "other_class": other[1]}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     write_table(stage.output[0], table.assign(**place), kind="intervention_scores", made_by=stage.made_by)
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from voxplain.artifacts import open_h5, write_table
 from voxplain.errors import VoxplainError
 from voxplain.explainers.entry import explain
-from voxplain.explaining import wanted_labels
+from voxplain.explaining import segmented_by, wanted_labels
 from voxplain.models.trained import load_trained
 from voxplain.motion.selective import selective_relevance
 from voxplain.timing import describe_device, time_steps
@@ -38,6 +38,8 @@ def main(stage):
         supervoxels = wanted_labels(method, options, labels, params.segmentation)
         if supervoxels is not None:
             options["labels"] = supervoxels[: len(clips)]
+        elif params.segmentation:
+            options = segmented_by(method, options, params.segmentation)
         first, both = time_steps(
             lambda: explain(model.network, clips, targets, method, **options),
             lambda maps: selective_relevance(maps, SIGMA, params.preset, **params.options),

@@ -7,6 +7,7 @@ folders that runs share, and of shards, which an older plan may have left, those
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,6 +204,19 @@ def finished_videos(run: str | Path) -> Path:
             f"The table of the videos of {run} is not beside it any more: run its config again."
         )
     return found[0]
+
+
+def tabulated(run: str | Path, files: Iterable[str | Path]) -> list[Path]:
+    """Those of a run's files of one kind, such as all shards that lie there, that a final table of it was made from.
+
+    All of them where none of its tables was, as before there are tables.
+    """
+    files = [Path(file) for file in files]
+    for table in sorted((Path(run) / "tables").glob("*.parquet")):
+        with suppress(ArtifactError):  # such as one that does not say what it was made from
+            if found := made_from(table, files):
+                return found
+    return files
 
 
 def _sources(shards: list[Path], run: Path, *folders: str) -> list[Path] | None:

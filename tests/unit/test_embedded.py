@@ -21,6 +21,7 @@ from voxplain.segmenters import SEGMENTERS
 from voxplain.statistics import auroc
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.adapters.embedded import CLASS_MOTIONS, CLASS_NAMES, CLASS_PATTERNS, two_acts
+from voxplain.videos.clips import fit_frame
 from voxplain.videos.decode import probe, read_chosen_frames
 from voxplain.videos.embedded import _draw_class, embedded_truth, make_embedded_videos, read_ground_truth
 from voxplain.videos.matched import (
@@ -183,7 +184,7 @@ def test_ground_truth_that_cannot_be_read_names_the_file_and_what_to_run(one_vid
         path.unlink()
     try:
         with pytest.raises(ArtifactError, match=r"ground_truth.h5 is .*--forcerun \S*ground_truth.h5"):
-            embedded_truth(path, video, np.arange(2))
+            embedded_truth(path, video, np.arange(2), size=32)
     finally:
         path.write_bytes(data)
 
@@ -581,7 +582,7 @@ def test_matched_variants_are_the_same_from_the_same_seed(tmp_path, variant):
 def test_evidence_of_the_other_variants(tmp_path, variant, code):
     options = SMALL | {"variant": variant, "classes": 2, "train_per_class": 1}
     video = make_embedded_videos(tmp_path, **options)["video"][0]
-    truth = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(9))
+    truth = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(9), size=64)
     found = truth_masks(truth, pairs=np.ones(8, bool), camera="affine", unit="pixels", threshold=0.5)
     masks = {name: mask for name, (mask, _) in found.items()}
     objects = read_ground_truth(tmp_path / "ground_truth.h5", video).objects
@@ -589,6 +590,29 @@ def test_evidence_of_the_other_variants(tmp_path, variant, code):
     others = (objects != BACKGROUND) & (objects != CUE) & (objects != code)
     np.testing.assert_array_equal(masks["distractor"], others)
     assert set(masks) == {"evidence", "distractor", "actor", "cue", "moving"}
+
+
+@pytest.mark.parametrize(("size", "crop"), [(64, "center"), (96, "center"), ((32, 48), "squash")])
+def test_truth_goes_where_the_frames_go(tmp_path, size, crop):
+    """Bright objects are where the clip says, and the flow leads to where they are in the next frame."""
+    options = SMALL | {"classes": 2, "train_per_class": 1}
+    video = make_embedded_videos(tmp_path, **options)["video"][0]
+    path, indices = tmp_path / "ground_truth.h5", np.arange(2, 7)
+    truth = embedded_truth(path, video, indices, size=size, crop=crop)
+    scene = read_ground_truth(path, video, indices)
+    height, width = (size, size) if isinstance(size, int) else size
+    assert truth.labels.shape == (5, height, width) and truth.flow.shape == (4, height, width, 2)
+    painted = scene.objects[..., None].repeat(3, axis=-1)
+    shown = np.stack([fit_frame(frame, size=size, crop=crop) for frame in painted])[..., 0]
+    # Labels are never mixed: but at borders they are what the frame shows.
+    assert (shown == truth.labels).mean() > (0.85 if size != 64 else 0.999)
+    scale = np.float32([width / 64, height / 64])
+    np.testing.assert_allclose(truth.drift, np.float32(scene.attributes["background_velocity"]) * scale)
+    for label in np.unique(truth.labels[:-1]):
+        there, before = truth.labels[:-1] == label, scene.objects[:-1] == label
+        if before.sum() > 500:
+            expected = scene.flow[before].astype(float).mean(axis=0) * scale
+            np.testing.assert_allclose(truth.flow[there].mean(axis=0), expected, atol=0.05)
 
 
 def test_several_runs_may_make_one_folder_at_the_same_time(tmp_path):
@@ -617,6 +641,6 @@ def test_several_runs_may_make_one_folder_at_the_same_time(tmp_path):
 def test_targets_are_those_of_all_clips_of_a_video(tmp_path):
     """A distractor that the first clip does not show is one all the same."""
     video = make_embedded_videos(tmp_path, **SMALL | {"classes": 2, "train_per_class": 1})["video"][0]
-    first = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(2))
+    first = embedded_truth(tmp_path / "ground_truth.h5", video, np.arange(2), size=64)
     unseen = Truth(np.full_like(first.labels, FIRST_DISTRACTOR + 3), first.targets)
     assert unseen.masks()["distractor"].all() and not unseen.masks()["evidence"].any()

@@ -13,6 +13,7 @@ from voxplain.checks.interventions.compute import (
     ANSWER,
     INTERVENTIONS,
     OF_TIME,
+    Scene,
     class_blocks,
     donors,
     intervene,
@@ -23,6 +24,9 @@ from voxplain.checks.interventions.compute import (
 from voxplain.checks.interventions.figure import interventions_figure
 from voxplain.checks.interventions.table import interventions_controls_table, interventions_table
 from voxplain.claims.table import claims_table
+from voxplain.motion.controls import pixel_controls
+from voxplain.motion.scores import score_clip
+from voxplain.videos.truth import IGNORED, Truth
 
 FILL = np.array([7, 8, 9], dtype=np.uint8)
 
@@ -39,26 +43,27 @@ def clips(seed: int = 0, frames: int = 5):
 @given(st.integers(0, 1000), st.integers(1, 6))
 def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> None:
     clip, evidence, other, rival = clips(seed, frames)
-    found = intervened(clip, evidence, other, rival, fill=FILL, rng=np.random.default_rng(seed))
-    assert tuple(found) == INTERVENTIONS and all(shown.dtype == np.uint8 for shown, _ in found.values())
-    shown = {name: clip for name, (clip, _) in found.items()}
+    own, its = Scene(clip, evidence), Scene(other, rival)
+    found = intervened(own, its, fill=FILL, rng=np.random.default_rng(seed))
+    assert tuple(found) == INTERVENTIONS
+    shown = {name: scene.clip for name, scene in found.items()}
+    assert all(clip.dtype == np.uint8 for clip in shown.values())
+    assert all(scene.known.all() for scene in found.values())
     np.testing.assert_array_equal(shown["none"], clip)
     np.testing.assert_array_equal(shown["frozen"], stand_still(clip))
     np.testing.assert_array_equal(shown["reversed"], clip[::-1])
     assert sorted(frame.tobytes() for frame in shown["shuffled"]) == sorted(frame.tobytes() for frame in clip)
     assert frames == 1 or (shown["shuffled"] != clip).any()
     gray = shown["gray"].astype(float)
-    assert (gray == gray[..., :1]).all() and found["gray"][1] is evidence
+    assert (gray == gray[..., :1]).all() and found["gray"].evidence is evidence
     assert (
         np.abs(gray[..., 0] - (0.299 * clip[..., 0] + 0.587 * clip[..., 1] + 0.114 * clip[..., 2])).max()
         <= 0.5 + 1e-9
     )
     for name in OF_TIME:  # the mask goes where its voxels go
-        marked = intervened(
-            np.where(evidence[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1), evidence, other, rival, fill=FILL,
-            rng=np.random.default_rng(seed),
-        )[name]  # fmt: skip
-        np.testing.assert_array_equal(marked[0][..., 0] == 255, marked[1])
+        white = np.where(evidence[..., None], 255, 0).astype(np.uint8).repeat(3, axis=-1)
+        marked = intervened(Scene(white, evidence), its, fill=FILL, rng=np.random.default_rng(seed))[name]
+        np.testing.assert_array_equal(marked.clip[..., 0] == 255, marked.evidence)
     background = ~evidence
     assert (shown["background_filled"][background] == FILL).all()
     np.testing.assert_array_equal(shown["background_filled"][evidence], clip[evidence])
@@ -70,7 +75,7 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
     elsewhere = path[:, :, ::-1] & ~evidence
     assert (shown["mirrored_path_filled"][elsewhere] == FILL).all()
     np.testing.assert_array_equal(shown["mirrored_path_filled"][~elsewhere], clip[~elsewhere])
-    assert found["path_filled"][1] is None and found["mirrored_path_filled"][1] is evidence
+    assert found["path_filled"].evidence is None and found["mirrored_path_filled"].evidence is evidence
     np.testing.assert_array_equal(shown["background_frozen"][evidence], clip[evidence])
     np.testing.assert_array_equal(shown["background_exchanged"][evidence], clip[evidence])
     np.testing.assert_array_equal(
@@ -82,7 +87,7 @@ def test_each_voxel_shows_what_the_intervention_says(seed: int, frames: int) -> 
     added = shown["evidence_added"]
     np.testing.assert_array_equal(added[rival & ~evidence], other[rival & ~evidence])
     np.testing.assert_array_equal(added[evidence | ~rival], clip[evidence | ~rival])
-    assert found["evidence_filled"][1] is None and found["evidence_exchanged"][1] is None
+    assert found["evidence_filled"].evidence is None and found["evidence_exchanged"].evidence is None
 
 
 @given(st.integers(0, 1000))
@@ -100,6 +105,22 @@ def test_maps_that_know_no_class_follow_none(seed: int) -> None:
     assert table["value"].item() == 0.5
 
 
+@given(st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_what_is_not_known_goes_where_its_voxels_go(seed: int) -> None:
+    """Voxels that are not known are white in both clips, and no other is: what shows white is not known, the rest is."""
+    rng = np.random.default_rng(seed)
+    scenes = []
+    for _ in range(2):
+        labels = rng.choice(3, (5, 6, 6), p=[0.5, 0.25, 0.25])
+        clip = rng.integers(10, 200, (5, 6, 6, 3), dtype=np.uint8)
+        clip[labels == 2] = 255
+        scenes.append(Scene(clip, labels == 1, labels != 2))
+    for name, scene in intervened(*scenes, fill=FILL, rng=rng).items():
+        np.testing.assert_array_equal(scene.known, scene.clip[..., 0] < 255, err_msg=name)
+        assert scene.evidence is None or scene.known[scene.evidence].all()
+
+
 def test_a_still_background_takes_the_nearest_frame_that_shows_it() -> None:
     clip = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 3, 3), dtype=np.uint8)
     evidence = np.zeros((5, 1, 3), dtype=bool)
@@ -112,10 +133,10 @@ def test_without_a_mask_only_time_is_changed() -> None:
     clip, evidence, other, rival = clips()
     for none in (None, np.zeros_like(evidence)):
         assert (
-            tuple(intervened(clip, none, other, rival, fill=FILL, rng=np.random.default_rng(0)))
+            tuple(intervened(Scene(clip, none), Scene(other, rival), fill=FILL, rng=np.random.default_rng(0)))
             == INTERVENTIONS[:5]
         )
-    found = intervened(clip, evidence, other, None, fill=FILL, rng=np.random.default_rng(0))
+    found = intervened(Scene(clip, evidence), Scene(other), fill=FILL, rng=np.random.default_rng(0))
     assert "background_frozen" in found and "background_exchanged" not in found
 
 
@@ -152,11 +173,9 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     how = {"segmentation": {"n_segments": [3]}, "fill": FILL, "rng": np.random.default_rng(0)}
     rows = intervene(
         Model(),
-        clip,
-        evidence,
+        Scene(clip, evidence),
         "a",
-        other,
-        rival,
+        Scene(other, rival),
         "b",
         {"gradcam": {}},
         classes=["a", "b", "c"],
@@ -190,7 +209,7 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     )
     middle = np.zeros_like(evidence)
     middle[:, :2, 2:4] = True  # the same on the other side: nothing is left to be hidden there
-    filled = intervene(Model(), clip, middle, "a", other, None, "b", {"gradcam": {}}, **how)
+    filled = intervene(Model(), Scene(clip, middle), "a", Scene(other), "b", {"gradcam": {}}, **how)
     filled = filled[filled["measure"] == "hidden"].set_index("intervention")["value"]
     assert filled["path_filled"] == pytest.approx(1 / 9) and filled["mirrored_path_filled"] == 0
     # The map for a is brighter on the other's evidence; that for b is negative there, and lies nowhere.
@@ -199,12 +218,48 @@ def test_answers_and_maps_of_a_clip(monkeypatch) -> None:
     assert by_class[ANSWER].to_dict() == {"a": 1.0, "b": 0.0}
     # Over supervoxels the norm is as fine as the maps of an explainer that explains by them: here one, of all voxels.
     some = {"occlusion": {"options": {"labels": np.ones((1, 1, 4, 6, 6), int)}}, "gradcam": {}}
-    rows = intervene(Model(), clip, evidence, "a", other, rival, "b", some, classes=["a", "b"], **how)
+    rows = intervene(
+        Model(), Scene(clip, evidence), "a", Scene(other, rival), "b", some, classes=["a", "b"], **how
+    )
     rows = rows[rows["measure"] == "class_auroc"].set_index(["method", "explained"])["value"]
     assert rows[f"{ANSWER}_occlusion"].to_dict() == {"a": 0.5, "b": 0.5} and rows[ANSWER, "a"] == 1
     assert f"{ANSWER}_gradcam" not in rows
-    hidden = intervene(Model(), clip, evidence, "a", other, evidence, "b", {"gradcam": {}}, **how)
+    hidden = intervene(
+        Model(), Scene(clip, evidence), "a", Scene(other, evidence), "b", {"gradcam": {}}, **how
+    )
     assert not (hidden["measure"] == "class_auroc").any()  # all of the other's is behind the clip's own
+
+
+def test_voxels_that_are_not_known_do_not_count(monkeypatch) -> None:
+    """As in all other tables of what is known (`score_clip`)."""
+    labels = np.zeros((4, 6, 6), np.uint8)
+    labels[:, :2, :2], labels[:, 4:] = 1, IGNORED
+    relevance = np.choose(labels == IGNORED, [0.5 * (labels == 1), 1.0]).astype(np.float32)
+    truth = Truth(labels, {"evidence": [1]})
+    clip = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), dtype=np.uint8)
+    monkeypatch.setattr(
+        "voxplain.checks.interventions.compute.explain_by_all",
+        lambda _, clips, *__, **___: {"dtd": np.repeat(relevance[None], len(clips), axis=0)},
+    )
+    monkeypatch.setattr("voxplain.checks.interventions.compute.activation_control", lambda *_, **__: {})
+    own = Scene(clip, truth.masks()["evidence"], truth.known)
+    rows = intervene(
+        Model(), own, "a", Scene(clip), "b", {"dtd": {}}, fill=FILL, rng=np.random.default_rng(0)
+    )
+    found = rows[(rows["intervention"] == "none") & (rows["measure"] == "auroc")].set_index("method")["value"]
+    assert found["dtd"] == 1
+    still = np.zeros((3, 6, 6), dtype=bool)
+    _, scored = score_clip(
+        {"dtd": relevance},
+        {"dtd": np.ones_like(labels, dtype=bool)},
+        still,
+        {"evidence": (own.evidence, own.known)},
+        pairs=np.ones(3, dtype=bool),
+        relevant={"unit": "share", "threshold": 0.05},
+        controls=pixel_controls(clip),
+    )
+    whole = [row for row in scored if row["target"] == "evidence" and not row["selective"]]
+    assert found.to_dict() == pytest.approx({row["method"]: row["auroc"] for row in whole})
 
 
 def scores(rng: np.random.Generator, shift: float = 0.0, videos: int = 30) -> pd.DataFrame:

@@ -860,7 +860,7 @@ def test_what_moves_against_the_background_is_known(tmp_path):
     options = {"classes": 2, "train_per_class": 1, "test_per_class": 1, "frames": 6, "size": 32}
     video = make_embedded_videos(tmp_path, **options)["video"].iloc[0]
     path, indices = tmp_path / "ground_truth.h5", np.arange(1, 5)
-    scene, truth = read_ground_truth(path, video, indices), embedded_truth(path, video, indices)
+    scene, truth = read_ground_truth(path, video, indices), embedded_truth(path, video, indices, size=32)
     pairs, how = np.ones(3, bool), {"unit": "pixels", "threshold": 1e-2}
 
     def masks(**given):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.workflow import planning
 
-from voxplain.artifacts import open_h5, read_table
+from voxplain.artifacts import attributes_of, open_h5, read_table, write_table
 from voxplain.explanation_store import scaled_maps
 from voxplain.motion.controls import is_control
 
@@ -200,7 +200,13 @@ def test_another_run_s_shards_are_taken_as_they_are(tmp_path):
 
 def test_a_run_is_compared_with_one_of_the_same_settings_alone(finished, tmp_path, capfd):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    shutil.copytree(tmp_path / "results/tiny/models", tmp_path / "results/first/models")
+    shutil.copytree(tmp_path / "results/tiny", tmp_path / "results/first")
+    for home in (tmp_path / "results/first/models").glob("*/seed0"):  # of an older plan, with other rows
+        for kind in ("motion_scores", "ground_truth_scores"):
+            stale = read_table(home / kind / "test-000.parquet", kind).assign(**{"class": "stale"})
+            made = attributes_of(home / kind / "test-000.parquet")
+            of = made["wildcards"] | {"shard": "test-009"}
+            write_table(home / kind / "test-009.parquet", stale, kind=kind, made_by=made | {"wildcards": of})
     compare = partial(planning.run_here, tmp_path, configfile="tiny_relevance")
     target, compared = (
         "results/tiny/tables/selected_share.parquet",

@@ -16,6 +16,7 @@ from voxplain.concepts.names import read_names
 from voxplain.config import digest, load_config
 from voxplain.errors import VoxplainError, killed_job
 from voxplain.explainers import BY_SUPERVOXELS
+from voxplain.finished import tabulated
 from voxplain.plan import named_plugins, plan_run, what_is_there, with_defaults
 from voxplain.provenance import code_hash
 from voxplain.report.summary import summary
@@ -285,8 +286,9 @@ def of_other_run(kind):
     if run is None:
         return found
     for place in places:
-        there = sorted(glob(path.format(**place, **dict.fromkeys(more, "*"))))
-        found += there or expand(path, **place, **more)  # where there is none, Snakemake says what is missing
+        # Without shards that an older plan left.
+        there = tabulated(f"results/{run}", sorted(glob(path.format(**place, **dict.fromkeys(more, "*")))))
+        found += [*map(str, there)] or expand(path, **place, **more)  # where there is none, Snakemake says what is missing
     return found
 
 

@@ -208,7 +208,8 @@ def _normalize(clips: torch.Tensor, mode: str) -> torch.Tensor:
     if mode == "none":
         return clips
     low, high = clips.amin((1, 2, 3), keepdim=True), clips.amax((1, 2, 3), keepdim=True)
-    return torch.where(low < 0, (clips - low) / (high - low), clips)
+    # What is the same everywhere is 0 everywhere.
+    return torch.where(low < 0, (clips - low) / torch.where(high > low, high - low, 1), clips)
 
 
 def _sobel_in_time(clips: torch.Tensor, padding: str) -> torch.Tensor:

@@ -22,10 +22,11 @@ import pandas as pd
 from ..artifacts import atomic_file, atomic_path, create_h5, open_h5, store
 from .adapters import DATASETS
 from .adapters.embedded import CLASS_NAMES, embedded, two_acts
+from .clips import Crop
 from .matched import draw_static_evidence, draw_two_actors, draw_which_motion
 from .scenes import ACTOR, BACKGROUND, CUE, FIRST_DISTRACTOR, MOTIONS, Scene, draw_scene
 from .table import check_video_table
-from .truth import IGNORED, Truth
+from .truth import IGNORED, Truth, fit_flow, fit_labels, flow_scale
 
 TABLE, GROUND_TRUTH = "videos.csv", "ground_truth.h5"
 MADE_BY = {"rule": "make_embedded_videos"}
@@ -133,13 +134,22 @@ def read_ground_truth(path: str | Path, video: str, frame_indices: np.ndarray | 
     return Scene(frames, objects, flow, attributes, evidence)
 
 
-def embedded_truth(path: str | Path, video: str, frame_indices: np.ndarray) -> Truth:
+def embedded_truth(
+    path: str | Path,
+    video: str,
+    frame_indices: np.ndarray,
+    *,
+    size: int | tuple[int, int],
+    crop: Crop = "center",
+) -> Truth:
     """What is known of a clip of the benchmark.
 
     Parameters
     ----------
     path, video, frame_indices
         As for `read_ground_truth`.
+    size, crop
+        As for `voxplain.videos.clips.fit_frame`: of the clip.
 
     Returns
     -------
@@ -151,9 +161,13 @@ def embedded_truth(path: str | Path, video: str, frame_indices: np.ndarray) -> T
     # Whatever is seen in this clip, the targets are those of all of the video's.
     others = [code for code in range(BACKGROUND + 1, IGNORED) if code != scene.evidence]
     targets = {"evidence": [scene.evidence], "distractor": others, "actor": [ACTOR], "cue": [CUE]}
-    return Truth(
-        scene.objects, targets, scene.flow, np.asarray(scene.attributes["background_velocity"], np.float32)
-    )
+    drift = np.asarray(scene.attributes["background_velocity"], np.float32)
+    drift = drift * np.float32(flow_scale(scene.objects.shape[1:], size=size, crop=crop))
+    labels = fit_labels(scene.objects, size=size, crop=crop)
+    flow = np.empty((len(scene.flow), *labels.shape[1:], 2), np.float32)
+    for pair, found in zip(scene.flow, flow, strict=True):
+        found[:] = fit_flow(pair.astype(np.float32), size=size, crop=crop)
+    return Truth(labels, targets, flow, drift)
 
 
 def draws_of_videos(options: dict[str, Any]) -> Iterator[tuple[np.random.Generator, dict]]:

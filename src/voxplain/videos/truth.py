@@ -151,11 +151,7 @@ def _read_flow(
         if np.isnan(found).all():  # the first that is read
             _check_shape(video, f"{files[frame]} has", flow.shape[:2], "flow")
         flow[(np.abs(flow) >= UNKNOWN).any(axis=-1)] = np.nan
-        (rows, columns), top, left = fitted_size(flow.shape[:2], size=size, crop=crop)
-        flow = cv2.resize(flow, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT) * np.float32(
-            [columns / flow.shape[1], rows / flow.shape[0]]
-        )
-        found[pair] = flow[top : top + height, left : left + width]
+        found[pair] = fit_flow(flow, size=size, crop=crop)
     return found
 
 
@@ -163,6 +159,36 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
     """What sorts names by the numbers in them, and by text where those are equal."""
     parts = re.split(r"(\d+)", path.name)
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
+
+
+def flow_scale(
+    shape: tuple[int, int], *, size: int | tuple[int, int], crop: Crop = "center"
+) -> tuple[float, float]:
+    """How many pixels of a clip a pixel of its video's frames (height, width) becomes: along x and y."""
+    (rows, columns), _, _ = fitted_size(shape, size=size, crop=crop)
+    return columns / shape[1], rows / shape[0]
+
+
+def fit_flow(flow: np.ndarray, *, size: int | tuple[int, int], crop: Crop = "center") -> np.ndarray:
+    """Bring a flow field to a clip's size, as `voxplain.videos.clips.fit_frame` brings its frames.
+
+    Parameters
+    ----------
+    flow : (H, W, 2) float32 array
+        In pixels of the video.
+    size, crop
+        As for `fit_frame`.
+
+    Returns
+    -------
+    (*size, 2) float32 array
+        In pixels of the clip, of the displacement in the middle of each pixel.
+    """
+    scaled, top, left = fitted_size(flow.shape[:2], size=size, crop=crop)
+    height, width = (size, size) if isinstance(size, int) else size
+    times = np.float32(flow_scale(flow.shape[:2], size=size, crop=crop))
+    flow = cv2.resize(flow, scaled[::-1], interpolation=cv2.INTER_NEAREST_EXACT) * times
+    return flow[top : top + height, left : left + width]
 
 
 def fit_labels(labels: np.ndarray, *, size: int | tuple[int, int], crop: Crop = "center") -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,23 +40,33 @@ MOST_CLASSES = 12
 INTERVENTIONS = (NONE, *OF_TIME, *OF_COLOR, *OF_PLACE)
 
 
-def intervened(
-    clip: np.ndarray,
-    evidence: np.ndarray | None,
-    other: np.ndarray,
-    other_evidence: np.ndarray | None,
-    *,
-    fill: np.ndarray,
-    rng: np.random.Generator,
-) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+@dataclass(frozen=True)
+class Scene:
+    """A clip, and what is known of it.
+
+    Attributes
+    ----------
+    clip : (T, H, W, 3) uint8
+    evidence : (T, H, W) bool or None
+        What decides its class; None, or nothing, where that is not known.
+    known : (T, H, W) bool or None
+        Voxels of which is known whether they are evidence: all that a map is judged on. None: all.
+    """
+
+    clip: np.ndarray
+    evidence: np.ndarray | None = None
+    known: np.ndarray | None = None
+
+
+def intervened(own: Scene, other: Scene, *, fill: np.ndarray, rng: np.random.Generator) -> dict[str, Scene]:
     """A clip under every intervention, with the place of its own evidence in each.
+
+    What is hidden or put in is known not to be the clip's own evidence, unless it was not known where it comes from.
 
     Parameters
     ----------
-    clip, other : (T, H, W, 3) uint8
+    own, other : Scene
         The clip, and one of another class.
-    evidence, other_evidence : (T, H, W) bool or None
-        What decides their classes; None, or nothing, where that is not known.
     fill : (3,) uint8
         What hidden voxels show: the network's input mean.
     rng : Generator
@@ -63,37 +74,52 @@ def intervened(
 
     Returns
     -------
-    dict of str to (clip, evidence)
+    dict of str to Scene
         none: as it is. frozen: the middle frame all the time. shuffled, reversed: in other orders. gray: without color. With evidence:
         background_filled, evidence_filled: hidden. path_filled: in all frames all is hidden that the evidence ever covers, so
         that no outline moves; mirrored_path_filled: the same on the other side of the frame, except the evidence. background_frozen: the evidence moves over the background of the middle
         frame. background_exchanged: over the other clip, whose own evidence is hidden. evidence_exchanged: in its place,
         hidden, and over it the other's evidence. evidence_added: the other's evidence over the clip, behind its own.
     """
-    frames = len(clip)
+    clip, evidence, frames = own.clip, own.evidence, len(own.clip)
+    known, others_known = (
+        np.ones(scene.clip.shape[:-1], bool) if scene.known is None else scene.known for scene in (own, other)
+    )
     order = rng.permutation(frames)
     while frames > 1 and (order == np.arange(frames)).all():
         order = rng.permutation(frames)
     frozen, backwards = np.full(frames, frames // 2), np.arange(frames)[::-1]
-    found = {NONE: (clip, evidence)}
+    found = {NONE: Scene(clip, evidence, known)}
     for name, places in zip(OF_TIME, (frozen, order, backwards), strict=True):
-        found[name] = (clip[places], None if evidence is None else evidence[places])
-    found["gray"] = np.repeat(np.rint(brightness_map(clip)).astype(np.uint8)[..., None], 3, axis=-1), evidence
+        there = None if evidence is None else evidence[places]
+        found[name] = Scene(clip[places], there, known[places])
+    gray = np.repeat(np.rint(brightness_map(clip)).astype(np.uint8)[..., None], 3, axis=-1)
+    found["gray"] = Scene(gray, evidence, known)
     if evidence is None or not evidence.any():
         return found
-    seen = evidence[..., None]
-    found["background_filled"] = (np.where(seen, clip, fill), evidence)
-    found["evidence_filled"] = (np.where(seen, fill, clip), None)
-    path = np.broadcast_to(evidence.any(axis=0)[None, ..., None], seen.shape)
-    found["path_filled"] = (np.where(path, fill, clip), None)
-    found["mirrored_path_filled"] = (np.where(path[:, :, ::-1] & ~seen, fill, clip), evidence)
-    found["background_frozen"] = (np.where(seen, clip, still_background(clip, evidence, fill)), evidence)
-    if other_evidence is not None and other_evidence.any():
-        others = other_evidence[..., None]
-        found["background_exchanged"] = (np.where(seen, clip, np.where(others, fill, other)), evidence)
-        found["evidence_exchanged"] = (np.where(others, other, np.where(seen, fill, clip)), None)
-        found["evidence_added"] = (np.where(others & ~seen, other, clip), evidence)
-    return {name: (shown.astype(np.uint8), mask) for name, (shown, mask) in found.items()}
+
+    def keep(
+        name: str, seen: np.ndarray, instead: np.ndarray, instead_known: np.ndarray | bool = True
+    ) -> None:
+        """The clip where it is seen; its evidence is there unless the intervention hides it."""
+        shown = np.where(seen[..., None], clip, instead).astype(np.uint8)
+        there = evidence if (seen | ~evidence).all() else None
+        found[name] = Scene(shown, there, np.where(seen, known, instead_known))
+
+    path = np.broadcast_to(evidence.any(axis=0), evidence.shape)
+    keep("background_filled", evidence, fill)
+    keep("evidence_filled", ~evidence, fill)
+    keep("path_filled", ~path, fill)
+    keep("mirrored_path_filled", ~path[:, :, ::-1] | evidence, fill)
+    still_known = still_background(known[..., None], evidence, np.ones(1))[..., 0].astype(bool)
+    keep("background_frozen", evidence, still_background(clip, evidence, fill), still_known)
+    others = other.evidence
+    if others is not None and others.any():
+        theirs = others[..., None]
+        keep("background_exchanged", evidence, np.where(theirs, fill, other.clip), others | others_known)
+        keep("evidence_exchanged", ~(evidence | others), np.where(theirs, other.clip, fill))
+        keep("evidence_added", ~others | evidence, other.clip)
+    return found
 
 
 def still_background(clip: np.ndarray, evidence: np.ndarray, fill: np.ndarray) -> np.ndarray:
@@ -117,11 +143,9 @@ def still_background(clip: np.ndarray, evidence: np.ndarray, fill: np.ndarray) -
 
 def intervene(
     model: TrainedModel,
-    clip: np.ndarray,
-    evidence: np.ndarray | None,
+    own: Scene,
     class_name: str,
-    other: np.ndarray,
-    other_evidence: np.ndarray | None,
+    other: Scene,
     other_class: str,
     explainers: Mapping[str, Any],
     *,
@@ -136,7 +160,7 @@ def intervene(
     Parameters
     ----------
     model : TrainedModel
-    clip, evidence, other, other_evidence, fill, rng
+    own, other, fill, rng
         As for `intervened`.
     class_name, other_class : str
     explainers, segmentation, batch
@@ -148,15 +172,15 @@ def intervene(
     -------
     DataFrame
         intervention; measure (accuracy: 1 where the answer is the class; other_accuracy: where it is the other clip's;
-        probability of the class; hidden, of what hides under the fill: share of the clip's voxels; auroc of the map on the clip's own evidence, where it is seen; class_auroc, where both
+        probability of the class; hidden, of what hides under the fill: share of the clip's voxels; auroc of the map on the clip's own evidence, where it is seen, over voxels of which is known what they are; class_auroc, where both
         classes' evidence is seen: of a class's map on the clip's own evidence against the other's); method (of both
         AUROCs: the explainer, control_activation, or a map of `voxplain.motion.controls.pixel_controls` of what is shown; of
         class_auroc the explainer, control_activation_answer, or that averaged over the supervoxels which the explainer NAME
         explains by, control_activation_answer_NAME; else empty); explained (of class_auroc: the class; else empty);
         value. Of maps, positive relevance counts.
     """
-    shown = intervened(clip, evidence, other, other_evidence, fill=fill, rng=rng)
-    clips = np.stack([one for one, _ in shown.values()])
+    shown = intervened(own, other, fill=fill, rng=rng)
+    clips = np.stack([scene.clip for scene in shown.values()])
     logits = np.concatenate(
         [model.logits(clips[start : start + batch]) for start in range(0, len(clips), batch)]
     )
@@ -166,23 +190,25 @@ def intervene(
     maps = explain_by_all(model, clips, model.targets([class_name] * len(clips)), explainers, **how)
     maps |= activation_control(model, clips, batch=batch)
     rows = []
-    for number, (name, (seen, mask)) in enumerate(shown.items()):
+    for number, (name, scene) in enumerate(shown.items()):
+        seen, mask = scene.clip, scene.evidence
         measures = {
             "accuracy": answers[number] == class_name,
             "other_accuracy": answers[number] == other_class,
             "probability": probability[number],
         }
         if name.endswith("_filled"):
-            measures["hidden"] = ((seen == fill).all(axis=-1) & (clip != fill).any(axis=-1)).mean()
+            measures["hidden"] = ((seen == fill).all(axis=-1) & (own.clip != fill).any(axis=-1)).mean()
         rows += [(name, measure, "", "", float(value)) for measure, value in measures.items()]
         if mask is not None and mask.any():
-            own = {method: values[number] for method, values in maps.items()}
-            own |= {method: values for (method, _), values in pixel_controls(seen).items()}
+            its = {method: values[number] for method, values in maps.items()}
+            its |= {method: values for (method, _), values in pixel_controls(seen).items()}
             rows += [
-                (name, "auroc", method, "", auroc(strength(values, "share"), mask))
-                for method, values in own.items()
+                (name, "auroc", method, "", auroc(strength(values, "share")[scene.known], mask[scene.known]))
+                for method, values in its.items()
             ]
-    rival = None if other_evidence is None or evidence is None else other_evidence & ~evidence
+    evidence = own.evidence
+    rival = None if other.evidence is None or evidence is None else other.evidence & ~evidence
     if ADDED in shown and rival.any():
         number = list(shown).index(ADDED)
         painted = {ANSWER: values[number] for name, values in maps.items() if name == ACTIVATION}
@@ -200,11 +226,11 @@ def intervene(
                 (ADDED, "class_auroc", method, name, own_auroc(strength(relevance, "share"), evidence, rival))
                 for name, relevance in by_class
             ]
-        own, its = (logits[number][model.classes.index(name)] for name in (class_name, other_class))
+        answer, rivals = (logits[number][model.classes.index(name)] for name in (class_name, other_class))
         for method, values in painted.items():
             # The norm for the class that the network prefers, and the other way round for the other.
             value = own_auroc(values, evidence, rival)
-            value = value if own > its else 1 - value
+            value = value if answer > rivals else 1 - value
             rows.append((ADDED, "class_auroc", method, class_name, value))
             rows.append((ADDED, "class_auroc", method, other_class, 1 - value))
     return pd.DataFrame(rows, columns=["intervention", "measure", "method", "explained", "value"])

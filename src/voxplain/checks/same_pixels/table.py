@@ -245,8 +245,7 @@ def _row(key: tuple, group: pd.DataFrame) -> dict:
 def _interval(known: pd.DataFrame) -> dict:
     """Mean difference over units and seeds, with its interval and what it is of."""
     differences = per_video(known, "difference")
-    # Where all cancels nothing is uncertain.
-    low, high = mean_interval(differences) if differences.any() else (0.0, 0.0)
+    low, high = mean_interval(differences)
     unit = known["unit"].iloc[0] if len(known) else "video"
     return {
         "difference": differences.mean() if differences.size else np.nan,
