@@ -9,8 +9,11 @@ import make_tables
 import numpy as np
 import pandas as pd
 import pytest
+import time_explanations
 
 from voxplain.artifacts import create_h5, read_table, write_table
+from voxplain.errors import VoxplainError
+from voxplain.explaining import segmented_by
 from voxplain.models.build import build_model
 from voxplain.models.weights import save_weights
 
@@ -104,3 +107,44 @@ def test_a_shard_without_rows_changes_no_type_of_the_others_columns(tmp_path, mo
         make_tables.main(SimpleNamespace(input=inputs, params=params, output=output, made_by={}))
     pd.testing.assert_frame_equal(seen[0], rows)
     assert seen[1].empty and list(seen[1]) == list(rows)
+
+
+def test_explanations_are_timed_on_the_first_usable_clips_by_the_run_s_own_supervoxels(
+    inputs, tmp_path, monkeypatch
+):
+    clips = np.random.default_rng(0).integers(0, 256, (1, 4, 16, 16, 3), dtype=np.uint8)
+    with create_h5(tmp_path / "clips.h5", kind="clips") as file:
+        file["later/clips"] = clips
+    segmentation = {
+        "method": "grid",
+        "options": {},
+        "n_segments": [4],
+        "compactness": None,
+        "sigma": None,
+    }
+    seen = []
+    monkeypatch.setattr(
+        time_explanations, "explain", lambda _, clips, *__, **options: seen.append((len(clips), options))
+    )
+    monkeypatch.setattr(time_explanations, "time_steps", lambda first, *_, **__: (first(), ([1.0], [2.0]))[1])
+    job = Any(
+        input=Any(weights=inputs.weights, clips=[inputs.clips, tmp_path / "clips.h5"]),
+        output=[tmp_path / "timings.parquet"],
+        params=Any(
+            videos=[["lost"], ["later", "gone"]],
+            explainers={"coarse": {"method": "occlusion", "options": {"n_segments": [2]}}},
+            timing={"batch": 2, "repeats": 1, "warmup": 0},
+            segmentation=segmentation,
+        ),
+        wildcards=SimpleNamespace(model="m", seed="3"),
+        networks=None,
+        made_by={},
+        measured=dict,
+    )
+    time_explanations.main(job)
+    ((n, options),) = seen
+    expected = segmented_by("occlusion", {"n_segments": [2]}, segmentation)
+    assert n == 1 and options == expected and options["segmenter"] == "grid"
+    job.input.clips, job.params.videos = [inputs.clips], [["lost"]]
+    with pytest.raises(VoxplainError, match="No clip to explain is usable; see tables/set_aside.csv"):
+        time_explanations.main(job)

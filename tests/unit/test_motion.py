@@ -98,6 +98,12 @@ def test_sign_tells_growing_from_fading():
     assert selective_relevance(growing, 0.5, "official", **options).any()
 
 
+def test_a_constant_map_has_nothing_that_changes_however_it_is_normalized():
+    for value in (-1.0, 0.0, 2.0):
+        for mode in ("range", "none"):
+            assert not selective_relevance(np.full((4, 8, 8), value), 2, "paper", normalize=mode).any()
+
+
 def test_range_normalization_removes_what_zero_padding_adds_at_the_lowest_value():
     relevance = np.full((6, 10, 10), -1, np.float32)
     relevance[2:4, 4:6, 4:6] = 1
@@ -331,6 +337,21 @@ def test_camera_motion_is_subtracted_and_the_objects_is_not(model):
     residual, inlier_share = compensate_camera(np.stack([camera + own, own]), model=model)
     np.testing.assert_allclose(residual, np.stack([own, own]), atol=0.01)
     np.testing.assert_allclose(inlier_share, 1 - 600 / 8000, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", ["homography", "affine"])
+@pytest.mark.parametrize("blur", [0, 12])
+def test_a_motion_that_next_to_nothing_agrees_with_is_no_camera_s(model, blur):
+    """As at a cut. RANSAC finds some motion in any noise."""
+    flow = np.random.default_rng(0).normal(0, 5, (6, 112, 112, 2)).astype(np.float32)
+    if blur:
+        flow = np.stack([cv2.GaussianBlur(pair, (0, 0), blur) for pair in flow])
+        flow *= 5 / flow.std()
+    residual, inlier_share = compensate_camera(flow, model=model)
+    alone = inlier_share == 0
+    assert alone.all() or blur  # what is smooth may agree in part
+    np.testing.assert_array_equal(residual[alone], flow[alone])
+    assert (inlier_share[~alone] >= 0.1).all()
 
 
 def test_a_homography_is_subtracted_only_by_a_homography():

@@ -57,6 +57,20 @@ def test_exact_values():
     assert (share["n_videos"], share["n_seeds"], share["unit"], share["n_classes"]) == (3, 1, "video", 1)
 
 
+def test_of_fewer_than_three_videos_there_is_no_interval():
+    """Nor where all of them have no difference at all."""
+    for videos in ("a", "ab"):
+        alike = scores(*(rows_of(video, 0.5, 0.1, 0.5) for video in videos))
+        table = same_pixels_table(alike, scores(*(rows_of(video, 0.1, 0.5, 0.5) for video in videos)))
+        auroc = one(table, measure="auroc")
+        assert (
+            auroc["difference"] == 0 and np.isnan(auroc[["ci_low", "ci_high", "p_value"]].astype(float)).all()
+        )
+    more = [scores(*(rows_of(video, *shares, 0.5) for video in "abc")) for shares in ((0.5, 0.1), (0.1, 0.5))]
+    auroc = one(same_pixels_table(*more), measure="auroc")
+    assert auroc[["difference", "ci_low", "ci_high"]].tolist() == [0, 0, 0]
+
+
 def test_what_looks_at_pixels_alone_has_exactly_nothing():
     """The same maps in both runs: what is evidence in the one is a distractor in the other."""
     rng = np.random.default_rng(0)
