@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks import before, concept_rankings, pixel_controls, real_videos, scale
+from benchmarks import before, concept_rankings, pixel_controls, power, real_videos, scale
 from benchmarks.__main__ import BEGIN, END, HERE, main
 
 from voxplain.config import load_config
@@ -282,3 +282,15 @@ def test_a_plans_memory_is_its_own_whatever_the_process_that_plans_holds() -> No
     assert (
         subprocess.run([sys.executable, "-c", scale.MEASURED, "false"], capture_output=True).returncode == 1
     )
+
+
+def test_power_compares_with_the_best_control_in_either_direction() -> None:
+    aurocs = {"dtd": (0.8, 0.9, 0.7), "control_blueness": (0.1, 0.2, 0.0), "control_center": (0.7, 0.6, 0.8)}
+    rows = [
+        {"video": video, "method": name, "control_of": "", "selective": False, "target": "evidence", "auroc": auroc}
+        for name, values in aurocs.items()
+        for video, auroc in zip("abc", values, strict=True)
+    ]  # fmt: skip
+    found = power.spreads(pd.DataFrame(rows)).iloc[0]
+    assert (found["method"], found["control"], found["units"]) == ("dtd", "control_blueness_least", 3)
+    assert found["mean"] == pytest.approx(-0.1) and found["sd"] == pytest.approx(0.1)

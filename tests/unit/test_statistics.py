@@ -141,15 +141,19 @@ def drawn(rng, seeds, units, spread):
 
 
 @pytest.mark.parametrize("spread", SPREADS)
-@pytest.mark.parametrize(("seeds", "units"), [(1, 6), (3, 6), (3, 12)])
+@pytest.mark.parametrize(("seeds", "units"), [(1, 6), (3, 4), (3, 6), (3, 12), (3, 40)])
 def test_the_interval_of_a_mean_covers_and_its_test_rejects_true_nulls_rarely(seeds, units, spread):
     spread = spread if seeds > 1 else (0, *spread[1:])
     rng = np.random.default_rng(0)
-    tables = [drawn(rng, seeds, units, spread) for _ in range(600)]
+    tables = [drawn(rng, seeds, units, spread) for _ in range(2000)]
     covered = np.mean([low <= 0 <= high for low, high in map(mean_interval, tables)])
-    rejected = np.mean([mean_p_value(table) <= 0.05 for table in tables[:300]])
-    assert 0.92 <= covered <= 0.985  # above .97 where seeds add nothing to what chance gives them
-    assert rejected <= 0.08
+    # The test belongs to the interval; of one seed it is exact, and takes longer.
+    some = tables[:300] if seeds == 1 else tables
+    rejected = np.mean([mean_p_value(table) <= 0.05 for table in some])
+    error = 2 * np.sqrt(0.05 * 0.95 / len(tables))
+    # Above .97 where seeds add nothing to what chance gives them, or there are four units alone.
+    assert 0.92 - error <= covered <= 0.985 + error
+    assert rejected <= 0.08 + 2 * np.sqrt(0.05 * 0.95 / len(some))
 
 
 def test_the_interval_of_a_mean_over_units_is_student_s():
