@@ -34,7 +34,7 @@ def main(stage):
         other = [(clustering, "clustering"), (random_sets, "random_sets")]
         seeds.append(tuple(seed_of(seed, "repeat", what, *names, n) for seed, what in other))
     how = {name: params[name] for name in ("clustering", "cavs", "rank_by")}
-    halves, rows, importance = stream(clustering, "videos", *names), [], []
+    rows, importance = [], []
     for class_name, path in zip(params.classes, stage.input.cavs, strict=True):
         seen = read(class_name, clustering)
         with open_h5(path, "cavs") as file:
@@ -45,7 +45,8 @@ def main(stage):
         found = converge(derivatives, distances, **fewer)
         rows += [row | {"what": "random_sets", "class": class_name} for row in found]
         varied, own = vary(class_name, read, draw, clusters=params.clusters, seeds=seeds, **how)
-        options = {"repeats": params.repeats, "seed": clustering, "rng": halves}
+        options = {"repeats": params.repeats, "seed": clustering}
+        options["rng"] = stream(clustering, "videos", *names, class_name)
         rows += varied + vary_videos(class_name, seen, draw(seeds[0][1]), params.groups, **options, **how)
         importance.append(own)
     place = {"model": names[0], "seed": int(stage.wildcards.seed), "layer": names[1]}

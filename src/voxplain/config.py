@@ -44,7 +44,7 @@ ONE_SIZE = {"c3d"}  # networks that take clips of the frames and size that their
 # What tables with a column or a row for each target call something else.
 TAKEN = frozenset(
     "model seed layer variant class rank concept name score derivative effect n_members background moving flow "
-    "evidence_among_objects".split()
+    "evidence_among_objects level supervoxel n_voxels video clip".split()
 )
 Byte = Annotated[int, Field(ge=0, le=255)]
 

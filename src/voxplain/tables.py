@@ -177,10 +177,13 @@ def _columns(text: str) -> dict[str, str]:
     return found
 
 
+NO_SUBSET = "no subset"
+
+
 def with_groups(rows: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
     """Rows with group and subset of each video, where the video table has any.
 
-    The group is the unit that intervals rest on.
+    The group is the unit that intervals rest on. Videos without a subset, where others have one, are in `NO_SUBSET`.
     """
     if "video" not in rows:
         return rows
@@ -188,7 +191,7 @@ def with_groups(rows: pd.DataFrame, videos: pd.DataFrame) -> pd.DataFrame:
     if not known["group"].is_unique:
         rows = rows.assign(group=rows["video"].map(known["group"]).fillna(rows["video"]))
     if known["subset"].nunique() > 1:
-        rows = rows.assign(subset=rows["video"].map(known["subset"]).fillna(""))
+        rows = rows.assign(subset=rows["video"].map(known["subset"]).replace("", NO_SUBSET).fillna(NO_SUBSET))
     return rows
 
 

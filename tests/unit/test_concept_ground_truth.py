@@ -16,6 +16,7 @@ from voxplain.checks.concept_ground_truth.table import (
     concept_shares_table,
     ground_truth_table,
 )
+from voxplain.claims.table import claims_table
 from voxplain.concepts.controls import CONTROLS
 from voxplain.videos.truth import IGNORED, Truth
 
@@ -152,6 +153,30 @@ def test_classes_without_a_positive_in_some_seed_do_not_count_and_two_give_no_in
     row = rows_of(shown).loc["evidence", "effect"]
     assert row["auroc"] == 1 and row["n_classes"] == 2 and row["n_positive"] == 10
     assert np.isnan(row["ci_low"]) and np.isnan(row["ci_high"]) and not np.isnan(row["p_value"])
+
+
+def test_the_run_s_own_ranking_by_a_score_has_its_ties_broken():
+    """The order whose differences the table tells is the one whose value it tells."""
+    shown = concepts([1, 2, 3, 4])  # all scores are the same; the rank is the evidence's
+    table = rows_of(shown, rank_by="score")
+    assert table.loc[("evidence", "score"), "auroc"] == 1
+    size = table.loc["evidence", "control_center"]
+    assert size["difference"] == pytest.approx(table.loc[("evidence", "score"), "auroc"] - size["auroc"])
+
+
+def test_a_control_of_the_same_order_is_not_beaten_rather_than_unknown():
+    rng = np.random.default_rng(0)
+    orders = {name: rng.permutation([1, 2, 3, 4]) for name in "abcdef"}
+    shown = pd.concat([concepts(order, classes=name) for name, order in orders.items()])
+    controls = controls_of(shown)
+    controls[list(CONTROLS)] = rng.normal(size=(len(controls), len(CONTROLS)))
+    controls["size"] = shown["effect"].to_numpy()
+    table = ground_truth_table(shown, controls)
+    row = table.set_index(["target", "ranking"]).loc["evidence", "control_size"]
+    assert row["difference"] == 0 and np.isnan(row["difference_ci_low"])
+    told = claims_table(truth=table)
+    told = told[told["claim"] == "concepts_on_evidence"].set_index("measure").loc["AUROC"]
+    assert told["verdict"] == "no" and "control_size" in told["not_beaten"]
 
 
 def test_a_run_is_compared_by_what_it_ranks_by():

@@ -69,14 +69,15 @@ def run(tmp_path_factory):
         "sets": {"sets": 4, "size": 12}, "negatives": "supervoxels", "max_supervoxels": MOST, "rank_by": "effect",
         "seeds": {"clustering": 3, "random_sets": 5}, "groups": {f"{c}{n}": f"{c}{n}" for c in "ab" for n in range(12)},
     }  # fmt: skip
-    outputs = {"choices": "choices.parquet", "importance": "importance.parquet"}
-    inputs = seen | {"cavs": [str(folder / f"cavs/{name}.h5") for name in "ab"]}
-    run_stage(folder, "vary_choices", inputs, outputs, params)
+    for classes in ("ab", "b"):
+        outputs = {name: f"{name}_{classes}.parquet" for name in ("choices", "importance")}
+        inputs = seen | {"cavs": [str(folder / f"cavs/{name}.h5") for name in classes]}
+        run_stage(folder, "vary_choices", inputs, outputs, params | {"classes": list(classes)})
     return folder
 
 
 def test_the_run_s_own_concepts_are_found_again(run):
-    importance = read_table(run / "importance.parquet", "supervoxel_importance")
+    importance = read_table(run / "importance_ab.parquet", "supervoxel_importance")
     for name in "ab":
         seen = read_activations([run / "activations.h5"], "l", class_name=name, max_supervoxels=MOST, seed=3)
         own = importance[importance["class"] == name].drop(columns="class")
@@ -91,9 +92,15 @@ def test_the_run_s_own_concepts_are_found_again(run):
 
 
 def test_every_choice_is_compared(run):
-    choices = read_table(run / "choices.parquet", "choices")
+    choices = read_table(run / "choices_ab.parquet", "choices")
     found = choices.groupby(["what", "value"], sort=False)["class"].apply(list)
     expected = {("clusters", "3"), ("draws", "other seeds"), ("random_sets", "1"), ("random_sets", "2")}
     expected |= {("videos", "2"), ("videos", "4")}
     assert set(found.index) == expected and all(set(classes) == {"a", "b"} for classes in found)
     assert pd.notna(choices["tau"]).all()
+
+
+def test_what_is_drawn_for_a_class_does_not_hang_on_the_others(run):
+    both, alone = (read_table(run / f"choices_{classes}.parquet", "choices") for classes in ("ab", "b"))
+    both = both[both["class"] == "b"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(both, alone)

@@ -12,7 +12,7 @@ from voxplain.activations import logit_gradients
 from voxplain.artifacts import create_h5, write_table
 from voxplain.claims.evidence import given_concepts
 from voxplain.cli.check import Note, check_given
-from voxplain.concepts.given.compute import Direction, score_members
+from voxplain.concepts.given.compute import Direction, GivenCavs, score_cavs, score_members
 from voxplain.concepts.given.examples import (
     Example,
     folder_clips,
@@ -366,3 +366,18 @@ def test_what_is_made_of_the_tables():
     )
     assert (control["kind"], control["control_value"], control["difference"]) == ("pixels", 0.5, 1.5)
     assert given_concepts(None) == []
+
+
+def test_the_interval_of_an_effect_is_the_effect_s_where_videos_have_clips_in_different_numbers():
+    rng = np.random.default_rng(0)
+    cavs = np.ones((1, 2, 3)), np.ones((1, 2))
+    random = rng.normal(size=(4, 2, 3)), np.ones((4, 2))
+    own = GivenCavs(cavs, random, None, 1.0, 5, 5.0)
+    gradients = np.r_[np.full((10, 3), 1.0), rng.normal(-1, 0.2, (4, 3))]
+    videos = ["long"] * 10 + list("abcd")
+    found = pd.DataFrame({"class": ["x"], "effect": [0.0]})
+    table = score_cavs(
+        {"x": own}, lambda _: gradients, {"x": rng.normal(size=(19, 3))}, found, units={"x": videos}
+    )
+    middle = (table["effect_ci_low"] + table["effect_ci_high"]) / 2
+    assert middle.item() == pytest.approx(table["effect"].item())

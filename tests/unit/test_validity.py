@@ -184,6 +184,29 @@ def test_tau_is_with_the_first_variant_even_where_that_finds_nothing(monkeypatch
         np.testing.assert_array_equal(taus.loc[["first", "second"]], expected)
 
 
+def test_supervoxels_that_one_place_lacks_stand_once_at_another(monkeypatch):
+    """A row that is known at one layer or grid, and shown for another, is not there twice."""
+
+    def rows(n):
+        return pd.DataFrame({**dict.fromkeys(KEY, 0), "supervoxel": np.arange(n)}).assign(video="v")
+
+    def looked(model, clips, supervoxels, shown, places, *, view, batch):
+        told = shown["supervoxel"].to_numpy(np.float32)[:, None]
+        return {place: told + 100 * number for number, place in enumerate(places)}
+
+    monkeypatch.setattr(presets, "look_at_supervoxels", looked)
+    known, other, view = ("layer3", (1, 1, 1)), ("layer3", (2, 4, 4)), variants.View()
+    bench = SimpleNamespace(
+        known={(view, known): (rows(5), -np.ones((5, 1), np.float32))},
+        model=None, clips=None, supervoxels=None, batch=1,
+    )  # fmt: skip
+    seen = presets._show(bench, view, {known: rows(6), other: rows(4)})
+    for place, expected in ((known, [-1, -1, -1, -1, -1, 5]), (other, [100, 101, 102, 103])):
+        table, activations = seen[place]
+        found = activations[presets._numbers(table, rows(len(expected)))]
+        assert not table.duplicated(KEY).any() and found.ravel().tolist() == expected
+
+
 # ---- randomization -----------------------------------------------------------------------------------
 
 

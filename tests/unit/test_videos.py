@@ -30,6 +30,7 @@ from voxplain.artifacts import create_h5
 from voxplain.config import digest
 from voxplain.errors import ConfigError, VideoError, VoxplainError
 from voxplain.live.stream import Stream
+from voxplain.tables import NO_SUBSET, with_groups
 from voxplain.videos import decode
 from voxplain.videos.adapters import DATASETS
 from voxplain.videos.clips import clip_indices, decode_shard, fit_frame, read_clips, read_middle_clip
@@ -1005,6 +1006,12 @@ def test_a_group_may_be_a_column_with_a_meaning_of_its_own(tmp_path):
         read_video_table(source, group="persn")
 
 
+def test_a_subset_is_not_called_as_all_videos_are(tmp_path):
+    source = table_file(tmp_path, "path,label,split,subset\na.mp4,wave,train,all\nb.mp4,wave,test,half\n")
+    with pytest.raises(ConfigError, match="videos.csv: a subset is called 'all'.*rename it"):
+        read_video_table(source)
+
+
 def test_details_are_found_by_the_file_that_a_path_means(tmp_path, caplog):
     (tmp_path / "meta").mkdir()
     details = f"path,scene\n./x/../a.mp4,kitchen\n{tmp_path}/b.mp4,garden\nlost.mp4,street\n"
@@ -1016,6 +1023,8 @@ def test_details_are_found_by_the_file_that_a_path_means(tmp_path, caplog):
     assert not caplog.text
     table = read_video_table(table_file(tmp_path, f"{head}a.mp4,wave,train\nc.mp4,wave,test\n"), **options)
     assert table["subset"].tolist() == ["kitchen", ""]
+    shown = with_groups(pd.DataFrame({"video": table["video"]}), table)
+    assert shown["subset"].tolist() == ["kitchen", NO_SUBSET]
     assert caplog.text.count("clips.csv says nothing of 1 videos of") == 1
     assert f"have no group and no subset: {tmp_path}/c.mp4." in caplog.text
     with pytest.raises(

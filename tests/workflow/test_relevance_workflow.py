@@ -205,7 +205,7 @@ def test_a_run_is_compared_with_one_of_the_same_settings_alone(finished, tmp_pat
         for kind in ("motion_scores", "ground_truth_scores"):
             stale = read_table(home / kind / "test-000.parquet", kind).assign(**{"class": "stale"})
             made = attributes_of(home / kind / "test-000.parquet")
-            of = made["wildcards"] | {"shard": "test-009"}
+            of = [*made["wildcards"][:-1], "test-009"]
             write_table(home / kind / "test-009.parquet", stale, kind=kind, made_by=made | {"wildcards": of})
     compare = partial(planning.run_here, tmp_path, configfile="tiny_relevance")
     target, compared = (

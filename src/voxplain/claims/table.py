@@ -214,7 +214,9 @@ def _row(group: pd.DataFrame) -> dict[str, Any]:
     needed = (
         frozenset() if group["method"].iloc[0].startswith("concepts_") else NEEDED.get(claim, frozenset())
     )
-    few = np.isnan(low).any() or not chance.any() or (claim in CONTROLLED and controls.empty)
+    # A control that does as well is not beaten, however sure that is.
+    unsure = np.isnan(low) & (chance | ~((group["difference"] * sign).astype(float) <= 0).to_numpy())
+    few = unsure.any() or not chance.any() or (claim in CONTROLLED and controls.empty)
     few = few or p_values[chance].isna().any()
     unbeaten = [
         name or "chance" for name, beaten in zip(group["control"], low > 0, strict=True) if not beaten

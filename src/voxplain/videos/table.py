@@ -109,6 +109,8 @@ def check_video_table(table: pd.DataFrame, source: str | Path = "the video table
     given = {column: _texts(table, column) for column in ("group", "subset", *FILES)}
     checked["group"] = [group or video for group, video in zip(given["group"], checked["video"], strict=True)]
     checked["subset"] = given["subset"]
+    if "all" in given["subset"]:
+        raise ConfigError(f"{source}: a subset is called 'all', which tables use for all videos: rename it.")
     _check_groups(checked, source)
     for column in FILES:
         checked[column] = [absolute(file, home) if file else "" for file in given[column]]

@@ -124,7 +124,7 @@ def ground_truth_table(
             positive = share > MOSTLY
             counted = cells.mixed(positive)
             own, own_voxels = cells.aurocs(first, positive, counted), cells.voxel_aurocs(first, share)
-            orders = {name: group[name].to_numpy() for name in SCORES}
+            orders = {name: group[name].to_numpy() for name in SCORES} | {ranks_by: first}  # with ties broken
             for name in [f"control_{name}" for name in CONTROLS] if key[2] == RUN else ():
                 values = group[name].to_numpy()
                 orders |= {name: values, reverse_of(name): -values}

@@ -150,7 +150,9 @@ def _show(
         answered = look_at_supervoxels(
             bench.model, bench.clips, bench.supervoxels, shown, places, view=view, batch=bench.batch
         )
-        seen = {place: (shown, answered[place]) for place in places}
+        for place in places:  # of what was shown for another place, this one may know some already
+            own = _numbers(missing[place], shown) >= 0
+            seen[place] = shown[own], answered[place][own]
     for place in needed:
         if (view, place) in bench.known:
             parts = [part for part in (bench.known[view, place], seen.get(place)) if part is not None]

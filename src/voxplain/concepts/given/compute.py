@@ -26,7 +26,7 @@ from ...activation_store import LayerActivations, read_activations, read_classes
 from ...artifacts import open_h5, read_table
 from ...errors import ConfigError
 from ...finished import FinishedLayer
-from ...statistics import mean_interval
+from ...statistics import group_values, mean_interval
 from ...streams import seed_of
 from ..cavs import cav_arrays
 from ..nulls import random_concepts
@@ -263,9 +263,8 @@ def score_cavs(
             rank_by=rank_by,
         )
         others = found.loc[found["class"] == class_name, rank_by]
-        per_clip = pd.Series(its @ ways_to(*own.own)[0])
-        videos = range(len(its)) if units is None else units[class_name]
-        low, high = mean_interval(per_clip.groupby(list(videos)).mean().to_numpy())
+        per_clip = its @ ways_to(*own.own)[0]
+        low, high = mean_interval(group_values(per_clip, None if units is None else units[class_name]))
         rows.append(
             row.assign(
                 **{"class": class_name},

@@ -305,7 +305,9 @@ def steering_agreement_table(
     )  # fmt: skip
     found = own.pivot_table(index=keys, columns="kind", values="gain").reset_index()
     named = {name: f"control_{name}" for name in controls.columns.difference(keys, sort=False)}
-    found = found.merge(scores[[*keys, *SCORES]], on=keys).assign(absolute_effect=lambda t: t["effect"].abs())
+    found = found.merge(scores[[*keys, *SCORES, "rank"]], on=keys)
+    found["absolute_effect"] = found["effect"].abs()
+    found[rank_by] = -found["rank"]  # the run's own ranking, with ties broken
     found = found.merge(controls.rename(columns=named), how="left", on=keys)
     orders = [*SCORES, "absolute_effect", "addition", "hiding", "showing", *named.values()]
     rows = []
