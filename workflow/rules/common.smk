@@ -288,7 +288,9 @@ def of_other_run(kind):
     for place in places:
         # Without shards that an older plan left.
         there = tabulated(f"results/{run}", sorted(glob(path.format(**place, **dict.fromkeys(more, "*")))))
-        found += [*map(str, there)] or expand(path, **place, **more)  # where there is none, Snakemake says what is missing
+        found += [*map(str, there)] or expand(
+            path, **place, **more
+        )  # where there is none, Snakemake says what is missing
     return found
 
 
