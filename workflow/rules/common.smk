@@ -286,11 +286,9 @@ def of_other_run(kind):
     if run is None:
         return found
     for place in places:
-        # Without shards that an older plan left.
+        # Without shards that an older plan left; where there are none, Snakemake says what is missing.
         there = tabulated(f"results/{run}", sorted(glob(path.format(**place, **dict.fromkeys(more, "*")))))
-        found += [*map(str, there)] or expand(
-            path, **place, **more
-        )  # where there is none, Snakemake says what is missing
+        found += [*map(str, there)] or expand(path, **place, **more)
     return found
 
 
