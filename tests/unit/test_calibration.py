@@ -752,6 +752,8 @@ def simulate_steered_orders(rng: np.random.Generator, design: Design) -> dict[st
         rows = design.rows("class", **{name: values[concept] for name, values in ranked.items()})
         scores.append(rows.assign(concept=concept, derivative=lambda rows: rows["effect"]))
     scores = pd.concat(scores, ignore_index=True)
+    places = [name for name in PLACE if name != "concept"]
+    scores["rank"] = scores.groupby(places)["effect"].rank(ascending=False)
     return {"steered": pd.concat(steered, ignore_index=True), "scores": scores, "controls": scores[PLACE]}
 
 
