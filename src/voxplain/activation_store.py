@@ -162,8 +162,13 @@ def read_logits(paths: Sequence[str | Path], members: pd.DataFrame, classes: Seq
     Returns
     -------
     (members,) float32
+
+    Raises
+    ------
+    VoxplainError
+        They lack some.
     """
-    found = np.full(len(members), np.nan, np.float32)
+    found, there = np.zeros(len(members), np.float32), np.zeros(len(members), dtype=bool)
     own = pd.Index(classes).get_indexer(members["class"])
     places = pd.MultiIndex.from_frame(members[["level", "supervoxel"]])
     of_clip = members.groupby(["video", "clip"]).indices
@@ -171,9 +176,14 @@ def read_logits(paths: Sequence[str | Path], members: pd.DataFrame, classes: Seq
         with open_activations(path) as groups:
             for key in groups.keys() & of_clip.keys():
                 kept = pd.MultiIndex.from_arrays(groups[key]["kept"][()].T)
-                rows = of_clip[key]
-                alone = groups[key]["supervoxel_logits"][()]
-                found[rows] = alone[kept.get_indexer(places[rows]), own[rows]]
+                at = kept.get_indexer(places[of_clip[key]])
+                rows = of_clip[key][at >= 0]
+                found[rows] = groups[key]["supervoxel_logits"][()][at[at >= 0], own[rows]]
+                there[rows] = True
+    if not there.all():
+        raise VoxplainError(
+            f"Activations lack {(~there).sum()} of {len(members)} members of concepts: run the config again."
+        )
     return found
 
 

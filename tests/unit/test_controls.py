@@ -13,6 +13,7 @@ from voxplain.activation_store import read_logits
 from voxplain.activations import supervoxel_activations
 from voxplain.artifacts import create_h5
 from voxplain.concepts.controls import member_controls, pool_distances
+from voxplain.errors import VoxplainError
 from voxplain.models.trained import TrainedModel
 from voxplain.patches import keep_only
 from voxplain.pixel_maps import (
@@ -121,6 +122,8 @@ def test_members_are_measured_in_place_and_averaged_by_concept(tmp_path):
             if video == "unseen":
                 del file["a/supervoxel_logits"]  # what is no member's is not read
     logits = read_logits(paths, members, model.classes)
+    with pytest.raises(VoxplainError, match="lack 1 of 3 members"):
+        read_logits(paths, members.assign(supervoxel=[1, 2, 9]), model.classes)
     stores = Store(clips), Store(dict.fromkeys(clips, labels))
     table = member_controls(members, logits, *stores)
     assert table[["class", "concept"]].to_numpy().tolist() == [["a", 1], ["b", 0]]

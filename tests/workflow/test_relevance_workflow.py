@@ -212,6 +212,10 @@ def test_a_run_is_compared_with_one_of_the_same_settings_alone(finished, tmp_pat
         "results/tiny/tables/selected_share.parquet",
         "{videos_per_class: 2, compare_with: first}",
     )
+    jobs = planning.jobs(tmp_path, target, configfile="tiny_relevance", config=[f"relevance={compared}"])
+    (job,) = [job for job in jobs if job.rule.name == "tabulate_relevance"]
+    taken = {Path(path).name for path in job.input.other_motion_scores}
+    assert taken and "test-009.parquet" not in taken
     compare(target, config=[f"relevance={compared}"])
     assert (table(tmp_path, "selected_share")["difference"].abs() < 1e-12).all()
     with pytest.raises(SystemExit):
